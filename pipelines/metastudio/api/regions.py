@@ -1,0 +1,113 @@
+"""Where the API lives, and which addresses credentials may be sent to.
+
+A base URL made here is https, or http on this machine only, and holds nothing but a host and a port. Knows no request and no credential.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from urllib.parse import SplitResult, urlsplit
+
+from metastudio.errors import ConfigurationError
+
+_HOST_NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*", re.ASCII)
+_DEFAULT_PORTS = {"https": 443, "http": 80}
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A region of the vendor: host names without scheme, and the quota of one tenant there.
+
+    The numbers are those of `api/facts.md`, section Endpoint.
+    """
+
+    name: str
+    endpoint: str
+    iam: str
+    requests_per_second: float
+
+
+def _make_region(name: str, requests_per_second: float) -> Region:
+    return Region(name, f"metastudio.{name}.myhuaweicloud.com", f"iam.{name}.myhuaweicloud.com", requests_per_second)
+
+
+REGIONS = {
+    region.name: region
+    for region in (
+        _make_region("cn-north-4", 20),
+        _make_region("cn-east-3", 10),
+        _make_region("ap-southeast-3", 10),
+    )
+}
+
+
+def find_region(name: str) -> Region:
+    """The region of this name.
+
+    Raises:
+        ConfigurationError: nobody knows such a region; the hint names the known ones.
+    """
+    region = REGIONS.get(name.strip().lower())
+    if region is None:
+        raise ConfigurationError(
+            "The region is not known.",
+            hint=f"Set region to one of {', '.join(REGIONS)}, or endpoint to the API's host.",
+        )
+    return region
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine by its very name: 127.0.0.0/8, ::1 or localhost."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def make_base_url(endpoint: str) -> str:
+    """The base URL `https://host[:port]` of an endpoint given as a host, or with its scheme.
+
+    Raises:
+        ConfigurationError: http for another host than this machine, another scheme, user information, a path, a query or
+            a fragment, or no host. The message repeats nothing of the endpoint, as it could hold a password.
+    """
+    text = endpoint.strip()
+    try:
+        parts = urlsplit(text if "://" in text else f"https://{text}")
+        port = parts.port
+    except ValueError:
+        parts, port = SplitResult("", "", "", "", ""), None
+    host = parts.hostname or ""
+    if problem := _find_problem(parts, host, text):
+        raise ConfigurationError(
+            f"The endpoint {problem}.", hint="Give a host, as in metastudio.cn-north-4.myhuaweicloud.com."
+        )
+    shown = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{shown}" + (f":{port}" if port and port != _DEFAULT_PORTS[parts.scheme] else "")
+
+
+def _find_problem(parts: SplitResult, host: str, text: str) -> str:
+    if "@" in parts.netloc:
+        return "holds user information"
+    if parts.scheme not in _DEFAULT_PORTS:
+        return "is neither https nor, on this machine, http"
+    if parts.path not in ("", "/") or "?" in text or "#" in text:
+        return "holds more than a host and a port"
+    if not _is_host(host):
+        return "has no valid host name"
+    if parts.scheme == "http" and not is_loopback(host):
+        return "is plain http, which is allowed on loopback only"
+    return ""
+
+
+def _is_host(host: str) -> bool:
+    if ":" in host:
+        try:
+            return bool(ipaddress.IPv6Address(host)) and "%" not in host
+        except ValueError:
+            return False
+    return len(host) <= 253 and _HOST_NAME.fullmatch(host) is not None

@@ -1,0 +1,173 @@
+"""The commands of `interface.md`: reads options, calls what does the work, writes the outcome, ends with its exit code. No logic."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from .errors import ConfigurationError, MetaStudioError
+
+if TYPE_CHECKING:
+    from .pipeline import Options
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="metastudio")
+def cli() -> None:
+    """Bring the video-production jobs of Huawei Cloud MetaStudio into DuckDB or a warehouse."""
+
+
+def on_pipeline(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that all commands on a pipeline share, as `options` and `as_json`."""
+
+    @functools.wraps(command)
+    def run(config_dir: Path | None, verbose: int, as_json: bool, **given: Any) -> Any:
+        set_up(config_dir, verbose)
+        from .pipeline import Options
+
+        options = Options(**{name: given.pop(name) for name in ("pipeline", "destination", "dataset")})
+        return command(options=options, as_json=as_json, **given)
+
+    folder = click.Path(exists=True, file_okay=False, path_type=Path)
+    for option in (
+        click.option("-v", "--verbose", count=True, help="Log more; twice: every request"),
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line"),
+        click.option("--dataset", default="metastudio", show_default=True, help="Dataset (schema) of the tables"),
+        click.option("--destination", default="duckdb", show_default=True, help="One of dlt's destinations"),
+        click.option("--pipeline", default="metastudio", show_default=True, help="Name of the pipeline"),
+        click.option("--config-dir", type=folder, help="Folder with secrets.toml and config.toml, or with .dlt in it"),
+    ):
+        run = option(run)
+    return run
+
+
+def set_up(config_dir: Path | None = None, verbose: int = 0) -> None:
+    """Point dlt to its configuration, before it is imported, and the log to the standard error."""
+    if config_dir is not None:
+        holds_settings = any((config_dir / name).exists() for name in ("secrets.toml", "config.toml"))
+        os.environ["DLT_CONFIG_FOLDER" if holds_settings else "DLT_PROJECT_DIR"] = str(config_dir.resolve())
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
+    logging.getLogger("metastudio").setLevel(logging.DEBUG if verbose > 1 else logging.INFO)
+
+
+def watch(work: Callable[[Any], Any], as_json: bool) -> NoReturn:
+    """Do a command's work under a progress display, write its outcome, and end with its exit code."""
+    from .console import make_watcher, write_outcome
+
+    watcher = make_watcher()
+    try:
+        outcome = work(watcher)
+    finally:
+        watcher.stop()
+    write_outcome(outcome, as_json=as_json)
+    sys.exit(outcome.error.exit_code if outcome.error else 0)
+
+
+@cli.command()
+@on_pipeline
+def sync(options: Options, as_json: bool) -> None:
+    """Bring the destination up to date: everything on the first run, the changes after."""
+    from .pipeline import run_sync
+
+    watch(lambda watcher: run_sync(options, watcher), as_json)
+
+
+@cli.command()
+@click.option("--since", required=True, help="Start of the create_time range, e.g. 2024-01-31")
+@click.option("--until", help="End of the range; now where it is left out")
+@on_pipeline
+def backfill(options: Options, as_json: bool, since: str, until: str | None) -> None:
+    """Read a create_time range again, in committed chunks; the watermark stays."""
+    from .pipeline import run_backfill
+
+    watch(lambda watcher: run_backfill(options, watcher, since, until), as_json)
+
+
+@cli.command()
+@click.option("--dry-run", is_flag=True, help="Only tell; exit 5 where something differs")
+@on_pipeline
+def audit(options: Options, as_json: bool, dry_run: bool) -> None:
+    """Prove the destination equal to the API, or mend it; mark the jobs that vanished."""
+    from .pipeline import run_audit
+
+    watch(lambda watcher: run_audit(options, watcher, repair=not dry_run), as_json)
+
+
+@cli.command()
+@on_pipeline
+def status(options: Options, as_json: bool) -> None:
+    """Show the watermark, the last runs, tables, open jobs and pending packages."""
+    from .status import show_status
+
+    show_status(options, as_json=as_json)
+
+
+@cli.command()
+@on_pipeline
+def report(options: Options, as_json: bool) -> None:
+    """Show what was produced, what failed and why, and how long jobs wait and render."""
+    from .reporting.terminal import show_report
+
+    show_report(options, as_json=as_json)
+
+
+@cli.command()
+@click.option("--port", default=0, show_default="a free one", type=click.IntRange(0, 65535), help="Loopback port")
+@click.option("--jobs", default=5000, show_default=True, type=click.IntRange(0, 10_000_000), help="Jobs to begin with")
+def simulate(port: int, jobs: int) -> None:
+    """Serve a simulated tenant, to try things without an account."""
+    from metastudio_simulator import serve
+
+    try:
+        serve(port, jobs, write=click.echo)
+    except OSError as error:
+        raise ConfigurationError(
+            f"Port {port} cannot be used: {error.strerror}.", hint="Choose another --port."
+        ) from None
+
+
+@cli.command()
+def demo() -> None:
+    """Sync a simulated tenant twice into metastudio.duckdb and show the report."""
+    set_up()
+    from .demo import run_demo
+
+    run_demo()
+
+
+class _Terminated(BaseException):
+    """SIGTERM came."""
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise _Terminated
+
+
+def main() -> NoReturn:
+    """Run the command line and end with an exit code of `interface.md`, or 130 and 143 on Ctrl-C and SIGTERM."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        cli(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except MetaStudioError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        sys.exit(error.exit_code)
+    except _Terminated:
+        sys.stderr.write("Terminated: nothing is lost, the next run goes on.\n")
+        sys.exit(143)
+    except (KeyboardInterrupt, click.Abort) as error:
+        code = 128 + getattr(error, "signal_code", signal.SIGINT)
+        sys.stderr.write("Interrupted: nothing is lost, the next run goes on.\n")
+        sys.exit(code)
+    sys.exit(0)

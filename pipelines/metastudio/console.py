@@ -1,0 +1,166 @@
+"""What a person sees while a command works and when it ends: progress, the summary, errors. Figures carry their units."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from datetime import UTC, date, datetime
+from typing import Any
+
+import orjson
+
+from .errors import MetaStudioError
+from .extraction.protocol import Chunk
+from .pipeline import Outcome, Summary
+from .reader import Reader
+from .settings import Tenant
+
+log = logging.getLogger("metastudio")
+
+
+class LogWatcher:
+    """Logs one line a chunk: for schedulers and files."""
+
+    def start(self, tenant: Tenant, reader: Reader) -> None:
+        self._tenant = tenant
+        self._reader = reader
+        self._started = time.monotonic()
+
+    def loaded(self, summary: Summary, chunk: Chunk) -> None:
+        log.info("%s: %s", chunk.mode, self.describe(summary, chunk))
+
+    def describe(self, summary: Summary, chunk: Chunk) -> str:
+        """Say how far the run is: windows, rows, rows/s, share of the quota, time left."""
+        seconds = max(time.monotonic() - self._started, 0.001)
+        requests = self._reader.client.stats.requests if self._reader.client else 0
+        share = requests / seconds / self._tenant.requests_per_second
+        parts = [
+            f"{summary.windows:,} windows",
+            f"{summary.rows_read:,} rows read" + (f" of {chunk.expected_rows:,}" if chunk.expected_rows else ""),
+            f"{summary.rows_read / seconds:,.0f} rows/s",
+            f"{requests:,} requests",
+            f"{share:.0%} of the quota",
+        ]
+        if chunk.expected_rows and summary.rows_read:
+            left = max(0, chunk.expected_rows - summary.rows_read) / summary.rows_read * seconds
+            parts.append(f"about {left:,.0f} s left")
+        return ", ".join(parts)
+
+    def stop(self) -> None:
+        """Nothing is left open."""
+
+
+class BarWatcher(LogWatcher):
+    """Shows a progress bar: for a terminal."""
+
+    def start(self, tenant: Tenant, reader: Reader) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        super().start(tenant, reader)
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._task = self._progress.add_task("asking the API", total=None)
+        self._progress.start()
+
+    def loaded(self, summary: Summary, chunk: Chunk) -> None:
+        self._progress.update(
+            self._task,
+            description=self.describe(summary, chunk),
+            total=chunk.expected_rows,
+            completed=min(summary.rows_read, chunk.expected_rows or summary.rows_read),
+        )
+
+    def stop(self) -> None:
+        if hasattr(self, "_progress"):
+            self._progress.stop()
+
+
+def make_watcher() -> LogWatcher:
+    """Choose the bar for a terminal, lines for anything else."""
+    return BarWatcher() if sys.stderr.isatty() else LogWatcher()
+
+
+def write_out(text: str) -> None:
+    """Write a result to the standard output."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def write_error(error: MetaStudioError) -> None:
+    """Write an error to the standard error: what failed, and what to do."""
+    sys.stderr.write(f"Error: {error}\n")
+
+
+def write_json(value: dict[str, Any]) -> None:
+    """Write one JSON object as one line."""
+    write_out(orjson.dumps(value, option=orjson.OPT_UTC_Z, default=float).decode())
+
+
+def show(value: Any) -> str:
+    """Write a figure for people."""
+    if value is None:
+        return "-"
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    if isinstance(value, int):
+        return f"{value:,}"
+    return str(value) if isinstance(value, (str, date)) else f"{float(value):,.1f}"
+
+
+def show_seconds(seconds: Any) -> str:
+    """Write a length of time with its unit."""
+    if seconds is None:
+        return "-"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def write_outcome(outcome: Outcome, *, as_json: bool) -> None:
+    """Write how a command ended."""
+    if outcome.error is not None:
+        write_error(outcome.error)
+    if as_json:
+        write_json(outcome.summary.as_json())
+        return
+    if outcome.audit is not None:
+        write_out(_describe_audit(outcome))
+    if outcome.error is None:
+        write_out(_describe(outcome.summary))
+
+
+def _describe(summary: Summary) -> str:
+    parts = [
+        f"{summary.command} done ({summary.mode or 'nothing to do'}): {summary.rows_loaded:,} rows loaded from {summary.windows:,} windows",
+        f"{summary.requests:,} requests ({summary.retries:,} retries, {summary.throttled:,} throttled)",
+        f"{summary.seconds:,.1f} s",
+    ]
+    if summary.marked_deleted:
+        parts.append(f"{summary.marked_deleted:,} jobs marked as deleted")
+    if summary.rejected:
+        parts.append(f"{summary.rejected:,} records rejected (see the table rejected_records)")
+    if summary.mode == "rescan":
+        parts.append("the endpoint did not prove that it sorts by update_time, so recent and open jobs were read again")
+    return "; ".join(parts) + f"; watermark {summary.watermark or 'not set'}"
+
+
+def _describe_audit(outcome: Outcome) -> str:
+    assert outcome.audit is not None
+    lines = [
+        f"{'jobs in all' if item.state is None else item.state:<12} {item.api:>12,} at the API {item.destination:>12,} here"
+        f"   {'equal' if item.api == item.destination else 'differs'}"
+        for item in outcome.audit.comparisons
+    ]
+    found = outcome.audit.findings
+    lines.append(
+        f"differences: {len(found.missing):,} missing, {len(found.vanished):,} vanished, {len(found.other_state):,} in another state"
+    )
+    return "\n".join(lines)

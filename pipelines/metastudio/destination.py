@@ -1,0 +1,128 @@
+"""What the destination holds, asked through dlt's SQL client: the extraction's `Known`, and the counts that people are shown.
+
+Answers of a destination without tables are those of empty ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import dlt
+import pyarrow as pa
+from dlt.destinations.exceptions import DatabaseUndefinedRelation
+
+from .background import Background
+from .rows import SETTLED_STATES
+from .schema import REJECTED, STATES, VIDEOS, WINDOWS
+
+_TABLES = {"videos": VIDEOS, "states": STATES, "windows": WINDOWS, "rejected": REJECTED}
+
+
+class Destination:
+    """The tables of one project in a pipeline's dataset."""
+
+    def __init__(self, pipeline: dlt.Pipeline | Callable[[], dlt.Pipeline], project_id: str) -> None:
+        self._given = pipeline
+        self.project_id = project_id
+
+    @property
+    def _pipeline(self) -> dlt.Pipeline:
+        return self._given if isinstance(self._given, dlt.Pipeline) else self._given()
+
+    def rows(self, jobs: Sequence[tuple[str, datetime]]) -> pa.Table:
+        """Give the rows of jobs as they are held."""
+        with self._pipeline.sql_client() as client:
+            marks = ", ".join(["%s"] * len(jobs))
+            sql = f"SELECT * FROM {client.make_qualified_table_name(VIDEOS)} WHERE project_id = %s AND job_id IN ({marks})"
+            with client.execute_query(sql, self.project_id, *(job_id for job_id, _ in jobs)) as cursor:
+                return cursor.arrow()
+
+    def query(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:
+        """Run a query over the raw tables, written as `{videos}`, `{windows}` and so on; absent tables give no rows."""
+        return self.query_named(sql, *params)[1]
+
+    def query_named(self, sql: str, *params: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Run a query as `query` does, and give the names of its columns too."""
+        with self._pipeline.sql_client() as client:
+            names = {short: client.make_qualified_table_name(name) for short, name in _TABLES.items()}
+            try:
+                with client.execute_query(sql.format(**names), *params) as cursor:
+                    return [column[0] for column in cursor.description], [tuple(row) for row in cursor.fetchall()]
+            except DatabaseUndefinedRelation:
+                return [], []
+
+    def count_rows(self, table: str) -> int:
+        """Count the project's rows in a raw table."""
+        short = next(short for short, name in _TABLES.items() if name == table)
+        rows = self.query(f"SELECT count(*) FROM {{{short}}} WHERE project_id = %s", self.project_id)
+        return int(rows[0][0]) if rows else 0
+
+    def count_pending(self) -> int:
+        """Count the load packages that a killed run left behind; the next run loads them."""
+        return len(self._pipeline.list_extracted_load_packages()) + len(self._pipeline.list_normalized_load_packages())
+
+    def open_jobs(self, before: datetime) -> list[tuple[str, datetime | None]]:
+        """Give job_id and create_time of the live jobs created before a time, or at an unknown one, that are not settled."""
+        settled = ", ".join(f"'{state}'" for state in sorted(SETTLED_STATES))
+        rows = self.query(
+            "SELECT job_id, create_time FROM {videos} WHERE project_id = %s AND deleted_at IS NULL"
+            f" AND (state IS NULL OR state NOT IN ({settled})) AND (create_time < %s OR create_time IS NULL)",
+            self.project_id,
+            before,
+        )
+        return [(job_id, created and created.astimezone(UTC)) for job_id, created in rows]
+
+    def inversion(self) -> int | None:
+        """Give the place, newest update first, of the first live job that was created after the one before it."""
+        rows = self.query(
+            "SELECT place FROM (SELECT row_number() OVER newest AS place, create_time,"
+            " lag(create_time) OVER newest AS above FROM {videos} WHERE project_id = %s AND deleted_at IS NULL"
+            " WINDOW newest AS (ORDER BY coalesce(lastupdate_time, create_time) DESC, create_time DESC)) AS ordered"
+            " WHERE create_time > above ORDER BY place LIMIT 1",
+            self.project_id,
+        )
+        return int(rows[0][0]) - 1 if rows else None
+
+    def counts(self, since: datetime | None = None) -> dict[str | None, int]:
+        """Count the live jobs by state, of those shown as created at `since` or later, or of all."""
+        condition, params = ("", ()) if since is None else (" AND create_time >= %s", (since,))
+        rows = self.query(
+            "SELECT state, count(*) FROM {videos} WHERE project_id = %s AND deleted_at IS NULL"
+            f"{condition} GROUP BY state",
+            self.project_id,
+            *params,
+        )
+        return {state: int(number) for state, number in rows}
+
+    def states(self, since: datetime, before: datetime) -> dict[str, str | None]:
+        """Give the state of each live job shown as created in [since, before)."""
+        rows = self.query(
+            "SELECT job_id, state FROM {videos} WHERE project_id = %s AND deleted_at IS NULL"
+            " AND create_time >= %s AND create_time < %s",
+            self.project_id,
+            since,
+            before,
+        )
+        return dict(rows)  # type: ignore[arg-type]
+
+
+class AskedKnown:
+    """The destination as the extraction asks it: each question is answered in the thread that owns the pipeline."""
+
+    def __init__(self, background: Background[Any], destination: Destination) -> None:
+        self._ask = background.ask
+        self._destination = destination
+
+    async def open_jobs(self, before: datetime) -> Sequence[tuple[str, datetime | None]]:
+        return await self._ask(lambda: self._destination.open_jobs(before))
+
+    async def inversion(self) -> int | None:
+        return await self._ask(self._destination.inversion)
+
+    async def counts(self, since: datetime | None = None) -> dict[str | None, int]:
+        return await self._ask(lambda: self._destination.counts(since))
+
+    async def states(self, since: datetime, before: datetime) -> dict[str, str | None]:
+        return await self._ask(lambda: self._destination.states(since, before))

@@ -1,0 +1,81 @@
+"""Everything that can go wrong, sorted by what an orchestrator should do about it.
+
+MetaStudioError                 exit 1   a bug: alert
+  x ConfigurationError          exit 2   usage, settings, destination, a request the API refuses: do not retry
+    x RefusedError              exit 2   the API refuses a parameter (400)
+  x CredentialsError            exit 3   the API or IAM refused the credentials: do not retry
+  x UnavailableError            exit 4   unreachable, failing or nonsensical after all retries: retry later
+  x IncompleteError             exit 5   completeness or quality could not be established: alert
+  x BusyError                   exit 6   another sync of this pipeline is running: skip
+
+A message is one sentence that says what failed and where; the hint says what to do next. Neither ever holds a header, a body,
+a URL's query or a setting's value that could be a secret.
+"""
+
+from __future__ import annotations
+
+
+class MetaStudioError(Exception):
+    """Base of all errors that this package raises on purpose.
+
+    Args:
+        message: what failed, and where.
+        hint: what to do next.
+        code: the API's error_code (`MSS.…`, `APIGW.…`) where it gave one.
+        request_id: the X-Request-Id of the answer, which the vendor's support asks for.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "", code: str | None = None, request_id: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.code = code
+        self.request_id = request_id
+
+    def __str__(self) -> str:
+        about = ", ".join(part for part in (self.code, self.request_id and f"X-Request-Id {self.request_id}") if part)
+        return " ".join(part for part in (self.message, f"({about})" if about else "", self.hint) if part)
+
+
+class ConfigurationError(MetaStudioError):
+    """Usage, settings or destination are wrong, or the API refuses what is asked for; a retry would not help."""
+
+    exit_code = 2
+
+
+class RefusedError(ConfigurationError):
+    """The API refuses the parameters of a request (400)."""
+
+
+class CredentialsError(MetaStudioError):
+    """The API or IAM refused the credentials (401, 403)."""
+
+    exit_code = 3
+
+
+class UnavailableError(MetaStudioError):
+    """The API could not be reached, or kept failing, after all retries; nothing is lost and the next run goes on."""
+
+    exit_code = 4
+
+
+class IncompleteError(MetaStudioError):
+    """What was read could not be proved complete, or too much of it had to be rejected.
+
+    Args:
+        record: the ledger's line of the window in question, where there is one.
+    """
+
+    exit_code = 5
+
+    def __init__(self, message: str, *, hint: str = "", record: object | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.record = record
+
+
+class BusyError(MetaStudioError):
+    """Another sync of this pipeline is running; nothing was touched."""
+
+    exit_code = 6

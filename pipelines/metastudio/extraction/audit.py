@@ -1,0 +1,170 @@
+"""Proves the destination equal to the API by counting, or mends it (`extraction.md`, `audit`).
+
+Counts are compared for the whole range, in all and by state; where they differ the range is halved and only the differing part followed
+down, until it fits one page and is read. What is counted is always "created at t or later", so that the difference of two counts is
+exact: a window closed at both ends would hold only a part of its last second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ..errors import IncompleteError
+from .backfill import make_chunk
+from .protocol import SECOND, Chunk, Query, Run, State, Window
+from .windows import WindowRead, read_range
+
+ROUNDS = 3
+"""How often a difference is looked for; more than once is needed only where the tenant works on meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The number of live jobs in one state (None: in all) at the API and in the destination, before anything was mended."""
+
+    state: str | None
+    api: int
+    destination: int
+
+
+@dataclass(slots=True)
+class Findings:
+    """What the parts that differed turned out to hold; records without a job_id are no difference, they cannot be loaded."""
+
+    missing: set[str] = field(default_factory=set)
+    vanished: set[str] = field(default_factory=set)
+    other_state: set[str] = field(default_factory=set)
+    without_id: set[str] = field(default_factory=set)
+
+    @property
+    def differences(self) -> int:
+        return len(self.missing) + len(self.vanished) + len(self.other_state)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Jobs shown as created in [since, before): how many were created at each end or later, at the API and in the destination."""
+
+    since: datetime
+    before: datetime
+    api: tuple[int, int]
+    held: tuple[int, int]
+
+    @property
+    def jobs(self) -> tuple[int, int]:
+        return self.api[0] - self.api[1], self.held[0] - self.held[1]
+
+
+class Audit:
+    """One audit: iterate `chunks`, each of which mends something, then read `comparisons` and `findings`.
+
+    Args:
+        repair: with False nothing is yielded; the findings only tell.
+    """
+
+    def __init__(self, run: Run, state: State, *, repair: bool) -> None:
+        self.run = run
+        self.state = state
+        self.repair = repair
+        self.comparisons: list[Comparison] = []
+        self.findings = Findings()
+
+    async def chunks(self) -> AsyncIterator[Chunk]:
+        """Compare in all, then state by state, and yield what mends the differences.
+
+        Raises:
+            IncompleteError: a difference stays after all rounds, or a differing window could not be read whole.
+        """
+        for state in [None, *sorted(name for name in await self.run.known.counts() if name is not None)]:
+            for number in range(ROUNDS + 1):
+                compared = await self._compare(state)
+                if number == 0:
+                    self.comparisons.append(compared)
+                if compared.api - compared.destination in range(len(self.findings.without_id) + 1):
+                    break
+                if number == ROUNDS or (number and not self.repair):
+                    self._refuse_rest(compared)
+                    break
+                async for chunk in self._mend(state, compared.api):
+                    if self.repair:
+                        yield chunk
+
+    async def _compare(self, state: str | None) -> Comparison:
+        api = await self._count(self.run.limits.start_date, state)
+        counts = await self.run.known.counts()
+        return Comparison(state, api, sum(counts.values()) if state is None else counts.get(state, 0))
+
+    def _refuse_rest(self, compared: Comparison) -> None:
+        if self.repair:
+            raise IncompleteError(
+                f"After {ROUNDS} rounds of mending, {compared.api} jobs {f'in state {compared.state} ' if compared.state else ''}"
+                f"at the API are {compared.destination} in the destination.",
+                hint="If the tenant is busy, run metastudio sync, then audit again.",
+            )
+
+    async def _mend(self, state: str | None, api: int) -> AsyncIterator[Chunk]:
+        """Follow a difference down, read the parts that hold it, and yield their jobs and what vanished from them."""
+        reads: list[WindowRead] = []
+        vanished: list[tuple[str, datetime]] = []
+        async for part in self._find_parts(state, api):
+            async for read in read_range(self.run, Window(part.since, part.before), "audit"):
+                reads.append(read)
+                vanished += await self._find_vanished(read, part)
+                if sum(read.record.rows_read for read in reads) >= self.run.limits.chunk_rows:
+                    yield self._make_chunk(reads, vanished)
+                    reads, vanished = [], []
+        if reads:
+            yield self._make_chunk(reads, vanished)
+
+    async def _find_parts(self, state: str | None, api: int) -> AsyncIterator[_Part]:
+        """Halve the range as long as a half differs, newer half first; one request a halving."""
+        start, end = self.run.limits.start_date, await self.run.newest() + SECOND
+        parts = [_Part(start, end, (api, 0), (await self._held(start, state), await self._held(end, state)))]
+        while parts:
+            part = parts.pop()
+            there, here = part.jobs
+            seconds = (part.before - part.since) // SECOND
+            if there == here:
+                continue
+            if max(there, here) <= self.run.limits.page_size or seconds < 2:
+                yield part
+                continue
+            middle = part.since + (seconds // 2) * SECOND
+            api_middle, held_middle = await self._count(middle, state), await self._held(middle, state)
+            parts.append(_Part(part.since, middle, (part.api[0], api_middle), (part.held[0], held_middle)))
+            parts.append(_Part(middle, part.before, (api_middle, part.api[1]), (held_middle, part.held[1])))
+
+    async def _find_vanished(self, read: WindowRead, part: _Part) -> list[tuple[str, datetime]]:
+        """Compare a window that was read whole with the destination, job by job.
+
+        The window's last second was read only as far as its first instant, so a job shown in it is not missed there.
+        """
+        held = await self.run.known.states(read.window.since, read.window.until)
+        came = {row.job_id: row.state for row in read.seen}
+        gone = [job_id for job_id in held if job_id not in came]
+        self.findings.vanished.update(gone)
+        self.findings.missing.update(
+            row.job_id
+            for row in read.seen
+            if row.job_id not in held and row.create_time is not None and row.create_time < read.window.until
+        )
+        self.findings.other_state.update(job_id for job_id in held.keys() & came.keys() if held[job_id] != came[job_id])
+        self.findings.without_id.update(item.key for item in read.rejected if item.key not in came)
+        at = read.record.finished_at or await self.run.now()
+        return [(job_id, at) for job_id in gone]
+
+    def _make_chunk(self, reads: list[WindowRead], vanished: list[tuple[str, datetime]]) -> Chunk:
+        chunk = make_chunk(reads, "audit", self.state)
+        chunk.vanished = vanished
+        return chunk
+
+    async def _count(self, since: datetime, state: str | None) -> int:
+        """Ask how many jobs were created at a time or later, in one state or in all."""
+        page = await self.run.fetch(Query(since=since, limit=1, state=state))
+        return page.count
+
+    async def _held(self, since: datetime, state: str | None) -> int:
+        counts = await self.run.known.counts(since)
+        return sum(counts.values()) if state is None else counts.get(state, 0)

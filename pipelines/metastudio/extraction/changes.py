@@ -1,0 +1,285 @@
+"""Later runs: the update_time scan down to the watermark, with anchors and the proof of the order (`extraction.md`, Later runs).
+
+The scan trusts nothing: a page must begin with a job already seen, the rows read must show that the list is in order of the update
+and not of the creation, and a list that took several pages is looked at once more from the top. What to do where that fails is for
+`sync` to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from datetime import datetime, timedelta
+from itertools import islice, pairwise
+from typing import Literal
+
+from ..errors import IncompleteError, RefusedError
+from ..rows import Rejected, Row
+from .protocol import (
+    SECOND,
+    Chunk,
+    Page,
+    Query,
+    Run,
+    State,
+    WindowRecord,
+    format_time,
+    newest_versions,
+    read_time,
+    set_watermark,
+)
+
+Order = Literal["proved", "not proved", "disproved"]
+Sign = Literal["update rises", "create rises", "create falls"]
+
+ASK_AGAIN = timedelta(days=1)
+"""How long an endpoint that was found not to sort by update_time is left alone before it is asked again."""
+
+
+async def should_scan(run: Run, state: State) -> bool:
+    """Tell whether sorting by update_time is worth a try: it was not disproved within the last day."""
+    if state.get("update_time_sorting") != "disproved":
+        return True
+    return await run.now() - read_time(state["sorting_asked_at"]) >= ASK_AGAIN
+
+
+def find_horizon(state: State, overlap: timedelta) -> datetime:
+    """Give the update time down to which a scan must read.
+
+    That is `overlap` behind the watermark; and just past the watermark once a scan at least `overlap` later had read through it again,
+    because what was to become visible late has done so by then.
+    """
+    watermark = read_time(state["watermark"])
+    return watermark + SECOND if state.get("settled") else watermark - overlap
+
+
+def find_signs(rows: list[Row]) -> set[Sign]:
+    """Say what neighbouring rows of one answer show of its order, from the top down.
+
+    In order of the update, `updated` never rises. In an order of the creation, create_time only falls or only rises; where it rises
+    the update must have fallen, so that jobs all updated in one second prove nothing.
+    """
+    signs: set[Sign] = set()
+    for above, below in pairwise(row for row in rows if row.updated is not None):
+        assert above.updated is not None and below.updated is not None
+        if above.updated < below.updated:
+            signs.add("update rises")
+        if above.create_time and below.create_time and above.create_time > below.create_time:
+            signs.add("create falls")
+        if above.create_time and below.create_time and above.create_time < below.create_time:
+            signs |= {"create rises"} if above.updated > below.updated else set()
+    return signs
+
+
+class Trail:
+    """What a scan has read, as far as it says whether the next page joins it; bounded, whatever the length of the scan.
+
+    Attributes:
+        versions: the update time in which each job was last seen, by its key: of the first rows read and of the last.
+    """
+
+    def __init__(self, keep: int) -> None:
+        self.versions: dict[str, datetime | None] = {}
+        self._keep = keep
+        self._bottom: datetime | None = None
+        self._tied: set[str] = set()
+        self._count: int | None = None
+
+    def restart(self) -> None:
+        """Forget the page read last: the next one does not follow it."""
+        self._count = None
+
+    def joins(self, page: Page) -> bool:
+        """Tell whether nothing unseen can lie above a page: its first job was seen.
+
+        Where that job is of the very second in which the page before ended, nothing may have moved between the two, either: the API
+        may give jobs of one second in another order each time.
+        """
+        if not page.rows or page.rows[0].key not in self.versions:
+            return False
+        first = page.rows[0]
+        if first.updated != self._bottom:
+            return True
+        again = {row.key for row in page.rows if row.updated == self._bottom and row.key in self._tied}
+        return page.count == self._count and again <= {first.key}
+
+    def steps_back(self, page: Page, page_size: int) -> int | None:
+        """Say how many rows further up a page that does not join is to be read again; None: from the top."""
+        if not page.rows or page.rows[0].key not in self.versions:
+            return max(1, page_size - 1)
+        return len(self._tied) if len(self._tied) < page_size - 1 else None
+
+    def knows(self, page: Page) -> bool:
+        """Tell whether a page's last job was seen in that very version: what stands below it was read."""
+        last = next((row for row in reversed(page.rows) if row.updated is not None), None)
+        return last is not None and self.versions.get(last.key) == last.updated
+
+    def add(self, page: Page) -> None:
+        self.versions |= {record.key: record.updated if isinstance(record, Row) else None for record in page.records}
+        timed = [row for row in page.rows if row.updated is not None]
+        if timed:
+            bottom = timed[-1].updated
+            follows = bottom == self._bottom and self._count is not None
+            self._tied = (self._tied if follows else set()) | {row.key for row in timed if row.updated == bottom}
+            self._bottom = bottom
+        self._count = page.count
+        if len(self.versions) > 3 * self._keep:
+            for key in list(islice(self.versions, self._keep, len(self.versions) - self._keep)):
+                del self.versions[key]
+
+
+class Scan:
+    """One scan of the list in order of update_time: iterate `chunks`, then `finish`."""
+
+    def __init__(self, run: Run, state: State) -> None:
+        self.run = run
+        self.state = state
+        self.horizon = find_horizon(state, run.limits.overlap)
+        self.record = WindowRecord(mode="changes", since=self.horizon, until=self.horizon)
+        self._trail = Trail(run.limits.chunk_rows)
+        self._signs: set[Sign] = set()
+        self._refused = self._reached = self._whole = False
+        self._steps_back = 0
+        self._counts: set[int] = set()
+        self._newest: datetime | None = None
+        self._fresh: list[Row] = []
+        self._rejected: list[Rejected] = []
+
+    @property
+    def order(self) -> Order:
+        """What the rows read showed of the endpoint's sorting."""
+        if self._refused or "update rises" in self._signs:
+            return "disproved"
+        return "proved" if self._signs >= {"create rises", "create falls"} else "not proved"
+
+    @property
+    def complete(self) -> bool:
+        """Whether the scan is proved to have missed nothing: by having read the whole list, or by the order of what it read."""
+        return self._whole or (self._reached and self.order == "proved")
+
+    async def chunks(self) -> AsyncGenerator[Chunk, None]:
+        """Walk down the list, then again from the top as long as a walk takes several pages: what moved up meanwhile stands there.
+
+        Chunks on the way leave the state as it is.
+
+        Raises:
+            IncompleteError: the list is in order, but moved too much to be read.
+        """
+        for number in range(self.run.limits.tries * 20):
+            pages = 0
+            async with aclosing(self._walk(again=number > 0)) as walk:
+                async for _page in walk:
+                    pages += 1
+                    if len(self._fresh) >= self.run.limits.chunk_rows:
+                        yield self._make_chunk()
+            if self._reached and not self._whole and self.order == "not proved":
+                await self._prove_order()
+            if pages == 1 or not self.complete:
+                return
+        raise self._make_restless_error(0)
+
+    async def _walk(self, *, again: bool) -> AsyncGenerator[Page, None]:
+        """Read page after page from the top, each anchored in what was read, down to the horizon or, `again`, to what is known."""
+        offset = 0
+        self._trail.restart()
+        while (page := await self._fetch(offset)) is not None:
+            if offset and not self._trail.joins(page):
+                offset = self._step_back(offset, page)
+                continue
+            ends = self._trail.knows(page) if again else self._ends_behind_horizon(page)
+            self._take(page)
+            at_end = offset + len(page.records) >= page.count and len(page.records) < self.run.limits.page_size
+            self._reached |= ends or at_end
+            self._whole |= at_end and self._counts == {len(self._trail.versions)}
+            yield page
+            anchor = max((place for place, record in enumerate(page.records) if isinstance(record, Row)), default=0)
+            if ends or at_end or not anchor or self.order == "disproved":
+                return
+            offset += anchor
+
+    async def _fetch(self, offset: int) -> Page | None:
+        """Fetch a page; None where the endpoint refuses the order."""
+        limits = self.run.limits
+        query = Query(since=limits.start_date, offset=offset, limit=limits.page_size, sort_key="update_time")
+        try:
+            page = await self.run.fetch(query)
+        except RefusedError:
+            if offset:
+                raise
+            self._refused = True
+            return None
+        self.record.add(page)
+        self.horizon = min(self.horizon, await self.run.now() - limits.overlap)
+        return page
+
+    def _step_back(self, offset: int, page: Page) -> int:
+        """Give the offset from which to read again because a page did not join what was read."""
+        steps = self._trail.steps_back(page, self.run.limits.page_size)
+        self._steps_back += 1 if steps is not None else 20
+        if self._steps_back > self.run.limits.tries * 20:
+            raise self._make_restless_error(offset)
+        self._trail.restart()
+        return 0 if steps is None else max(0, offset - steps)
+
+    def _ends_behind_horizon(self, page: Page) -> bool:
+        return any(row.updated is not None and row.updated < self.horizon for row in page.rows)
+
+    def _take(self, page: Page) -> None:
+        """Take a page's changed rows, and what its order shows."""
+        self._counts.add(page.count)
+        self._trail.add(page)
+        self._signs |= find_signs(page.rows)
+        for record in page.records:
+            if isinstance(record, Rejected):
+                self._rejected.append(record)
+            elif record.updated is None or record.updated >= self.horizon:
+                self._fresh.append(record)
+                if record.key in page.noted:
+                    self._rejected.append(page.noted[record.key])
+                if record.updated is not None:
+                    self._newest = max(self._newest or record.updated, record.updated)
+
+    async def _prove_order(self) -> None:
+        """Look where the destination knows an older job to be updated last: one request, far less than a rescan."""
+        place = await self.run.known.inversion()
+        if place is None:
+            return
+        page = await self._fetch(max(0, place - self.run.limits.page_size // 2))
+        if page is not None:
+            self._signs |= find_signs(page.rows)
+
+    def _make_restless_error(self, offset: int) -> IncompleteError:
+        return IncompleteError(
+            f"The changes could not be read: at offset {offset} the list kept moving.",
+            hint="Too many jobs change or vanish between two requests. Nothing was lost: run it again.",
+            record=self.record,
+        )
+
+    def _make_chunk(self) -> Chunk:
+        chunk = Chunk(
+            mode="changes",
+            rows=newest_versions(self._fresh),
+            seen=self._fresh,
+            rejected=self._rejected,
+            state=State(**self.state),
+        )
+        self._fresh, self._rejected = [], []
+        return chunk
+
+    async def finish(self) -> Chunk:
+        """Make the last chunk: what is left, the ledger's line, what was learned, and, where complete, the new watermark."""
+        now = await self.run.now()
+        old = read_time(self.state["watermark"])
+        watermark = min(now, max(old, self._newest or old))
+        self.record.since, self.record.until = self.horizon, max(watermark, self.horizon)
+        self.record.rows_read = len(self._trail.versions)
+        self.record.complete = self.complete
+        chunk = self._make_chunk()
+        chunk.windows = [self.record]
+        if not self.complete or self.order == "proved":
+            chunk.state.update({"update_time_sorting": self.order, "sorting_asked_at": format_time(now)})
+        if self.complete and watermark != old:
+            chunk.state.update(set_watermark(watermark, now))
+        elif self.complete and now > read_time(self.state["watermark_at"]) + self.run.limits.overlap:
+            chunk.state["settled"] = True
+        return chunk

@@ -1,0 +1,60 @@
+"""Says in one sentence what failed in the destination or in dlt, and what to do; the project's own errors stay as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .errors import ConfigurationError, MetaStudioError, UnavailableError
+
+
+def explain(error: BaseException) -> MetaStudioError:
+    """Make an error of the project's own kind of any other; its message holds no setting's value."""
+    chain = list(_walk(error))
+    for cause in chain:
+        if isinstance(cause, MetaStudioError):
+            return cause
+    text = " ".join(str(cause) for cause in chain)
+    names = {type(cause).__name__ for cause in chain}
+    if "Could not set lock on file" in text or "Conflicting lock" in text:
+        return ConfigurationError(
+            "The DuckDB file is in use by another process.",
+            hint="Close the program that has it open (a shell, a notebook, a BI tool), or open it there read-only after the sync.",
+        )
+    if "Cannot open file" in text or "IOException" in names or "unable to open database" in text.lower():
+        return ConfigurationError(
+            "The DuckDB file cannot be opened or written.",
+            hint="Check the path in DESTINATION__DUCKDB__CREDENTIALS, that its folder exists and that you may write there.",
+        )
+    if names & {"ConfigFieldMissingException", "ConfigurationValueError", "ConfigValueCannotBeCoercedException"}:
+        return ConfigurationError(
+            "The destination's settings are incomplete or of the wrong type.",
+            hint="Set DESTINATION__<NAME>__CREDENTIALS as dlt documents it for this destination.",
+        )
+    if names & {"UnknownDestinationModule", "InvalidDestinationReference", "UnknownDestination"}:
+        return ConfigurationError(
+            "dlt knows no destination of this name.", hint="Use duckdb, postgres or another of dlt's destinations."
+        )
+    if names & {"MissingDependencyException"}:
+        return ConfigurationError(
+            "A package that this destination needs is not installed.",
+            hint="Install it, e.g. pip install 'metastudio[postgres]'.",
+        )
+    if names & {"InvalidPipelineName"}:
+        return ConfigurationError("The pipeline's name is not allowed.", hint="Use letters, digits and underscores.")
+    if names & {"OperationalError", "DestinationConnectionError"}:
+        return UnavailableError(
+            "The destination could not be reached.",
+            hint="Nothing is lost: check that it runs and run metastudio sync again.",
+        )
+    return MetaStudioError(
+        f"Unexpected {type(chain[-1]).__name__} in {type(error).__name__}.",
+        hint="Run again with -vv for the traceback and report it.",
+    )
+
+
+def _walk(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__

@@ -1,0 +1,319 @@
+"""The only place that makes a dlt pipeline: loads chunks with their state, one run at a time, and sums the run up.
+
+A chunk is one load package: its rows and the state that holds once they are in are committed together. A run that was killed leaves at
+most one package behind, which the next run loads before it asks the API for anything.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import dlt
+from dlt.common.configuration.exceptions import ConfigurationException
+from dlt.common.pipeline import get_dlt_pipelines_dir
+from dlt.pipeline.exceptions import PipelineStepFailed
+from filelock import FileLock, Timeout
+
+from .destination import Destination
+from .errors import BusyError, ConfigurationError, IncompleteError, MetaStudioError
+from .extraction.audit import Audit
+from .extraction.backfill import read_chunks
+from .extraction.protocol import Chunk, Run, State, Window, WindowRecord
+from .extraction.sync import sync
+from .failures import explain
+from .reader import Reader, Steps
+from .settings import Tenant, parse_date, resolve_tenant
+from .source import SOURCE, check_state, make_source
+
+log = logging.getLogger("metastudio")
+
+DEFAULTS = {
+    "RUNTIME__DLTHUB_TELEMETRY": "false",
+    "LOAD__TRUNCATE_STAGING_DATASET": "true",  # 24 MB per 100,000 rows stay behind otherwise
+    "LOAD__DELETE_COMPLETED_JOBS": "true",
+}
+"""What we set of dlt's own configuration where the user's environment does not."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Options:
+    """Which pipeline, into which destination and dataset."""
+
+    pipeline: str = "metastudio"
+    destination: str = "duckdb"
+    dataset: str = "metastudio"
+
+
+@dataclass(slots=True, kw_only=True)
+class Summary:
+    """What a run did, in the words and order of `interface.md`."""
+
+    command: str
+    ok: bool = False
+    mode: str | None = None
+    requests: int = 0
+    retries: int = 0
+    throttled: int = 0
+    windows: int = 0
+    rows_read: int = 0
+    rows_loaded: int = 0
+    rejected: int = 0
+    marked_deleted: int = 0
+    watermark: str | None = None
+    seconds: float = 0.0
+    load_ids: list[str] = field(default_factory=list)
+    error: dict[str, str | None] | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def add(self, chunk: Chunk) -> None:
+        """Count a loaded chunk in; a run that had to fall back says so, a first run stays one."""
+        if self.mode != "backfill" or chunk.mode == "audit":
+            self.mode = chunk.mode
+        self.windows += len(chunk.windows)
+        self.rows_read += sum(record.rows_read for record in chunk.windows)
+        self.rows_loaded += len(chunk.rows)
+        self.marked_deleted += len(chunk.vanished)
+        self.watermark = chunk.state.get("watermark")
+
+
+class Watcher(Protocol):
+    """Who shows a run's progress."""
+
+    def start(self, tenant: Tenant, reader: Reader) -> None: ...
+
+    def loaded(self, summary: Summary, chunk: Chunk) -> None: ...
+
+
+def open_pipeline(options: Options) -> dlt.Pipeline:
+    """Make the dlt pipeline; nothing is asked or written yet.
+
+    Raises:
+        ConfigurationError: dlt does not know the destination, or misses a part of its settings.
+    """
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    os.environ.setdefault("DESTINATION__STAGING_DATASET_NAME_LAYOUT", f"%s_staging_{options.pipeline}")
+    try:
+        return dlt.pipeline(options.pipeline, destination=options.destination, dataset_name=options.dataset)
+    except (ConfigurationException, PipelineStepFailed, ValueError, ImportError) as error:
+        raise explain(error) from None
+
+
+def read_state(pipeline: dlt.Pipeline) -> State:
+    """Give what the pipeline remembers of its source."""
+    return State(**pipeline.state.get("sources", {}).get(SOURCE, {}))  # type: ignore[typeddict-item]
+
+
+def open_synced(options: Options) -> tuple[Destination, State]:
+    """Open the destination of a pipeline that synced before, to read from it; a lost state is restored.
+
+    Raises:
+        ConfigurationError: nothing was synced yet, or the destination cannot be opened.
+    """
+    pipeline = open_pipeline(options)
+    try:
+        database = getattr(pipeline.destination_client().config.credentials, "database", None)
+        is_there = options.destination != "duckdb" or database is None or Path(database).exists()
+        if is_there and not read_state(pipeline):
+            pipeline.sync_destination()
+    except Exception as error:
+        raise explain(error) from None
+    state = read_state(pipeline)
+    if not is_there or "identity" not in state:
+        raise ConfigurationError("Nothing was synced here yet.", hint="Run metastudio sync first.")
+    return Destination(pipeline, str(state["identity"]["project_id"])), state
+
+
+@contextmanager
+def lock_pipeline(options: Options) -> Iterator[None]:
+    """Hold the pipeline for one run.
+
+    Raises:
+        BusyError: another run holds it.
+    """
+    folder = Path(get_dlt_pipelines_dir())
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / f"{options.pipeline}.lock", timeout=0):
+            yield
+    except Timeout:
+        raise BusyError(
+            f"Another run of the pipeline {options.pipeline} is under way.",
+            hint="Nothing was touched; the next scheduled run will do.",
+        ) from None
+    except PermissionError:
+        raise ConfigurationError(
+            "The state directory cannot be written.", hint="Make it writable, or set DLT_DATA_DIR to one that is."
+        ) from None
+
+
+class PipelineRun:
+    """One run of a command that loads: resumes what is pending, then loads chunk after chunk."""
+
+    def __init__(self, summary: Summary, options: Options, watcher: Watcher, tenant: Tenant) -> None:
+        self.tenant = tenant
+        self.summary = summary
+        self.pipeline = open_pipeline(options)
+        self.destination = Destination(self.pipeline, tenant.project_id)
+        self.state: State = {}
+        self._watcher = watcher
+        self._rejected: set[str] = set()
+
+    def prepare(self) -> None:
+        """Restore a lost state from the destination, load what a killed run left pending, and check whose state it is."""
+        self.pipeline.sync_destination()
+        if self.pipeline.has_pending_data:
+            info = self.pipeline.run()
+            self.summary.load_ids += info.loads_ids if info else []
+        self.state = read_state(self.pipeline)
+        check_state(self.state, self.tenant)
+        self.summary.watermark = self.state.get("watermark")
+
+    def require_synced(self) -> None:
+        """Refuse to work on a pipeline that never synced."""
+        if "watermark" not in self.state:
+            raise ConfigurationError("This pipeline was never synced to its end.", hint="Run metastudio sync first.")
+
+    def load(self, steps: Steps) -> None:
+        """Load the chunks of these steps; while one is loaded, the next one is read.
+
+        Raises:
+            IncompleteError: a window was not proved whole (it is in the ledger), or more than `max_rejected` records were rejected.
+        """
+        reader = Reader(self.tenant, self.destination, steps)
+        run_id = uuid.uuid4().hex
+        current: list[Chunk] = []
+        source = make_source(self.tenant, run_id, lambda: iter(current), self.destination)
+        self._watcher.start(self.tenant, reader)
+        try:
+            for chunk in reader:
+                current[:] = [chunk]
+                self._load_chunk(source, chunk, reader.go_on)
+        except IncompleteError as error:
+            if isinstance(error.record, WindowRecord):
+                current[:] = [Chunk(mode=error.record.mode, windows=[error.record], state=self.state)]
+                self._load_chunk(source, current[0], reader.go_on)
+            raise
+        finally:
+            self._count_requests(reader)
+
+    def _load_chunk(self, source: Any, chunk: Chunk, go_on: Callable[[], None]) -> None:
+        self.pipeline.extract(source)
+        self.pipeline.normalize()
+        go_on()  # the package is on disk: whatever happens now, it will be loaded
+        info = self.pipeline.load()
+        self.state = chunk.state
+        self.summary.load_ids += info.loads_ids
+        self.summary.add(chunk)
+        self._rejected |= {item.record_hash for item in chunk.rejected}
+        self.summary.rejected = len(self._rejected)
+        self._watcher.loaded(self.summary, chunk)
+        if self.summary.rejected > self.tenant.max_rejected:
+            raise IncompleteError(
+                f"{self.summary.rejected} records were rejected, more than max_rejected.",
+                hint="Look into the table rejected_records for the reasons; raise max_rejected if they are harmless.",
+            )
+
+    def _count_requests(self, reader: Reader) -> None:
+        if reader.client is not None:
+            stats = reader.client.stats
+            self.summary.requests += stats.requests
+            self.summary.retries += stats.retries
+            self.summary.throttled += stats.throttled
+
+
+def run_sync(options: Options, watcher: Watcher) -> Outcome:
+    """Bring the destination up to date."""
+    return _run("sync", options, watcher, lambda run: run.load(lambda reading: sync(reading, run.state)))
+
+
+def run_backfill(options: Options, watcher: Watcher, since: str, until: str | None) -> Outcome:
+    """Read a create_time range again, in committed chunks; the watermark stays."""
+
+    def work(run: PipelineRun) -> None:
+        start, end = parse_date(since, "--since"), until and parse_date(until, "--until")
+        if end and end < start:
+            raise ConfigurationError("--until lies before --since.", hint="Give the range the other way round.")
+        run.require_synced()
+
+        async def steps(reading: Run) -> AsyncIterator[Chunk]:
+            async for chunk in read_chunks(
+                reading, Window(start, end or await reading.newest()), "backfill", run.state
+            ):
+                yield chunk
+
+        run.load(steps)
+
+    return _run("backfill", options, watcher, work)
+
+
+def run_audit(options: Options, watcher: Watcher, *, repair: bool) -> Outcome:
+    """Prove the destination equal to the API, or mend it; without `repair`, only tell.
+
+    The outcome's audit holds the comparisons and findings. A difference that was only told of is an error.
+    """
+    audits: list[Audit] = []
+
+    def work(run: PipelineRun) -> None:
+        run.require_synced()
+
+        def steps(reading: Run) -> AsyncIterator[Chunk]:
+            audits.append(Audit(reading, run.state, repair=repair))
+            return audits[0].chunks()
+
+        run.summary.mode = "audit"
+        run.load(steps)
+        if not repair and audits[0].findings.differences:
+            raise IncompleteError(
+                f"{audits[0].findings.differences} jobs differ between the API and the destination.",
+                hint="Run metastudio audit without --dry-run to mend them.",
+            )
+
+    outcome = _run("audit", options, watcher, work)
+    outcome.audit = audits[0] if audits else None
+    return outcome
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a command ended: its summary, the error it failed with, what an audit found."""
+
+    summary: Summary
+    error: MetaStudioError | None = None
+    audit: Audit | None = None
+
+
+def _run(command: str, options: Options, watcher: Watcher, work: Callable[[PipelineRun], None]) -> Outcome:
+    """Do a command's work as the only run of its pipeline, and sum it up, whatever happens."""
+    outcome = Outcome(Summary(command=command))
+    started = time.monotonic()
+    try:
+        tenant = resolve_tenant()
+        with lock_pipeline(options):
+            run = PipelineRun(outcome.summary, options, watcher, tenant)
+            run.prepare()
+            work(run)
+        outcome.summary.ok = True
+    except Exception as error:
+        outcome.error = explain(error)
+        if type(outcome.error) is MetaStudioError:
+            log.debug("Where the unexpected error comes from:", exc_info=error)
+        outcome.summary.error = {
+            "code": outcome.error.code,
+            "message": outcome.error.message,
+            "request_id": outcome.error.request_id,
+            "hint": outcome.error.hint,
+        }
+    finally:
+        outcome.summary.seconds = round(time.monotonic() - started, 3)
+    return outcome

@@ -1,0 +1,251 @@
+"""The settings of `interface.md`, resolved by dlt (environment, `secrets.toml`, `config.toml`), checked, and with the vendor's variables
+as fall-back for credentials. No message of this module ever holds a setting's value.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pendulum
+from dlt.common.configuration import configspec
+from dlt.common.configuration.exceptions import ConfigurationException
+from dlt.common.configuration.resolve import resolve_configuration
+from dlt.common.configuration.specs import BaseConfiguration, CredentialsConfiguration
+from dlt.common.typing import TSecretStrValue
+from pendulum.parsing.exceptions import ParserError
+
+from .api.auth import AccessKey, Password, Token
+from .api.regions import find_region, make_base_url
+from .errors import ConfigurationError
+from .extraction.protocol import Limits
+
+SECTION = ("sources", "metastudio")
+EVERYTHING = "2000-01-01T00:00:00Z"
+"""Default of `start_date`: before any job the service can hold; an empty decade costs one request."""
+
+
+@configspec
+class CredentialSettings(CredentialsConfiguration):
+    """One of: access_key + secret_key [+ security_token]; token; username + password + domain_name [+ iam_endpoint]."""
+
+    access_key: TSecretStrValue | None = None
+    secret_key: TSecretStrValue | None = None
+    security_token: TSecretStrValue | None = None
+    token: TSecretStrValue | None = None
+    username: str | None = None
+    password: TSecretStrValue | None = None
+    domain_name: str | None = None
+    iam_endpoint: str | None = None
+
+    def on_resolved(self) -> None:
+        """Nothing here: what is missing is said by `make_credentials`, in our words."""
+
+
+@configspec
+class Settings(BaseConfiguration):
+    """All settings of the section `sources.metastudio`; meaning and defaults as in `interface.md`."""
+
+    project_id: str | None = None
+    region: str = "cn-north-4"
+    endpoint: str | None = None
+    credentials: CredentialSettings | None = None
+    start_date: str = EVERYTHING
+    overlap_seconds: int = 600
+    rescan_days: int = 30
+    requests_per_second: float | None = None
+    max_concurrency: int = 16
+    max_rows_per_window: int = 2_000
+    chunk_rows: int = 20_000
+    page_size: int = 100
+    app_user_id: str | None = None
+    job_type: str | None = None
+    state: str | None = None
+    keep_signed_urls: bool = False
+    max_rejected: int = 100
+    retry_seconds: float = 120.0
+    request_timeout_seconds: float = 30.0
+
+
+_BOUNDS: dict[str, tuple[float, float]] = {
+    "overlap_seconds": (0, 86_400),
+    "rescan_days": (0, 3_650),
+    "requests_per_second": (0.01, 1_000),
+    "max_concurrency": (1, 256),
+    "max_rows_per_window": (1, 1_000_000),
+    "chunk_rows": (1, 10_000_000),
+    "page_size": (1, 100),
+    "max_rejected": (0, 1_000_000_000),
+    "retry_seconds": (0, 86_400),
+    "request_timeout_seconds": (0.1, 3_600),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenant:
+    """Whose jobs are synced, from where, with which credentials and within which limits: settings that were checked."""
+
+    project_id: str
+    region: str
+    base_url: str
+    iam_base_url: str
+    credentials: AccessKey | Token | Password
+    requests_per_second: float
+    limits: Limits
+    filters: Mapping[str, str]
+    app_user_id: str | None
+    keep_signed_urls: bool
+    max_rejected: int
+    retry_seconds: float
+    request_timeout_seconds: float
+
+    @property
+    def identity(self) -> dict[str, str | None]:
+        """What a pipeline's state belongs to; with any of it changed, the tables would hold two different things."""
+        return {
+            "project_id": self.project_id,
+            "region": self.region,
+            "app_user_id": self.app_user_id,
+            "job_type": self.filters.get("job_type"),
+            "state": self.filters.get("state"),
+        }
+
+
+def resolve_tenant(**overrides: Any) -> Tenant:
+    """Resolve the settings and check them; keyword arguments come before what is configured.
+
+    Raises:
+        ConfigurationError: a setting is missing, of the wrong type or out of bounds.
+    """
+    try:
+        settings = resolve_configuration(Settings(), sections=SECTION, explicit_value=overrides or None)
+    except ConfigurationException as error:
+        raise ConfigurationError(
+            f"A setting could not be read: {_name_setting(error)}.",
+            hint="See the list of settings and their types in the README.",
+        ) from None
+    return check_settings(settings)
+
+
+def _name_setting(error: ConfigurationException) -> str:
+    """Say which setting is wrong without its value, which may be a secret."""
+    name = getattr(error, "field_name", None)
+    return f"sources.metastudio.{name} is of the wrong type" if name else type(error).__name__
+
+
+def check_settings(settings: Settings) -> Tenant:
+    """Make a tenant of settings.
+
+    Raises:
+        ConfigurationError: a setting is missing or out of bounds.
+    """
+    for name, (low, high) in _BOUNDS.items():
+        value = getattr(settings, name)
+        if value is not None and not low <= value <= high:
+            raise ConfigurationError(
+                f"sources.metastudio.{name} is out of bounds.", hint=f"It must lie between {low:g} and {high:g}."
+            )
+    project_id = settings.project_id or os.environ.get("HUAWEICLOUD_SDK_PROJECT_ID")
+    if not project_id or not project_id.isascii() or not project_id.isalnum():
+        raise ConfigurationError(
+            "The project ID is missing." if not project_id else "The project ID is not made of letters and digits.",
+            hint="Set SOURCES__METASTUDIO__PROJECT_ID (console: My Credentials, API Credentials, Projects).",
+        )
+    if settings.app_user_id is not None and not (settings.app_user_id.isascii() and settings.app_user_id.isprintable()):
+        raise ConfigurationError(
+            "sources.metastudio.app_user_id holds characters that are not ASCII.",
+            hint="The API takes it as a header, in ASCII only.",
+        )
+    credentials = make_credentials(settings.credentials or CredentialSettings())
+    base_url, iam_base_url, quota = _find_endpoints(settings)
+    return Tenant(
+        project_id=project_id,
+        region=settings.region,
+        base_url=base_url,
+        iam_base_url=iam_base_url,
+        credentials=credentials,
+        requests_per_second=settings.requests_per_second or quota,
+        limits=_make_limits(settings),
+        filters={name: value for name in ("job_type", "state") if (value := getattr(settings, name))},
+        app_user_id=settings.app_user_id or None,
+        keep_signed_urls=settings.keep_signed_urls,
+        max_rejected=settings.max_rejected,
+        retry_seconds=settings.retry_seconds,
+        request_timeout_seconds=settings.request_timeout_seconds,
+    )
+
+
+def _find_endpoints(settings: Settings) -> tuple[str, str, float]:
+    """Give the API's and IAM's base URLs and the quota in requests/s."""
+    region = find_region(settings.region)
+    base_url = make_base_url(settings.endpoint or region.endpoint)
+    iam_endpoint = settings.credentials.iam_endpoint if settings.credentials else None
+    return base_url, make_base_url(iam_endpoint or region.iam), region.requests_per_second
+
+
+def _make_limits(settings: Settings) -> Limits:
+    return Limits(
+        start_date=parse_date(settings.start_date, "sources.metastudio.start_date"),
+        overlap=timedelta(seconds=settings.overlap_seconds),
+        rescan=timedelta(days=settings.rescan_days),
+        max_rows_per_window=settings.max_rows_per_window,
+        chunk_rows=settings.chunk_rows,
+        page_size=settings.page_size,
+        max_concurrency=settings.max_concurrency,
+    )
+
+
+def parse_date(text: str, name: str) -> datetime:
+    """Read a date or time given by a person, UTC where it names no zone, as whole seconds.
+
+    Raises:
+        ConfigurationError: it is no date, or lies ahead.
+    """
+    try:
+        parsed = pendulum.parse(str(text), tz="UTC", strict=True)
+    except (ParserError, ValueError):
+        parsed = None
+    if not isinstance(parsed, pendulum.DateTime):
+        raise ConfigurationError(f"{name} is no date.", hint="Write it as 2024-01-31 or 2024-01-31T08:00:00Z.")
+    if parsed > pendulum.now("UTC"):
+        raise ConfigurationError(
+            f"{name} lies ahead.", hint="No job can have been created then: give a date in the past."
+        )
+    return datetime.fromtimestamp(int(parsed.timestamp()), UTC)
+
+
+def make_credentials(settings: CredentialSettings) -> AccessKey | Token | Password:
+    """Choose the way to sign in by what is set.
+
+    Raises:
+        ConfigurationError: nothing is set, or only a part of what belongs together.
+    """
+    if settings.access_key or settings.secret_key:
+        if not (settings.access_key and settings.secret_key):
+            raise _incomplete("access_key and secret_key")
+        return AccessKey(settings.access_key, settings.secret_key, settings.security_token or None)
+    if settings.token:
+        return Token(settings.token)
+    if settings.username or settings.password or settings.domain_name:
+        if not (settings.username and settings.password and settings.domain_name):
+            raise _incomplete("username, password and domain_name")
+        return Password(settings.username, settings.password, settings.domain_name)
+    for prefix in ("HUAWEICLOUD_SDK", "CLOUD_SDK"):
+        access_key, secret_key = os.environ.get(f"{prefix}_AK"), os.environ.get(f"{prefix}_SK")
+        if access_key and secret_key:
+            token = os.environ.get("HUAWEICLOUD_SDK_SECURITY_TOKEN") if prefix == "HUAWEICLOUD_SDK" else None
+            return AccessKey(access_key, secret_key, token)
+        if access_key or secret_key:
+            raise _incomplete(f"{prefix}_AK and {prefix}_SK")
+    raise ConfigurationError(
+        "No credentials are set.",
+        hint="Set SOURCES__METASTUDIO__CREDENTIALS__ACCESS_KEY and …__SECRET_KEY, or …__TOKEN, or …__USERNAME, …__PASSWORD"
+        " and …__DOMAIN_NAME, or put them into .dlt/secrets.toml (see .dlt/example.secrets.toml).",
+    )
+
+
+def _incomplete(names: str) -> ConfigurationError:
+    return ConfigurationError(f"The credentials are incomplete: {names} belong together.", hint="Set the missing one.")

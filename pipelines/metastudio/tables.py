@@ -1,0 +1,140 @@
+"""A chunk -> the Arrow tables that are loaded, all on their declared schemas; unknown fields become columns of their own.
+
+Types of unknown fields follow the first value seen: text, double for any number, bool, and JSON text for what is nested deeper. A value
+that does not fit the type its column has goes to a column of its own, named as dlt names variants (`field__v_text`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from .extraction.protocol import Chunk
+from .rows import Rejected, Row
+from .schema import REJECTED, REJECTED_TABLE, STATES, STATES_TABLE, VIDEOS, VIDEOS_TABLE, WINDOWS, WINDOWS_TABLE, Table
+
+_ROW_FIELDS = [name for name in Row._fields if name not in ("updated", "extra")]
+_OWN = frozenset(VIDEOS_TABLE.names)
+
+
+def make_tables(
+    chunk: Chunk, *, project_id: str, region: str, run_id: str, first_window: int, column_types: Mapping[str, str]
+) -> dict[str, pa.Table]:
+    """Make all four tables of a chunk.
+
+    Args:
+        first_window: the number of the chunk's first window within the run.
+        column_types: the dlt types that the destination's columns of `digital_human_videos` have by now.
+    """
+    return {
+        VIDEOS: make_videos(chunk.rows, project_id, region, column_types),
+        STATES: _make_states(chunk.seen, project_id),
+        WINDOWS: _make_windows(chunk, project_id, run_id, first_window),
+        REJECTED: _make_rejected(chunk.rejected, project_id),
+    }
+
+
+def make_videos(rows: Sequence[Row], project_id: str, region: str, column_types: Mapping[str, str]) -> pa.Table:
+    """Make the table of jobs: each row a live job in its current version."""
+    columns: dict[str, Any] = dict(zip(Row._fields, zip(*rows, strict=True), strict=True)) if rows else {}
+    data = {name: columns.get(name, ()) for name in _ROW_FIELDS}
+    size = len(rows)
+    data |= {"project_id": [project_id] * size, "region": [region] * size, "deleted_at": [None] * size}
+    table = _make_table(VIDEOS_TABLE, data)
+    extras = columns.get("extra", ())
+    if any(extras):
+        for name, array in _make_extra_columns(extras, column_types).items():
+            table = table.append_column(name, array)
+    return table
+
+
+def mark_deleted(videos: pa.Table, held: pa.Table, vanished: Sequence[tuple[str, datetime]]) -> pa.Table:
+    """Add to a table of jobs those that vanished, as the destination holds them, with the time of that finding."""
+    times = dict(vanished)
+    deleted_at = pa.array([times[job_id] for job_id in held["job_id"].to_pylist()], pa.timestamp("us", tz="UTC"))
+    held = held.set_column(held.column_names.index("deleted_at"), "deleted_at", deleted_at)
+    schema = pa.unify_schemas([videos.schema, held.schema], promote_options="permissive")
+    return pa.concat_tables([videos, held], promote_options="permissive").cast(
+        pa.schema([videos.schema.field(field.name) if field.name in videos.schema.names else field for field in schema])
+    )
+
+
+def _make_table(table: Table, data: Mapping[str, Sequence[Any]]) -> pa.Table:
+    schema = table.arrow_schema()
+    return pa.Table.from_arrays([pa.array(data[field.name], type=field.type) for field in schema], schema=schema)
+
+
+def _make_states(seen: Sequence[Row], project_id: str) -> pa.Table:
+    """Make the history: each state and time once; a version without any time cannot be placed in it."""
+    states = {
+        (row.job_id, row.state, row.updated or row.create_time)
+        for row in seen
+        if row.state is not None and (row.updated or row.create_time) is not None
+    }
+    job_ids, names, times = zip(*states, strict=True) if states else ((), (), ())
+    return _make_table(
+        STATES_TABLE,
+        {"project_id": [project_id] * len(job_ids), "job_id": job_ids, "state": names, "lastupdate_time": times},
+    )
+
+
+def _make_windows(chunk: Chunk, project_id: str, run_id: str, first_window: int) -> pa.Table:
+    size = len(chunk.windows)
+    data: dict[str, Sequence[Any]] = {
+        "run_id": [run_id] * size,
+        "window": range(first_window, first_window + size),
+        "project_id": [project_id] * size,
+    }
+    for column in WINDOWS_TABLE.names[len(data) :]:
+        data[column] = [getattr(record, column) for record in chunk.windows]
+    return _make_table(WINDOWS_TABLE, data)
+
+
+def _make_rejected(rejected: Sequence[Rejected], project_id: str) -> pa.Table:
+    records = list({item.record_hash: item for item in rejected}.values())
+    data: dict[str, Sequence[Any]] = {"project_id": [project_id] * len(records)}
+    for column in Rejected._fields:
+        data[column] = [getattr(record, column) for record in records]
+    return _make_table(REJECTED_TABLE, data)
+
+
+def _make_extra_columns(
+    extras: Sequence[dict[str, Any] | None], column_types: Mapping[str, str]
+) -> dict[str, pa.Array]:
+    """Make a column of each unknown field, and another one of its values that do not fit the first one's type."""
+    from dlt.common.normalizers.naming.snake_case import NamingConvention
+
+    normalise = NamingConvention().normalize_path
+    types = dict(column_types)
+    columns: dict[str, list[Any]] = {}
+    for index, extra in enumerate(extras):
+        for raw_name, raw_value in (extra or {}).items():
+            name = normalise(raw_name)
+            if name in _OWN:
+                name = f"api__{name}"
+            data_type, value = _type_value(raw_value)
+            if types.setdefault(name, data_type) != data_type:
+                name, data_type, value = f"{name}__v_text", "text", _as_text(raw_value)
+                types[name] = data_type
+            columns.setdefault(name, [None] * len(extras))[index] = value
+    arrow = {"text": pa.string(), "json": pa.string(), "double": pa.float64(), "bool": pa.bool_()}
+    return {name: pa.array(values, type=arrow[types[name]]) for name, values in columns.items()}
+
+
+def _type_value(value: Any) -> tuple[str, Any]:
+    """Give the dlt type that a JSON value has as a column, and the value in it."""
+    if isinstance(value, bool):
+        return "bool", value
+    if isinstance(value, (int, float)):
+        return "double", float(value)
+    if isinstance(value, str):
+        return "text", value.replace("\0", "")
+    return "json", _as_text(value)
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
