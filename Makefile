@@ -1,4 +1,4 @@
-# make setup | demo | test | lock.  Needs Python >= 3.11, make and the package registry; nothing else.
+# make setup | demo | test | lint | lock.  Needs Python >= 3.11, make and the package registry; nothing else.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -29,7 +29,7 @@ lint: setup
 
 lock:
 	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
-		--extra dev --upgrade-package duckdb==1.5.5 --output-file requirements.lock pyproject.toml
+		--extra dev --extra reporting --extra notebook --extra postgres --upgrade-package duckdb==1.5.5 --output-file requirements.lock pyproject.toml
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

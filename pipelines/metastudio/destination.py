@@ -11,13 +11,20 @@ from typing import Any
 
 import dlt
 import pyarrow as pa
+from dlt.common.schema.typing import PIPELINE_STATE_TABLE_NAME
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
 from .background import Background
 from .rows import SETTLED_STATES
 from .schema import REJECTED, STATES, VIDEOS, WINDOWS
 
-_TABLES = {"videos": VIDEOS, "states": STATES, "windows": WINDOWS, "rejected": REJECTED}
+_TABLES = {
+    "videos": VIDEOS,
+    "states": STATES,
+    "windows": WINDOWS,
+    "rejected": REJECTED,
+    "pipeline_state": PIPELINE_STATE_TABLE_NAME,
+}
 
 
 class Destination:
@@ -37,7 +44,7 @@ class Destination:
             marks = ", ".join(["%s"] * len(jobs))
             sql = f"SELECT * FROM {client.make_qualified_table_name(VIDEOS)} WHERE project_id = %s AND job_id IN ({marks})"
             with client.execute_query(sql, self.project_id, *(job_id for job_id, _ in jobs)) as cursor:
-                return cursor.arrow()
+                return pa.concat_tables(cursor.iter_arrow(chunk_size=len(jobs)))
 
     def query(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:
         """Run a query over the raw tables, written as `{videos}`, `{windows}` and so on; absent tables give no rows."""
@@ -58,6 +65,13 @@ class Destination:
         short = next(short for short, name in _TABLES.items() if name == table)
         rows = self.query(f"SELECT count(*) FROM {{{short}}} WHERE project_id = %s", self.project_id)
         return int(rows[0][0]) if rows else 0
+
+    def state_version(self) -> int:
+        """Give the version of the pipeline's state that was committed here last; 0 where none was."""
+        rows = self.query(
+            "SELECT max(version) FROM {pipeline_state} WHERE pipeline_name = %s", self._pipeline.pipeline_name
+        )
+        return int(rows[0][0] or 0) if rows else 0
 
     def count_pending(self) -> int:
         """Count the load packages that a killed run left behind; the next run loads them."""
@@ -105,7 +119,7 @@ class Destination:
             since,
             before,
         )
-        return dict(rows)  # type: ignore[arg-type]
+        return dict(rows)
 
 
 class AskedKnown:

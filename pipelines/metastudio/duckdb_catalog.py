@@ -27,5 +27,5 @@ def _catalog_name(self: DuckDbSqlClient, quote: bool = True, casefold: bool = Tr
 
 def allow_same_names() -> None:
     """Teach dlt's DuckDB client to name the database where the name of the dataset alone would be ambiguous."""
-    DuckDbSqlClient.catalog_name = _catalog_name  # type: ignore[method-assign]
+    DuckDbSqlClient.catalog_name = _catalog_name  # type: ignore[method-assign, assignment]
     DuckDbSqlClient.warn_if_catalog_equals_dataset_name = lambda self: None  # type: ignore[method-assign]

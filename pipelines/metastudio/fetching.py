@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from .api.client import Answer, Client
+from .api.answers import Answer
+from .api.client import Client
 from .api.pace import find_governor
 from .extraction.protocol import Fetch, Page, Query, format_time
 from .rows import Rejected, Row, RowMaker

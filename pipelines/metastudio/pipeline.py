@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import dlt
 from dlt.common.configuration.exceptions import ConfigurationException
@@ -111,7 +111,7 @@ def open_pipeline(options: Options) -> dlt.Pipeline:
 
 def read_state(pipeline: dlt.Pipeline) -> State:
     """Give what the pipeline remembers of its source."""
-    return State(**pipeline.state.get("sources", {}).get(SOURCE, {}))  # type: ignore[typeddict-item]
+    return cast(State, dict(pipeline.state.get("sources", {}).get(SOURCE, {})))
 
 
 def open_synced(options: Options) -> tuple[Destination, State]:
@@ -175,6 +175,12 @@ class PipelineRun:
         if self.pipeline.has_pending_data:
             info = self.pipeline.run()
             self.summary.load_ids += info.loads_ids if info else []
+        if self.destination.state_version() < self.pipeline.state["_state_version"]:
+            log.warning(
+                "The destination is older than the local state, so it was set back: going on from what it holds."
+            )
+            self.pipeline.drop()
+            self.pipeline.sync_destination()
         self.state = read_state(self.pipeline)
         check_state(self.state, self.tenant)
         self.summary.watermark = self.state.get("watermark")

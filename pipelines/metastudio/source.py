@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import dlt
 import pyarrow as pa
@@ -21,7 +21,7 @@ from .extraction.protocol import Chunk, State
 from .reader import read_step
 from .schema import SCHEMA_VERSION, TABLES, VIDEOS, Table
 from .settings import Tenant, resolve_tenant
-from .tables import make_tables, mark_deleted
+from .tables import DLT_TYPE, make_tables, mark_deleted
 
 SOURCE = "metastudio"
 
@@ -46,7 +46,7 @@ def metastudio(**settings: Any) -> Iterable[DltResource]:
 
 def _read_chunks(tenant: Tenant, destination: Destination) -> Iterator[Chunk]:
     """Read the next step from the state of the pipeline that is running."""
-    state = State(**dlt.current.source_state())  # type: ignore[typeddict-item]
+    state = cast(State, dict(dlt.current.source_state()))
     check_state(state, tenant)
     yield from read_step(tenant, state, destination)
 
@@ -97,7 +97,7 @@ def _make_resources(
                 region=tenant.region,
                 run_id=run_id,
                 first_window=windows + 1,
-                column_types={name: column.get("data_type", "text") for name, column in videos.items()},
+                column_types={name: column.get("data_type") or "text" for name, column in videos.items()},
             )
             if chunk.vanished:
                 tables[VIDEOS] = mark_deleted(tables[VIDEOS], destination.rows(chunk.vanished), chunk.vanished)
@@ -112,8 +112,15 @@ def _make_resources(
 
 def _make_resource(table: Table, chunks: DltResource) -> DltResource:
     def load(tables: dict[str, pa.Table]) -> Iterator[pa.Table]:
-        if table.name in tables:
-            yield tables[table.name]
+        if table.name not in tables:
+            return
+        data = tables[table.name]
+        undeclared = {
+            field.name: {"name": field.name, "data_type": field.metadata[DLT_TYPE].decode()}
+            for field in data.schema
+            if field.metadata and DLT_TYPE in field.metadata
+        }
+        yield dlt.mark.with_hints(data, dlt.mark.make_hints(columns=undeclared)) if undeclared else data
 
     return dlt.transformer(
         load,

@@ -18,6 +18,9 @@ from .rows import Rejected, Row
 from .schema import REJECTED, REJECTED_TABLE, STATES, STATES_TABLE, VIDEOS, VIDEOS_TABLE, WINDOWS, WINDOWS_TABLE, Table
 
 _ROW_FIELDS = [name for name in Row._fields if name not in ("updated", "extra")]
+_ARROW = {"text": pa.string(), "json": pa.string(), "double": pa.float64(), "bool": pa.bool_()}
+DLT_TYPE = b"dlt_type"
+"""Key of the metadata of a field that nobody declared: its dlt type, which Arrow alone does not tell."""
 _OWN = frozenset(VIDEOS_TABLE.names)
 
 
@@ -47,8 +50,8 @@ def make_videos(rows: Sequence[Row], project_id: str, region: str, column_types:
     table = _make_table(VIDEOS_TABLE, data)
     extras = columns.get("extra", ())
     if any(extras):
-        for name, array in _make_extra_columns(extras, column_types).items():
-            table = table.append_column(name, array)
+        for field, array in _make_extra_columns(extras, column_types).items():
+            table = table.append_column(field, array)
     return table
 
 
@@ -104,7 +107,7 @@ def _make_rejected(rejected: Sequence[Rejected], project_id: str) -> pa.Table:
 
 def _make_extra_columns(
     extras: Sequence[dict[str, Any] | None], column_types: Mapping[str, str]
-) -> dict[str, pa.Array]:
+) -> dict[pa.Field, pa.Array]:
     """Make a column of each unknown field, and another one of its values that do not fit the first one's type."""
     from dlt.common.normalizers.naming.snake_case import NamingConvention
 
@@ -121,8 +124,12 @@ def _make_extra_columns(
                 name, data_type, value = f"{name}__v_text", "text", _as_text(raw_value)
                 types[name] = data_type
             columns.setdefault(name, [None] * len(extras))[index] = value
-    arrow = {"text": pa.string(), "json": pa.string(), "double": pa.float64(), "bool": pa.bool_()}
-    return {name: pa.array(values, type=arrow[types[name]]) for name, values in columns.items()}
+    return {
+        pa.field(name, _ARROW[types[name]], metadata={DLT_TYPE: types[name]}): pa.array(
+            values, type=_ARROW[types[name]]
+        )
+        for name, values in columns.items()
+    }
 
 
 def _type_value(value: Any) -> tuple[str, Any]:

@@ -7,13 +7,18 @@ exact: a window closed at both ends would hold only a part of its last second.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+import orjson
+
 from ..errors import IncompleteError
+from ..rows import Rejected
 from .backfill import make_chunk
-from .protocol import SECOND, Chunk, Query, Run, State, Window
+from .protocol import SECOND, Chunk, Query, Run, State, Window, newest_versions
 from .windows import WindowRead, read_range
 
 ROUNDS = 3
@@ -36,7 +41,7 @@ class Findings:
     missing: set[str] = field(default_factory=set)
     vanished: set[str] = field(default_factory=set)
     other_state: set[str] = field(default_factory=set)
-    without_id: set[str] = field(default_factory=set)
+    without_id: Counter[str] = field(default_factory=Counter)
 
     @property
     def differences(self) -> int:
@@ -70,8 +75,9 @@ class Audit:
         self.repair = repair
         self.comparisons: list[Comparison] = []
         self.findings = Findings()
+        self._unmended: Counter[str | None] = Counter()
 
-    async def chunks(self) -> AsyncIterator[Chunk]:
+    async def chunks(self) -> AsyncGenerator[Chunk, None]:
         """Compare in all, then state by state, and yield what mends the differences.
 
         Raises:
@@ -82,43 +88,50 @@ class Audit:
                 compared = await self._compare(state)
                 if number == 0:
                     self.comparisons.append(compared)
-                if compared.api - compared.destination in range(len(self.findings.without_id) + 1):
+                if compared.api - compared.destination == self._explain(state):
                     break
-                if number == ROUNDS or (number and not self.repair):
-                    self._refuse_rest(compared)
+                if number and not self.repair:
                     break
-                async for chunk in self._mend(state, compared.api):
-                    if self.repair:
-                        yield chunk
+                if number == ROUNDS:
+                    raise self._make_rest_error(compared)
+                async with aclosing(self._mend(state, compared.api)) as chunks:
+                    async for chunk in chunks:
+                        if self.repair:
+                            yield chunk
 
     async def _compare(self, state: str | None) -> Comparison:
-        api = await self._count(self.run.limits.start_date, state)
-        counts = await self.run.known.counts()
-        return Comparison(state, api, sum(counts.values()) if state is None else counts.get(state, 0))
+        start = self.run.limits.start_date
+        return Comparison(state, await self._count(start, state), await self._held(start, state))
 
-    def _refuse_rest(self, compared: Comparison) -> None:
-        if self.repair:
-            raise IncompleteError(
-                f"After {ROUNDS} rounds of mending, {compared.api} jobs {f'in state {compared.state} ' if compared.state else ''}"
-                f"at the API are {compared.destination} in the destination.",
-                hint="If the tenant is busy, run metastudio sync, then audit again.",
-            )
+    def _explain(self, state: str | None) -> int:
+        """Give by how much the API must still count more: what was found and is not mended."""
+        return self._unmended.total() if state is None else self._unmended[state]
 
-    async def _mend(self, state: str | None, api: int) -> AsyncIterator[Chunk]:
+    @staticmethod
+    def _make_rest_error(compared: Comparison) -> IncompleteError:
+        return IncompleteError(
+            f"After {ROUNDS} rounds of mending, {compared.api} jobs {f'in state {compared.state} ' if compared.state else ''}"
+            f"at the API are {compared.destination} in the destination.",
+            hint="If the tenant is busy, run metastudio sync, then audit again.",
+        )
+
+    async def _mend(self, state: str | None, api: int) -> AsyncGenerator[Chunk, None]:
         """Follow a difference down, read the parts that hold it, and yield their jobs and what vanished from them."""
         reads: list[WindowRead] = []
         vanished: list[tuple[str, datetime]] = []
-        async for part in self._find_parts(state, api):
-            async for read in read_range(self.run, Window(part.since, part.before), "audit"):
-                reads.append(read)
-                vanished += await self._find_vanished(read, part)
-                if sum(read.record.rows_read for read in reads) >= self.run.limits.chunk_rows:
-                    yield self._make_chunk(reads, vanished)
-                    reads, vanished = [], []
+        async with aclosing(self._find_parts(state, api)) as parts:
+            async for part in parts:
+                async with aclosing(read_range(self.run, Window(part.since, part.before), "audit")) as windows:
+                    async for read in windows:
+                        reads.append(read)
+                        vanished += await self._find_vanished(read)
+                        if sum(read.record.rows_read for read in reads) >= self.run.limits.chunk_rows:
+                            yield self._make_chunk(reads, vanished)
+                            reads, vanished = [], []
         if reads:
             yield self._make_chunk(reads, vanished)
 
-    async def _find_parts(self, state: str | None, api: int) -> AsyncIterator[_Part]:
+    async def _find_parts(self, state: str | None, api: int) -> AsyncGenerator[_Part, None]:
         """Halve the range as long as a half differs, newer half first; one request a halving."""
         start, end = self.run.limits.start_date, await self.run.newest() + SECOND
         parts = [_Part(start, end, (api, 0), (await self._held(start, state), await self._held(end, state)))]
@@ -136,29 +149,37 @@ class Audit:
             parts.append(_Part(part.since, middle, (part.api[0], api_middle), (part.held[0], held_middle)))
             parts.append(_Part(middle, part.before, (api_middle, part.api[1]), (held_middle, part.held[1])))
 
-    async def _find_vanished(self, read: WindowRead, part: _Part) -> list[tuple[str, datetime]]:
+    async def _find_vanished(self, read: WindowRead) -> list[tuple[str, datetime]]:
         """Compare a window that was read whole with the destination, job by job.
 
         The window's last second was read only as far as its first instant, so a job shown in it is not missed there.
         """
         held = await self.run.known.states(read.window.since, read.window.until)
-        came = {row.job_id: row.state for row in read.seen}
+        came = {row.job_id: row for row in newest_versions(read.seen)}
         gone = [job_id for job_id in held if job_id not in came]
-        self.findings.vanished.update(gone)
-        self.findings.missing.update(
-            row.job_id
-            for row in read.seen
-            if row.job_id not in held and row.create_time is not None and row.create_time < read.window.until
-        )
-        self.findings.other_state.update(job_id for job_id in held.keys() & came.keys() if held[job_id] != came[job_id])
-        self.findings.without_id.update(item.key for item in read.rejected if item.key not in came)
+        for job_id in gone:
+            self._note(self.findings.vanished, job_id, {held[job_id]: -1})
+        for job_id, row in came.items():
+            if job_id in held:
+                if held[job_id] != row.state:
+                    self._note(self.findings.other_state, job_id, {held[job_id]: -1, row.state: 1})
+            elif row.create_time is not None and row.create_time < read.window.until:
+                self._note(self.findings.missing, job_id, {row.state: 1})
+        items = {item.key: item for item in read.without_id}
+        for key, number in Counter(item.key for item in read.without_id).items():
+            self._unmended[_find_state(items[key])] += max(0, number - self.findings.without_id[key])
+            self.findings.without_id |= Counter({key: number})
         at = read.record.finished_at or await self.run.now()
         return [(job_id, at) for job_id in gone]
 
+    def _note(self, found: set[str], job_id: str, differences: dict[str | None, int]) -> None:
+        """Keep a difference; what is not going to be mended stays in the counts."""
+        if job_id not in found and not self.repair:
+            self._unmended.update(differences)
+        found.add(job_id)
+
     def _make_chunk(self, reads: list[WindowRead], vanished: list[tuple[str, datetime]]) -> Chunk:
-        chunk = make_chunk(reads, "audit", self.state)
-        chunk.vanished = vanished
-        return chunk
+        return replace(make_chunk(reads, "audit", self.state), vanished=vanished)
 
     async def _count(self, since: datetime, state: str | None) -> int:
         """Ask how many jobs were created at a time or later, in one state or in all."""
@@ -168,3 +189,13 @@ class Audit:
     async def _held(self, since: datetime, state: str | None) -> int:
         counts = await self.run.known.counts(since)
         return sum(counts.values()) if state is None else counts.get(state, 0)
+
+
+def _find_state(item: Rejected) -> str | None:
+    """Give the state that a record without a job_id is counted under."""
+    try:
+        record = orjson.loads(item.record)
+    except orjson.JSONDecodeError:
+        return None
+    state = record.get("state") if isinstance(record, dict) else None
+    return state if isinstance(state, str) else None

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import TypeAlias
 
 from ..errors import IncompleteError
@@ -22,12 +23,13 @@ MAX_PARTS = 8
 
 @dataclass(slots=True, kw_only=True)
 class WindowRead:
-    """A window that was read whole, with the record that proves it."""
+    """A window that was read whole, with the record that proves it; `rejected` includes the records `without_id`."""
 
     window: Window
     record: WindowRecord
     seen: list[Row]
     rejected: list[Rejected]
+    without_id: list[Rejected]
 
 
 _Outcome: TypeAlias = WindowRead | list[Window]
@@ -44,7 +46,7 @@ def split_window(window: Window, parts: int = 2) -> list[Window]:
     if parts < 2:
         return []
     ends = [window.since + seconds * number // parts * SECOND for number in range(parts)] + [window.until]
-    return [Window(since, until) for since, until in zip(ends, ends[1:], strict=False)][::-1]
+    return [Window(since, until) for since, until in pairwise(ends)][::-1]
 
 
 async def read_window(run: Run, window: Window, mode: Mode) -> _Outcome:
@@ -72,7 +74,7 @@ async def read_window(run: Run, window: Window, mode: Mode) -> _Outcome:
             await _check_filters(run)
             return parts
         if tries.add([first, *await _read_spans(run, query, first)]):
-            return WindowRead(window=window, record=tries.record, seen=tries.seen, rejected=[*tries.rejected.values()])
+            return tries.make_read(window)
     raise IncompleteError(
         f"The window {window} could not be read whole in {run.limits.tries} tries:"
         f" the API counts {tries.record.count} jobs, {tries.record.rows_read} different ones came.",
@@ -99,6 +101,7 @@ class _Tries:
         self.record = record
         self.seen: list[Row] = []
         self.rejected: dict[str, Rejected] = {}
+        self.without_id: list[Rejected] = []
         self._closed = closed
         self._count: int | None = None
         self._found: set[str] = set()
@@ -116,11 +119,20 @@ class _Tries:
             found |= self._found
         self._found = found
         self._count = counts.pop() if len(counts) == 1 else None
-        without_id = sum(isinstance(record, Rejected) for page in pages for record in page.records)
-        self.record.rows_read = len(found) + without_id
+        self.without_id = [record for page in pages for record in page.records if isinstance(record, Rejected)]
+        self.record.rows_read = len(found) + len(self.without_id)
         one_page = sum(bool(page.records) for page in pages) <= 1
         self.record.complete = self.record.rows_read == self._count and (self._closed or same or one_page)
         return self.record.complete
+
+    def make_read(self, window: Window) -> WindowRead:
+        return WindowRead(
+            window=window,
+            record=self.record,
+            seen=self.seen,
+            rejected=[*self.rejected.values()],
+            without_id=self.without_id,
+        )
 
 
 def _check_range(window: Window, page: Page) -> None:
@@ -158,7 +170,9 @@ async def _read_spans(run: Run, query: Query, first: Page) -> list[Page]:
     if not step:
         return []
     spans = await together(
-        _read_span(run, replace(query, offset=offset), min(offset + step, first.count), last=offset + step >= first.count)
+        _read_span(
+            run, replace(query, offset=offset), min(offset + step, first.count), last=offset + step >= first.count
+        )
         for offset in range(step, first.count, step)
     )
     pages = [page for span in spans for page in span]

@@ -1,0 +1,94 @@
+"""What tests share: a simulated tenant, an environment that syncs from it, and the command line called as a user would."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from metastudio_simulator import Simulator
+
+NOW = "2026-01-15T12:00:00Z"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        return json.loads(self.out.splitlines()[-1])
+
+
+@pytest.fixture
+def sim() -> Iterator[Simulator]:
+    with Simulator(jobs=600, days=400, seed=7, now=NOW) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory of its own, without anything configured."""
+    for name in list(os.environ):
+        if name.startswith(
+            ("SOURCES__", "DESTINATION__", "HUAWEICLOUD_SDK", "CLOUD_SDK_", "DLT_", "LOAD__", "RUNTIME__")
+        ):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
+    return tmp_path
+
+
+@pytest.fixture
+def settings(sim: Simulator, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The settings of the README that sync from the simulator into a DuckDB file in the working directory."""
+    values = {
+        "SOURCES__METASTUDIO__ENDPOINT": sim.url,
+        "SOURCES__METASTUDIO__PROJECT_ID": sim.project_id,
+        "SOURCES__METASTUDIO__CREDENTIALS__ACCESS_KEY": sim.access_key,
+        "SOURCES__METASTUDIO__CREDENTIALS__SECRET_KEY": sim.secret_key,
+        "SOURCES__METASTUDIO__REQUESTS_PER_SECOND": "1000",
+        "DESTINATION__DUCKDB__CREDENTIALS": str(folder / "videos.duckdb"),
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    return values
+
+
+@pytest.fixture
+def run(folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ended]:
+    """Call the command line in this process."""
+    from metastudio import cli
+
+    def call(*args: str) -> Ended:
+        capfd.readouterr()
+        monkeypatch.setattr(sys, "argv", ["metastudio", *args])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = capfd.readouterr()
+        return Ended(int(ended.value.code or 0), out, err)
+
+    return call
+
+
+@pytest.fixture
+def query(folder: Path) -> Callable[..., list[tuple[Any, ...]]]:
+    """Ask the DuckDB file, in UTC."""
+
+    def ask(sql: str) -> list[tuple[Any, ...]]:
+        with duckdb.connect(str(folder / "videos.duckdb"), read_only=True) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            return connection.sql(sql).fetchall()
+
+    return ask

@@ -1,0 +1,406 @@
+"""The main job over real HTTP into a real DuckDB file: what a user relies on, row by row."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import dlt
+import pytest
+
+COLUMNS = (
+    "job_id",
+    "state",
+    "job_type",
+    "start_time",
+    "end_time",
+    "duration",
+    "output_asset_config__asset_id",
+    "output_asset_config__asset_name",
+    "output_asset_config__cover_url",
+    "output_asset_config__preview_video_url",
+    "error_info__error_code",
+    "error_info__error_msg",
+    "create_time",
+    "lastupdate_time",
+)
+
+
+def shown_rows(sim):
+    """The tenant's jobs as they should stand in the table."""
+    rows = []
+    for job in sim.tenant.visible():
+        flat = {name: value for name, value in job.items() if not isinstance(value, dict)}
+        for name in ("output_asset_config", "error_info"):
+            flat |= {f"{name}__{inner}": value for inner, value in (job.get(name) or {}).items()}
+        for name in ("start_time", "end_time", "create_time", "lastupdate_time"):
+            if flat.get(name):
+                flat[name] = datetime.fromisoformat(flat[name])
+        rows.append(tuple(flat.get(name) for name in COLUMNS))
+    return sorted(rows)
+
+
+def held_rows(query):
+    return sorted(query(f"SELECT {', '.join(COLUMNS)} FROM metastudio.digital_human_videos WHERE deleted_at IS NULL"))
+
+
+def test_the_first_sync_loads_every_job_exactly_as_the_api_shows_it(sim, settings, run, query):
+    ended = run("sync", "--json")
+
+    assert ended.code == 0
+    assert held_rows(query) == shown_rows(sim)
+    assert ended.json["ok"] is True
+    assert ended.json["mode"] == "backfill"
+    assert ended.json["rows_loaded"] >= 600
+    assert ended.json["requests"] == sim.stats.requests
+    assert ended.json["watermark"] == "2026-01-15T12:00:00Z"
+    assert ended.json["error"] is None
+    assert len(ended.json["load_ids"]) >= 1
+    assert query("SELECT DISTINCT project_id, region, deleted_at FROM metastudio.digital_human_videos") == [
+        (sim.project_id, "cn-north-4", None)
+    ]
+
+
+def test_the_json_summary_has_exactly_the_fields_of_the_interface(settings, run):
+    assert list(run("sync", "--json").json) == [
+        "command",
+        "ok",
+        "mode",
+        "requests",
+        "retries",
+        "throttled",
+        "windows",
+        "rows_read",
+        "rows_loaded",
+        "rejected",
+        "marked_deleted",
+        "watermark",
+        "seconds",
+        "load_ids",
+        "error",
+    ]
+
+
+def test_an_update_to_an_old_job_arrives_with_the_next_sync(sim, settings, run, query):
+    run("sync")
+    oldest = sim.tenant.visible()[0]["job_id"]
+    sim.clock.advance(3600)
+    sim.tenant.update(oldest, asset_name="renamed after a year")
+
+    ended = run("sync", "--json")
+
+    assert (ended.code, ended.json["mode"]) == (0, "changes")
+    assert held_rows(query) == shown_rows(sim)
+    assert query(
+        f"SELECT output_asset_config__asset_name FROM metastudio.digital_human_videos WHERE job_id = '{oldest}'"
+    ) == [("renamed after a year",)]
+
+
+def test_a_sync_without_changes_makes_one_request_and_loads_no_job(sim, settings, run):
+    run("sync")
+    sim.clock.advance(3600)
+    run("sync")
+    sim.clock.advance(3600)
+    sim.stats.reset()
+
+    ended = run("sync", "--json")
+
+    assert ended.code == 0
+    assert sim.stats.requests == 1
+    assert ended.json["requests"] == 1
+    assert ended.json["rows_loaded"] == 0
+
+
+def test_a_month_of_work_ends_in_the_tenants_tables(sim, settings, run, query):
+    run("sync")
+    for _ in range(3):
+        sim.tenant.live(10 * 86_400)
+        assert run("sync").code == 0
+    assert run("audit").code == 0
+
+    assert held_rows(query) == shown_rows(sim)
+
+
+def test_every_state_seen_stays_in_the_history_and_is_there_once(sim, settings, run, query):
+    job = sim.tenant.create(1, state="WAITING")[0]
+    run("sync")
+    for state in ("PROCESSING", "FAILED", "SUCCEED"):
+        sim.clock.advance(60)
+        sim.tenant.update(job, state=state)
+        run("sync")
+        run("sync")
+
+    assert query(
+        f"SELECT state, count(*) FROM metastudio.digital_human_video_states WHERE job_id = '{job}'"
+        " GROUP BY state, lastupdate_time ORDER BY lastupdate_time"
+    ) == [("WAITING", 1), ("PROCESSING", 1), ("FAILED", 1), ("SUCCEED", 1)]
+
+
+def test_no_signed_query_reaches_the_file(sim, settings, run, query, folder):
+    run("sync")
+
+    urls = query(
+        "SELECT output_asset_config__cover_url, output_asset_config__preview_video_url FROM metastudio.digital_human_videos"
+    )
+    assert any(cover for cover, _ in urls)
+    assert not any("?" in url for row in urls for url in row if url)
+    assert b"Signature=" not in (folder / "videos.duckdb").read_bytes()
+
+
+def test_signed_urls_are_kept_on_request(sim, settings, run, query, monkeypatch):
+    monkeypatch.setenv("SOURCES__METASTUDIO__KEEP_SIGNED_URLS", "true")
+    run("sync")
+
+    urls = query("SELECT output_asset_config__cover_url FROM metastudio.digital_human_videos")
+    assert any("Signature=" in cover for (cover,) in urls if cover)
+
+
+def test_all_tables_and_columns_are_there_and_typed_before_any_row_is(sim, settings, run, query):
+    for job in sim.tenant.visible():
+        sim.tenant.vanish(job["job_id"])
+
+    assert run("sync").code == 0
+
+    types = dict(
+        query(
+            "SELECT table_name || '.' || column_name, data_type FROM information_schema.columns"
+            " WHERE table_schema = 'metastudio' AND table_name NOT LIKE '\\_dlt%' ESCAPE '\\'"
+        )
+    )
+    assert len(types) == 17 + 4 + 14 + 6
+    for name in ("create_time", "lastupdate_time", "start_time", "end_time", "deleted_at"):
+        assert types[f"digital_human_videos.{name}"] == "TIMESTAMP WITH TIME ZONE"
+    assert types["digital_human_videos.duration"] == "DOUBLE"
+    assert types["rejected_records.record"] == "VARCHAR"
+    assert types["extraction_windows.complete"] == "BOOLEAN"
+
+
+def test_the_ledger_proves_every_window_of_every_run(sim, settings, run, query):
+    run("sync")
+    run("sync")
+
+    assert query("SELECT count(*) FROM metastudio.extraction_windows WHERE NOT complete") == [(0,)]
+    assert query(
+        "SELECT mode, sum(\"count\") >= 600 FROM metastudio.extraction_windows WHERE mode = 'backfill' GROUP BY 1"
+    ) == [("backfill", True)]
+    runs = query('SELECT run_id, list("window" ORDER BY "window") FROM metastudio.extraction_windows GROUP BY 1')
+    assert len(runs) == 2
+    assert all(windows == list(range(1, len(windows) + 1)) for _, windows in runs)
+
+
+def test_a_token_and_a_password_work_as_well_as_a_key(sim, settings, run, query, monkeypatch):
+    for name in ("ACCESS_KEY", "SECRET_KEY"):
+        monkeypatch.delenv(f"SOURCES__METASTUDIO__CREDENTIALS__{name}")
+    monkeypatch.setenv("SOURCES__METASTUDIO__CREDENTIALS__TOKEN", sim.token())
+    assert run("sync").code == 0
+    monkeypatch.delenv("SOURCES__METASTUDIO__CREDENTIALS__TOKEN")
+    monkeypatch.setenv("SOURCES__METASTUDIO__CREDENTIALS__USERNAME", sim.username)
+    monkeypatch.setenv("SOURCES__METASTUDIO__CREDENTIALS__PASSWORD", sim.password)
+    monkeypatch.setenv("SOURCES__METASTUDIO__CREDENTIALS__DOMAIN_NAME", sim.domain_name)
+    monkeypatch.setenv("SOURCES__METASTUDIO__CREDENTIALS__IAM_ENDPOINT", sim.url)
+    assert run("sync").code == 0
+
+    assert held_rows(query) == shown_rows(sim)
+
+
+@pytest.mark.parametrize("prefix", ["HUAWEICLOUD_SDK", "CLOUD_SDK"])
+def test_the_vendors_environment_variables_serve_where_nothing_else_is_set(sim, settings, run, monkeypatch, prefix):
+    for name in ("ACCESS_KEY", "SECRET_KEY"):
+        monkeypatch.delenv(f"SOURCES__METASTUDIO__CREDENTIALS__{name}")
+    monkeypatch.setenv(f"{prefix}_AK", sim.access_key)
+    monkeypatch.setenv(f"{prefix}_SK", sim.secret_key)
+
+    assert run("sync").code == 0
+
+
+def test_the_source_is_usable_on_its_own(sim, settings, query, folder):
+    from metastudio import metastudio
+
+    pipeline = dlt.pipeline(
+        "own", destination=dlt.destinations.duckdb(str(folder / "videos.duckdb")), dataset_name="metastudio"
+    )
+    pipeline.run(metastudio())
+    sim.clock.advance(7200)
+    sim.tenant.update(sim.tenant.visible()[3]["job_id"], asset_name="late")
+    pipeline.run(metastudio())
+
+    assert held_rows(query) == shown_rows(sim)
+    assert pipeline.state["sources"]["metastudio"]["watermark"] == "2026-01-15T14:00:00Z"
+
+
+def test_the_source_alone_with_dlts_own_names_works_although_file_and_dataset_are_called_the_same(
+    sim, settings, folder, monkeypatch
+):
+    from metastudio import metastudio
+
+    monkeypatch.delenv("DESTINATION__DUCKDB__CREDENTIALS")
+    pipeline = dlt.pipeline("metastudio", destination="duckdb", dataset_name="metastudio")
+    pipeline.run(metastudio())
+
+    with pipeline.sql_client() as client:
+        assert client.execute_sql(
+            f"SELECT count(*) FROM {client.make_qualified_table_name('digital_human_videos')}"
+        ) == [(600,)]
+
+
+def test_a_vanished_job_is_marked_by_the_audit_and_live_again_when_it_returns(sim, settings, run, query):
+    run("sync")
+    gone = sim.tenant.visible()[100]["job_id"]
+    sim.tenant.vanish(gone)
+    sim.clock.advance(3600)
+
+    assert run("audit", "--dry-run").code == 5
+    ended = run("audit", "--json")
+
+    assert (ended.code, ended.json["marked_deleted"]) == (0, 1)
+    assert query("SELECT job_id, deleted_at FROM metastudio.digital_human_videos WHERE deleted_at IS NOT NULL") == [
+        (gone, datetime(2026, 1, 15, 13, tzinfo=UTC))
+    ]
+    sim.tenant.reappear(gone)
+    assert run("audit").code == 0
+    assert held_rows(query) == shown_rows(sim)
+
+
+def test_backfill_reads_a_range_again_and_leaves_the_watermark(sim, settings, run, query):
+    run("sync")
+    ended = run("backfill", "--since", "2025-06-01", "--until", "2025-12-31", "--json")
+
+    assert (ended.code, ended.json["mode"], ended.json["watermark"]) == (0, "backfill", "2026-01-15T12:00:00Z")
+    assert (
+        ended.json["rows_loaded"]
+        == query(
+            "SELECT count(*) FROM metastudio.digital_human_videos WHERE create_time BETWEEN '2025-06-01' AND '2025-12-31'"
+        )[0][0]
+    )
+
+
+def test_five_thousand_jobs_take_at_most_ninety_requests(folder, run, settings, monkeypatch):
+    from metastudio_simulator import Simulator
+
+    with Simulator(jobs=5000, days=400, seed=1) as sim:
+        monkeypatch.setenv("SOURCES__METASTUDIO__ENDPOINT", sim.url)
+        monkeypatch.setenv("SOURCES__METASTUDIO__PROJECT_ID", sim.project_id)
+        monkeypatch.setenv("SOURCES__METASTUDIO__CREDENTIALS__ACCESS_KEY", sim.access_key)
+        monkeypatch.setenv("SOURCES__METASTUDIO__CREDENTIALS__SECRET_KEY", sim.secret_key)
+        ended = run("sync", "--json")
+        assert (ended.code, ended.json["rows_read"] >= 5000) == (0, True)
+        assert sim.stats.requests <= 90
+
+
+def test_broken_rows_are_set_aside_and_stop_nothing(sim, settings, run, query):
+    spoiled = sim.tenant.visible()[10]["job_id"]
+    sim.tenant.spoil(spoiled, lastupdate_time="not-a-time", duration="abc")
+    sim.tenant.add_raw({"state": "SUCCEED", "cover_url": "https://x/y?Signature=secret"}, at="2025-11-01T00:00:00Z")
+    sim.tenant.add_raw("nonsense", at="2025-11-02T00:00:00Z")
+
+    ended = run("sync", "--json")
+
+    assert (ended.code, ended.json["rejected"]) == (0, 3)
+    assert query("SELECT count(*), count(DISTINCT job_id) FROM metastudio.digital_human_videos") == [(600, 600)]
+    assert query(
+        f"SELECT lastupdate_time, duration FROM metastudio.digital_human_videos WHERE job_id = '{spoiled}'"
+    ) == [(None, None)]
+    assert sorted(query("SELECT reason FROM metastudio.rejected_records")) == [
+        ("not as documented: lastupdate_time, duration",),
+        ("the record has no job_id",),
+        ("the record is no object",),
+    ]
+    assert query(
+        "SELECT count(*) FROM metastudio.rejected_records WHERE record LIKE '%Signature%' OR request_id IS NULL"
+    ) == [(0,)]
+
+
+def test_too_many_broken_rows_end_in_exit_code_5(sim, settings, run, monkeypatch):
+    monkeypatch.setenv("SOURCES__METASTUDIO__MAX_REJECTED", "2")
+    for number in range(3):
+        sim.tenant.add_raw(number, at="2025-11-01T00:00:00Z")
+
+    ended = run("sync", "--json")
+
+    assert ended.code == 5
+    assert "max_rejected" in ended.err
+    assert "rejected_records" in ended.json["error"]["hint"]
+
+
+def test_unknown_fields_become_columns_and_unknown_states_count_as_open(sim, settings, run, query):
+    sim.switches.unknown_fields = {"priority": 3, "labels": {"team": "a", "deep": {"x": 1}}, "tags": ["a", "b"]}
+    sim.tenant.update(sim.tenant.visible()[0]["job_id"], state="POLISHING")
+    assert run("sync").code == 0
+
+    assert query("SELECT DISTINCT priority, labels__team, labels__deep, tags FROM metastudio.digital_human_videos") == [
+        (3.0, "a", '{"x":1}', '["a","b"]')
+    ]
+    assert "POLISHING" in {state for (state,) in query("SELECT state FROM metastudio.digital_human_videos")}
+
+
+def test_a_field_that_changes_its_type_goes_to_a_column_of_its_own(sim, settings, run, query):
+    sim.switches.unknown_fields = {"priority": 3}
+    run("sync")
+    sim.switches.unknown_fields = {"priority": "high"}
+    sim.clock.advance(3600)
+    changed = sim.tenant.visible()[0]["job_id"]
+    sim.tenant.update(changed, asset_name="x")
+    assert run("sync").code == 0
+
+    assert query(
+        f"SELECT priority, priority__v_text FROM metastudio.digital_human_videos WHERE job_id = '{changed}'"
+    ) == [(None, "high")]
+
+
+def test_an_endpoint_that_ignores_the_order_is_noticed_and_read_by_windows(sim, settings, run, query):
+    sim.switches.update_time_sorting = "ignored"
+    run("sync")
+    sim.clock.advance(3600)
+    recent = sim.tenant.visible()[-5]["job_id"]
+    sim.tenant.update(recent, asset_name="changed")
+
+    ended = run("sync", "--json")
+
+    assert (ended.code, ended.json["mode"]) == (0, "rescan")
+    assert held_rows(query) == shown_rows(sim)
+
+
+def test_a_state_directory_that_is_lost_is_restored_from_the_destination(
+    sim, settings, run, query, folder, monkeypatch
+):
+    run("sync")
+    monkeypatch.setenv("DLT_DATA_DIR", str(folder / "another"))
+    sim.clock.advance(3600)
+    sim.stats.reset()
+
+    ended = run("sync", "--json")
+
+    assert (ended.code, ended.json["mode"]) == (0, "changes")
+    assert sim.stats.requests == 1
+
+
+def test_a_destination_that_is_lost_is_filled_again(sim, settings, run, query, folder):
+    run("sync")
+    (folder / "videos.duckdb").unlink()
+
+    ended = run("sync", "--json")
+
+    assert (ended.code, ended.json["mode"]) == (0, "backfill")
+    assert held_rows(query) == shown_rows(sim)
+
+
+def test_a_destination_set_back_to_an_older_copy_is_brought_up_to_date(sim, settings, run, query, folder):
+    run("sync")
+    copy = (folder / "videos.duckdb").read_bytes()
+    sim.clock.advance(3600)
+    sim.tenant.update(sim.tenant.visible()[0]["job_id"], asset_name="changed after the copy")
+    run("sync")
+    sim.clock.advance(7200)
+    run("sync")
+    (folder / "videos.duckdb").write_bytes(copy)
+
+    assert run("sync").code == 0
+    assert held_rows(query) == shown_rows(sim)
+
+
+def test_new_jobs_of_the_very_second_of_the_sync_are_not_lost(sim, settings, run, query):
+    run("sync")
+    sim.tenant.create(3, at=sim.clock.now() + timedelta(milliseconds=400))
+    sim.clock.advance(1)
+
+    assert run("sync").code == 0
+    assert held_rows(query) == shown_rows(sim)

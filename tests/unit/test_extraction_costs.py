@@ -1,0 +1,111 @@
+"""What the protocol costs, in requests, counted exactly against the bounds of the design."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from datetime import timedelta
+from math import ceil
+
+import pytest
+from metastudio.extraction.protocol import Limits
+
+from tests.properties.tenant import NOW, SECOND, START, Reader, Tenant
+
+DAY = timedelta(days=1)
+STATES = ("SUCCEED", "FAILED", "PROCESSING")
+
+
+@pytest.fixture
+def reader() -> Iterator[Reader]:
+    reader = Reader(Tenant(), Limits(start_date=START))
+    yield reader
+    reader.close()
+
+
+def fill(tenant: Tenant, number: int, days: float = 3650, seed: int = 1) -> None:
+    """Give a tenant jobs created over so many days, each last changed up to a day later."""
+    chance = random.Random(seed)
+    for _ in range(number):
+        created = NOW - DAY - timedelta(days=chance.uniform(0, days - 2))
+        job = tenant.add(created, state=chance.choice(STATES))
+        job.updated = created + timedelta(days=chance.uniform(0, 0.9))
+
+
+@pytest.mark.parametrize("number", [0, 1, 99, 100, 101, 1_000, 5_000])
+def test_a_sync_after_which_nothing_changed_costs_one_request(reader: Reader, number: int) -> None:
+    fill(reader.tenant, number)
+    reader.sync()
+    for _ in range(3):
+        assert reader.count(reader.sync) == 1
+        reader.tenant.now += timedelta(hours=1)
+
+
+@pytest.mark.parametrize("number", [1, 50, 99, 100, 198, 199, 1_000, 2_500])
+@pytest.mark.parametrize("apart", [timedelta(0), 0.3 * SECOND])
+def test_changes_cost_a_request_for_each_99_and_two_more(reader: Reader, number: int, apart: timedelta) -> None:
+    fill(reader.tenant, 3_000)
+    reader.sync()
+    reader.tenant.now += timedelta(hours=1)
+    for job in random.Random(3).sample(reader.tenant.jobs, number):
+        reader.tenant.now += apart
+        reader.tenant.change(job, "BLOCK")
+    assert reader.count(reader.sync) <= ceil(number / 99) + 2
+    assert sum(row.state == "BLOCK" for row in reader.destination.live) == number
+
+
+def test_after_a_burst_a_sync_costs_one_request_again_once_it_has_settled(reader: Reader) -> None:
+    fill(reader.tenant, 1_000)
+    for _ in range(500):
+        reader.tenant.add(state="SUCCEED")
+    reader.sync()
+    reader.tenant.now += timedelta(minutes=11)
+    reader.sync()
+    assert reader.count(reader.sync) == 1
+
+
+@pytest.mark.parametrize("number", [0, 100, 2_000, 2_001, 10_000, 30_000])
+@pytest.mark.parametrize("days", [25, 365, 3650])
+def test_a_backfill_costs_at_most_15_percent_more_than_its_pages_and_30(
+    reader: Reader, number: int, days: float
+) -> None:
+    fill(reader.tenant, number, days)
+    assert reader.count(reader.sync) <= 1.15 * number / 100 + 30
+    assert len(reader.destination.live) == number
+
+
+def test_an_audit_that_finds_nothing_costs_one_request_a_state_and_two(reader: Reader) -> None:
+    fill(reader.tenant, 5_000)
+    reader.sync()
+    assert reader.count(reader.audit) <= 2 + len(STATES)
+
+
+@pytest.mark.parametrize("repair", [True, False])
+@pytest.mark.parametrize("differing", [1, 2, 10, 40])
+@pytest.mark.parametrize("kind", ["vanished", "missing", "other state"])
+def test_an_audit_costs_at_most_40_requests_for_each_difference(
+    reader: Reader, kind: str, differing: int, repair: bool
+) -> None:
+    fill(reader.tenant, 5_000)
+    reader.sync()
+    for job in random.Random(5).sample(reader.tenant.jobs, differing):
+        if kind == "vanished":
+            reader.tenant.jobs.remove(job)
+        elif kind == "missing":
+            del reader.destination.rows[str(job.job_id)]
+        else:
+            job.state, job.row = "BLOCK", None
+    before = reader.tenant.requests
+    audit = reader.audit(repair=repair)
+    assert reader.tenant.requests - before <= len(STATES) + 40 * differing
+    found = {
+        "vanished": audit.findings.vanished,
+        "missing": audit.findings.missing,
+        "other state": audit.findings.other_state,
+    }
+    assert len(found[kind]) == audit.findings.differences == differing
+    if repair:
+        assert {row.job_id: row.state for row in reader.destination.live} == {
+            job.job_id: job.state for job in reader.tenant.jobs
+        }
+        assert len(reader.destination.deleted) == (differing if kind == "vanished" else 0)
