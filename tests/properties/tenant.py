@@ -118,7 +118,9 @@ class Tenant:
             self.meanwhile(self.requests)
         self.requests += 1
         self.now += TICK
-        if (query.sort_key == "update_time" and self.sorting == "refused") or (query.job_ids and self.job_ids == "refused"):
+        if (query.sort_key == "update_time" and self.sorting == "refused") or (
+            query.job_ids and self.job_ids == "refused"
+        ):
             raise RefusedError("Invalid parameter.", code="MSS.00000003")
         jobs = self._sort([job for job in self.jobs if self._matches(job, query)], query)
         page = jobs[query.offset : query.offset + min(query.limit, self.cap)]
@@ -200,7 +202,9 @@ class Destination:
 
     async def states(self, since: datetime, before: datetime) -> dict[str, str | None]:
         return {
-            row.job_id: row.state for row in self.live if row.create_time is not None and since <= row.create_time < before
+            row.job_id: row.state
+            for row in self.live
+            if row.create_time is not None and since <= row.create_time < before
         }
 
 

@@ -56,15 +56,17 @@ def test_changes_cost_a_request_for_each_99_and_two_more(reader: Reader, number:
 
 def test_after_a_burst_a_sync_costs_one_request_again_once_it_has_settled(reader: Reader) -> None:
     fill(reader.tenant, 1_000)
-    for _ in range(500):
-        reader.tenant.add(state="SUCCEED")
+    reader.sync()
+    for job in random.Random(3).sample(reader.tenant.jobs, 500):
+        reader.tenant.now += 0.3 * SECOND
+        reader.tenant.change(job, "BLOCK")
     reader.sync()
     reader.tenant.now += timedelta(minutes=11)
     reader.sync()
     assert reader.count(reader.sync) == 1
 
 
-@pytest.mark.parametrize("number", [0, 100, 2_000, 2_001, 10_000, 30_000])
+@pytest.mark.parametrize("number", [0, 100, 2_001, 10_000])
 @pytest.mark.parametrize("days", [25, 365, 3650])
 def test_a_backfill_costs_at_most_15_percent_more_than_its_pages_and_30(
     reader: Reader, number: int, days: float

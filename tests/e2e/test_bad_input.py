@@ -1,0 +1,200 @@
+"""Each thing that users get wrong ends in one clear sentence, the exit code of the interface, and no secret."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from filelock import FileLock
+
+SECTION = "SOURCES__METASTUDIO__"
+
+
+def assert_refused(ended, code, *words):
+    assert ended.code == code, ended.err
+    errors = [line for line in ended.err.splitlines() if line.startswith("Error: ")]
+    assert len(errors) == 1
+    assert "Traceback" not in ended.err
+    for word in words:
+        assert word in errors[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("PROJECT_ID", None, ["project ID is missing", "SOURCES__METASTUDIO__PROJECT_ID"]),
+        ("PROJECT_ID", "../../v3", ["project ID is not made of"]),
+        ("CREDENTIALS__SECRET_KEY", None, ["credentials are incomplete", "access_key and secret_key"]),
+        ("CREDENTIALS__ACCESS_KEY", None, ["credentials are incomplete", "access_key and secret_key"]),
+        ("REGION", "mars-1", ["region", "cn-north-4"]),
+        ("ENDPOINT", "http://example.com", ["http"]),
+        ("ENDPOINT", "ftp://example.com", ["endpoint"]),
+        ("APP_USER_ID", "用户", ["app_user_id", "ASCII"]),
+        ("START_DATE", "yesterday-ish", ["start_date is no date", "2024-01-31"]),
+        ("START_DATE", "2999-01-01", ["start_date lies ahead"]),
+        ("PAGE_SIZE", "101", ["page_size is out of bounds", "1 and 100"]),
+        ("PAGE_SIZE", "0", ["page_size is out of bounds"]),
+        ("OVERLAP_SECONDS", "-1", ["overlap_seconds is out of bounds"]),
+        ("OVERLAP_SECONDS", "ten", ["overlap_seconds is of the wrong type"]),
+        ("REQUESTS_PER_SECOND", "0", ["requests_per_second is out of bounds"]),
+        ("MAX_CONCURRENCY", "0", ["max_concurrency is out of bounds"]),
+        ("MAX_ROWS_PER_WINDOW", "0", ["max_rows_per_window is out of bounds"]),
+        ("CHUNK_ROWS", "0", ["chunk_rows is out of bounds"]),
+        ("MAX_REJECTED", "-1", ["max_rejected is out of bounds"]),
+    ],
+)
+def test_a_wrong_setting_is_named_and_nothing_is_asked(sim, settings, run, monkeypatch, name, value, words):
+    if value is None:
+        monkeypatch.delenv(SECTION + name)
+    else:
+        monkeypatch.setenv(SECTION + name, value)
+
+    ended = run("sync", "--json")
+
+    assert_refused(ended, 2, *words)
+    assert ended.json["ok"] is False
+    assert ended.json["error"]["message"]
+    assert sim.stats.requests == 0
+    assert sim.secret_key not in ended.err + ended.out
+
+
+def test_no_credentials_at_all_says_which_ones_there_are(settings, run, monkeypatch):
+    for name in ("ACCESS_KEY", "SECRET_KEY"):
+        monkeypatch.delenv(f"{SECTION}CREDENTIALS__{name}")
+
+    assert_refused(run("sync"), 2, "No credentials are set", "SOURCES__METASTUDIO__CREDENTIALS__ACCESS_KEY", "TOKEN")
+
+
+def test_a_wrong_key_ends_in_exit_code_3_with_the_apis_code(settings, run, monkeypatch):
+    monkeypatch.setenv(f"{SECTION}CREDENTIALS__SECRET_KEY", "not-the-key")
+    ended = run("sync", "--json")
+
+    assert_refused(ended, 3, "APIGW.0301", "X-Request-Id")
+    assert ended.json["error"]["code"] == "APIGW.0301"
+    assert ended.json["error"]["request_id"]
+    assert "not-the-key" not in ended.err + ended.out
+
+
+def test_a_wrong_password_ends_in_exit_code_3(sim, settings, run, monkeypatch):
+    for name in ("ACCESS_KEY", "SECRET_KEY"):
+        monkeypatch.delenv(f"{SECTION}CREDENTIALS__{name}")
+    for name, value in {
+        "USERNAME": sim.username,
+        "PASSWORD": "wrong-one",
+        "DOMAIN_NAME": sim.domain_name,
+        "IAM_ENDPOINT": sim.url,
+    }.items():
+        monkeypatch.setenv(f"{SECTION}CREDENTIALS__{name}", value)
+
+    ended = run("sync")
+
+    assert_refused(ended, 3)
+    assert "wrong-one" not in ended.err
+
+
+def test_a_project_that_is_not_there_is_a_matter_of_settings(settings, run, monkeypatch):
+    monkeypatch.setenv(f"{SECTION}PROJECT_ID", "0" * 32)
+
+    assert_refused(run("sync"), 2, "MSS.00000002")
+
+
+def test_an_unreachable_host_ends_in_exit_code_4(settings, run, monkeypatch):
+    monkeypatch.setenv(f"{SECTION}ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setenv(f"{SECTION}RETRY_SECONDS", "0.2")
+
+    assert_refused(run("sync"), 4, "127.0.0.1")
+
+
+def test_a_path_that_cannot_be_written_is_said_so(settings, run, folder, monkeypatch):
+    monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", str(folder / "no" / "such" / "folder" / "videos.duckdb"))
+
+    assert_refused(run("sync"), 2, "DuckDB file cannot be opened or written", "DESTINATION__DUCKDB__CREDENTIALS")
+
+
+def test_a_file_that_is_no_database_is_said_so(settings, run, folder):
+    (folder / "videos.duckdb").write_text("not a database, but long enough to look like something" * 100)
+
+    assert_refused(run("sync"), 2, "DuckDB file cannot be opened or written")
+
+
+def test_a_file_that_another_process_holds_is_said_so(settings, run, folder):
+    program = (
+        "import duckdb, sys; c = duckdb.connect(sys.argv[1]); c.execute('CREATE TABLE x (i INT)');"
+        " print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(folder / "videos.duckdb")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as holder:
+        assert holder.stdout.readline() == "held\n"
+        ended = run("sync")
+        holder.stdin.close()
+
+    assert_refused(ended, 2, "in use by another process")
+
+
+def test_an_unknown_destination_is_said_so(settings, run):
+    assert_refused(run("sync", "--destination", "oracle8"), 2, "destination")
+
+
+def test_a_second_sync_of_a_pipeline_stops_at_once_with_exit_code_6(sim, settings, run, folder):
+    lock = folder / "state" / "pipelines" / "metastudio.lock"
+    lock.parent.mkdir(parents=True)
+    with FileLock(lock):
+        ended = run("sync")
+
+    assert_refused(ended, 6, "under way")
+    assert sim.stats.requests == 0
+    assert not (folder / "videos.duckdb").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("STATE", "SUCCEED"), ("JOB_TYPE", "2D_DIGITAL_HUMAN_VIDEO"), ("APP_USER_ID", "user-1")]
+)
+def test_a_filter_changed_on_a_pipeline_with_state_is_refused(settings, run, query, monkeypatch, name, value):
+    run("sync")
+    before = query("SELECT * FROM metastudio.digital_human_videos ORDER BY job_id")
+    monkeypatch.setenv(SECTION + name, value)
+
+    assert_refused(run("sync"), 2, name.lower(), "--pipeline")
+    assert query("SELECT * FROM metastudio.digital_human_videos ORDER BY job_id") == before
+
+
+@pytest.mark.parametrize("command", [["status"], ["report"], ["audit"], ["backfill", "--since", "2025-01-01"]])
+def test_what_needs_a_synced_pipeline_says_so(settings, run, command, folder):
+    assert_refused(run(*command), 2, "metastudio sync first")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["sync", "--no-such-option"], ["no-such-command"], ["backfill"], ["sync", "--config-dir", "nowhere"]]
+)
+def test_wrong_usage_ends_in_exit_code_2(run, arguments):
+    ended = run(*arguments)
+    assert ended.code == 2
+    assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize("since", ["someday", "2999-01-01"])
+def test_a_range_that_is_none_is_refused(settings, run, since):
+    assert_refused(run("backfill", "--since", since), 2, "--since")
+
+
+def test_settings_are_read_from_a_folder_given_on_the_command_line(sim, settings, run, folder, monkeypatch):
+    for name in [name for name in settings if name.startswith(SECTION)]:
+        monkeypatch.delenv(name)
+    config = folder / "elsewhere"
+    config.mkdir()
+    (config / "config.toml").write_text(
+        f'[sources.metastudio]\nendpoint = "{sim.url}"\nproject_id = "{sim.project_id}"\n'
+    )
+    (config / "secrets.toml").write_text(
+        f'[sources.metastudio.credentials]\naccess_key = "{sim.access_key}"\nsecret_key = "{sim.secret_key}"\n'
+    )
+    program = "import sys; from metastudio.cli import main; sys.argv = ['metastudio', 'sync', '--config-dir', 'elsewhere']; main()"
+
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+    assert (ended.returncode, ended.stderr.count("Error")) == (0, 0)

@@ -1,0 +1,259 @@
+"""The guarantee of the design, held against a tenant that never stands still.
+
+After every successful sync, whatever happened between any two of its requests, each job that was visible when it began is in the
+destination in that version or a later one; and once the tenant rests, one more sync (and what the docs say for the cases that a sync
+does not see) makes the tables equal to the tenant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from hypothesis import HealthCheck, event, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from metastudio.errors import IncompleteError
+from metastudio.extraction.protocol import Limits
+from metastudio.rows import SETTLED_STATES
+
+from tests.properties.tenant import SECOND, START, Job, Killed, Reader, Tenant
+
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+LATE = 4 * MINUTE
+"""How much later than its times say a row may become visible; with the skews it stays below the overlap."""
+
+STATES = st.sampled_from(["WAITING", "PROCESSING", "SUCCEED", "FAILED", "BLOCK", "NEW"])
+PICKS = st.lists(st.integers(0, 200), min_size=1, max_size=9)
+KILLS = st.none() | st.tuples(st.sampled_from(["before", "after", "request", "cancel"]), st.integers(0, 40))
+MOVES = st.dictionaries(
+    st.integers(0, 25),
+    st.tuples(st.sampled_from(["insert", "late", "change", "vanish", "many"]), st.integers(0, 200), STATES),
+    max_size=8,
+)
+AGES = st.sampled_from([0.0, 0.4, 1.0, 59.5, 3_600.0, 40 * 86_400.0, 3 * 365 * 86_400.0])
+
+
+class TenantAtWork(RuleBasedStateMachine):
+    """Any life of a tenant, read at any time by a process that may be killed at any point."""
+
+    @initialize(
+        sorting=st.sampled_from(["honoured"] * 4 + ["ignored", "ignored with sort_dir", "refused", "upwards"]),
+        job_ids=st.sampled_from(["honoured", "ignored", "refused", "first only"]),
+        exact=st.booleans(),
+        stable=st.sampled_from([True, True, False]),
+        cap=st.sampled_from([100, 100, 5, 2, 1]),
+        skews=st.lists(st.integers(-90, 90), min_size=1, max_size=3),
+        page_size=st.integers(2, 9),
+        ages=st.lists(st.tuples(AGES, st.integers(0, 9), STATES), max_size=25),
+    )
+    def open_tenant(self, sorting, job_ids, exact, stable, cap, skews, page_size, ages) -> None:  # type: ignore[no-untyped-def]
+        self.tenant = Tenant(
+            sorting=sorting,
+            job_ids=job_ids,
+            exact=exact,
+            stable=stable,
+            cap=cap if stable else 100,
+            skews=[timedelta(seconds=skew) for skew in skews],
+        )
+        page_size = page_size if stable else page_size + 6
+        limits = Limits(
+            start_date=START, max_rows_per_window=page_size + 4, chunk_rows=page_size + 7, page_size=page_size
+        )
+        self.reader = Reader(self.tenant, limits)
+        self.largest_group = 9 if stable else 3
+        self.gone: list[Job] = []
+        self.returned: set[str | None] = set()
+        for age, number, state in ages:
+            for index in range(1 + number % self.largest_group):
+                created = self.tenant.now - timedelta(seconds=age + (index * 0.3 if exact else index))
+                self.tenant.add(created - DAY, state=state, updated=created)
+
+    def teardown(self) -> None:
+        if hasattr(self, "tenant"):
+            self.rest()
+            self.reader.close()
+
+    # What a tenant does
+
+    @rule(number=st.integers(1, 9), late=st.booleans(), state=STATES, apart=st.sampled_from([0.0, 0.3, 1.0]))
+    def insert(self, number: int, late: bool, state: str, apart: float) -> None:
+        self.tenant.now += SECOND
+        for _ in range(min(number, self.largest_group)):
+            self.tenant.now += timedelta(seconds=apart)
+            self.tenant.add(self.tenant.now - (LATE if late else 0 * SECOND), state=state)
+
+    @rule(picks=PICKS, state=STATES, late=st.booleans(), apart=st.sampled_from([0.0, 0.3]))
+    def change(self, picks: list[int], state: str, late: bool, apart: float) -> None:
+        self.tenant.now += SECOND
+        for pick in picks[: self.largest_group]:
+            self.tenant.now += timedelta(seconds=apart)
+            self._change(pick, state, late=late)
+
+    @rule(pick=st.integers(0, 200), states=st.lists(STATES, min_size=2, max_size=2))
+    def change_twice_in_one_second(self, pick: int, states: list[str]) -> None:
+        for state in states:
+            self._change(pick, state)
+
+    @rule(picks=PICKS)
+    def vanish(self, picks: list[int]) -> None:
+        for pick in picks:
+            self._vanish(pick)
+
+    @precondition(lambda self: self.gone)
+    @rule(pick=st.integers(0, 200))
+    def come_back(self, pick: int) -> None:
+        job = self.gone.pop(pick % len(self.gone))
+        self.tenant.jobs.append(job)
+        self.returned.add(job.job_id)
+
+    @rule(field=st.sampled_from(["create_time", "lastupdate_time", "job_id"]), state=STATES, late=st.booleans())
+    def insert_odd(self, field: str, state: str, late: bool) -> None:
+        self.tenant.now += SECOND
+        created = self.tenant.now - (LATE if late else 0 * SECOND)
+        if field == "job_id":
+            self.tenant.add(created, state=state, job_id=None)
+        else:
+            self.tenant.add(created, state=state, broken=frozenset([field]))
+
+    @rule(seconds=st.sampled_from([0.2, 1.0, 61.0, 700.0, 90_000.0, 40 * 86_400.0]))
+    def wait(self, seconds: float) -> None:
+        self.tenant.now += timedelta(seconds=seconds)
+
+    # What the reader does
+
+    @rule(moves=MOVES, kill=KILLS)
+    def sync(self, moves: dict[int, tuple[str, int, str]], kill: tuple[str, int] | None) -> None:
+        shown = self._shown()
+        self.tenant.meanwhile = self._plan(moves)
+        try:
+            self.reader.sync(kill)
+        except Killed:
+            event("killed")
+            return
+        except IncompleteError:
+            event("restless")
+            assert moves or not self.tenant.stable
+            return
+        finally:
+            self.tenant.meanwhile = None
+        event("synced")
+        self._check(shown)
+
+    @rule(moves=MOVES, kill=KILLS, repair=st.booleans())
+    @precondition(lambda self: "watermark" in self.reader.destination.state)
+    def audit(self, moves: dict[int, tuple[str, int, str]], kill: tuple[str, int] | None, repair: bool) -> None:
+        before = dict(self.reader.destination.rows)
+        self.tenant.meanwhile = self._plan(moves)
+        try:
+            self.reader.audit(kill, repair=repair)
+        except (Killed, IncompleteError):
+            event("audit did not end well")
+        finally:
+            self.tenant.meanwhile = None
+        assert repair or before == self.reader.destination.rows
+        shown = {job.job_id for job in self.tenant.jobs}
+        assert not shown & self.reader.destination.deleted.keys() - self.returned, "only vanished jobs are marked"
+
+    @rule(years=st.sampled_from([0, 7, 9]))
+    def move_start(self, years: int) -> None:
+        start = START.replace(year=START.year + years)
+        self.reader.limits = Limits(**{**vars_of(self.reader.limits), "start_date": start})
+
+    @invariant()
+    def memory_stays_bounded(self) -> None:
+        if hasattr(self, "reader"):
+            limits = self.reader.limits
+            assert self.reader.destination.largest_chunk <= 6 * (limits.chunk_rows + limits.max_rows_per_window)
+
+    # How it is done
+
+    def _pick(self, number: int) -> Job | None:
+        jobs = [job for job in self.tenant.jobs if job.job_id is not None]
+        return jobs[number % len(jobs)] if jobs else None
+
+    def _change(self, pick: int, state: str, *, late: bool = False) -> None:
+        job = self._pick(pick)
+        if job is not None and not (late and job.updated > self.tenant.now - LATE):
+            self.tenant.change(job, state, self.tenant.now - (LATE if late else 0 * SECOND))
+            self.returned.discard(job.job_id)
+
+    def _vanish(self, pick: int) -> None:
+        job = self._pick(pick)
+        if job is not None and "create_time" not in job.broken:
+            self.tenant.jobs.remove(job)
+            self.gone.append(job)
+
+    def _plan(self, moves: dict[int, tuple[str, int, str]]) -> Callable[[int], None]:
+        """Let something happen before certain answers; jobs do not come back while others vanish."""
+        first = self.tenant.requests
+
+        def move(request: int) -> None:
+            kind, pick, state = moves.get(request - first, ("", 0, ""))
+            if kind in ("insert", "late"):
+                self.tenant.add(self.tenant.now - (LATE if kind == "late" else 0 * SECOND), state=state)
+            elif kind == "change":
+                self._change(pick, state)
+            elif kind == "vanish":
+                self._vanish(pick)
+            elif kind == "many":
+                for number in range(3):
+                    self._change(pick + 7 * number, state)
+
+        return move
+
+    def _shown(self) -> dict[str, int]:
+        start = self.reader.limits.start_date
+        return {job.job_id: job.version for job in self.tenant.jobs if job.job_id is not None and job.created >= start}
+
+    def _check(self, shown: dict[str, int]) -> None:
+        """Hold the guarantee against what was visible when a sync began, but for what the docs leave to `audit`."""
+        created = {job.job_id: job.created for job in [*self.tenant.jobs, *self.gone]}
+        for job_id, version in shown.items():
+            if job_id in self.returned:
+                continue
+            row = self.reader.destination.rows.get(job_id)
+            assert row is not None, f"{job_id} is missing"
+            if row.duration is not None and row.duration < version:
+                assert not self._is_trusted(), f"{job_id} is stale"
+                assert row.state in SETTLED_STATES or row.create_time is None, f"{job_id} was open, and is stale"
+                assert created[job_id] < self.tenant.now - self.reader.limits.rescan, f"{job_id} is young, and stale"
+
+    def _is_trusted(self) -> bool:
+        return self.tenant.sorting == "honoured" and self.tenant.cap > 1
+
+    def rest(self) -> None:
+        """Let the tenant rest, read it once more, and compare all there is."""
+        self.tenant.now += timedelta(hours=1)
+        self.reader.limits = Limits(**{**vars_of(self.reader.limits), "start_date": START})
+        shown = self._shown()
+        self.reader.sync()
+        self._check(shown)
+        if self.returned or not self._is_trusted():
+            self.reader.read(START, self.tenant.now + SECOND)
+        rows = {row.job_id: row for row in self.reader.destination.rows.values()}
+        assert {job.job_id: job.row for job in self.tenant.jobs if job.job_id is not None} == {
+            job_id: rows[job_id] for job_id in shown
+        }
+        self.reader.audit()
+        assert {row.job_id for row in self.reader.destination.live} == shown.keys()
+        assert self.reader.destination.deleted.keys() == rows.keys() - shown.keys()
+        without_id = {job.make_record().key for job in self.tenant.jobs if job.job_id is None}
+        assert without_id <= self.reader.destination.rejected
+        idle = self.reader.count(self.reader.sync)
+        assert idle >= 1
+        assert self.reader.audit().findings.differences == 0
+
+
+def vars_of(limits: Limits) -> dict[str, object]:
+    return {name: getattr(limits, name) for name in Limits.__dataclass_fields__}
+
+
+TestTheGuarantee = TenantAtWork.TestCase
+TestTheGuarantee.settings = settings(
+    max_examples=300,
+    stateful_step_count=30,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
