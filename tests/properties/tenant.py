@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any, TypeVar
 
 from metastudio.errors import RefusedError
@@ -188,11 +189,11 @@ class Destination:
         ]
 
     async def inversion(self) -> int | None:
-        rows = sorted(self.live, key=lambda row: row.updated or START, reverse=True)
-        for place, (above, below) in enumerate(zip(rows, rows[1:], strict=False), 1):
-            if above.create_time and below.create_time and above.updated and below.updated:
-                if above.create_time < below.create_time and above.updated > below.updated:
-                    return place
+        rows = [row for row in self.live if row.create_time and row.updated]
+        rows.sort(key=lambda row: row.updated, reverse=True)
+        for place, (above, below) in enumerate(pairwise(rows), 1):
+            if above.create_time < below.create_time and above.updated > below.updated:
+                return place
         return None
 
     async def counts(self, since: datetime | None = None) -> dict[str | None, int]:

@@ -112,8 +112,9 @@ class Limits:
 
     @property
     def lookahead(self) -> int:
-        """How many windows are read at a time: enough for `max_concurrency` requests, never fewer than keep the next one ready."""
-        return max(3, min(self.max_concurrency, self.max_concurrency * self.page_size // self.max_rows_per_window))
+        """How many windows are read at a time: enough for `max_concurrency` requests, but no more than make a chunk."""
+        enough = min(self.max_concurrency, max(3, self.max_concurrency * self.page_size // self.max_rows_per_window))
+        return max(2, min(enough, self.chunk_rows // self.max_rows_per_window))
 
 
 class Progress(TypedDict, total=False):

@@ -1,0 +1,122 @@
+"""`kill -9` at any instant of a first or a later sync: the next sync ends in the tables of an undisturbed one.
+
+The instants are file operations and SQL statements of the syncing process, counted; a process of its own is killed at the n-th of them.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import sys
+from contextlib import contextmanager
+from itertools import count
+
+import duckdb
+import pytest
+from metastudio_simulator import Simulator
+
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["metastudio.pipeline", "metastudio.console", "dlt.destinations.impl.duckdb.duck"])
+KILLS = 25
+A_CHUNK = 7
+"""Requests for 250 rows in windows of more than 50, and for the two windows being read meanwhile."""
+THE_WAY_DOWN = 17
+"""Requests that find the first window again: one for the time, and at most two for each halving of 26 years to a month."""
+FILE_EVENTS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "shutil.rmtree", "os.link"}
+
+
+def sync_until(environment, instant, told):
+    """Sync in this process, and kill it at its n-th file operation or SQL statement; tell how many there were."""
+    os.environ.update(environment)
+    from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
+    from metastudio.console import LogWatcher
+    from metastudio.pipeline import Options, run_sync
+
+    numbers = count(1)
+
+    def step(event="sql", _arguments=()):
+        if (event == "sql" or event in FILE_EVENTS) and next(numbers) == instant:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    execute = DuckDbSqlClient.execute_query
+
+    def execute_query(self, *args, **kwargs):
+        step()
+        return execute(self, *args, **kwargs)
+
+    DuckDbSqlClient.execute_query = execute_query
+    sys.addaudithook(step)
+    outcome = run_sync(Options(), LogWatcher())
+    steps = next(numbers)
+    told.put((outcome.summary.ok, steps, str(outcome.error)))
+
+
+def sync(environment, instant=0):
+    told = CONTEXT.Queue()
+    process = CONTEXT.Process(target=sync_until, args=(environment, instant, told))
+    process.start()
+    process.join()
+    if process.exitcode == -signal.SIGKILL:
+        return None
+    ok, steps, error = told.get(timeout=10)
+    assert ok, error
+    return steps
+
+
+def read_tables(folder):
+    with duckdb.connect(str(folder / "videos.duckdb"), read_only=True) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        return [
+            connection.sql(f"SELECT * FROM metastudio.{table} ORDER BY ALL").fetchall()
+            for table in ("digital_human_videos", "digital_human_video_states", "rejected_records")
+        ]
+
+
+def make_environment(sim, folder):
+    return {
+        "SOURCES__METASTUDIO__ENDPOINT": sim.url,
+        "SOURCES__METASTUDIO__PROJECT_ID": sim.project_id,
+        "SOURCES__METASTUDIO__CREDENTIALS__ACCESS_KEY": sim.access_key,
+        "SOURCES__METASTUDIO__CREDENTIALS__SECRET_KEY": sim.secret_key,
+        "SOURCES__METASTUDIO__REQUESTS_PER_SECOND": "1000",
+        "SOURCES__METASTUDIO__CHUNK_ROWS": "250",
+        "SOURCES__METASTUDIO__MAX_ROWS_PER_WINDOW": "100",
+        "DESTINATION__DUCKDB__CREDENTIALS": str(folder / "videos.duckdb"),
+        "DLT_DATA_DIR": str(folder / "state"),
+        "RUNTIME__DLTHUB_TELEMETRY": "false",
+    }
+
+
+@contextmanager
+def make_tenant(later):
+    """Start the same tenant each time: as it was at first, or after ten days of work since the first sync."""
+    with Simulator(jobs=600, days=400, seed=7, now="2026-01-15T12:00:00Z") as sim:
+        if later:
+            sim.tenant.live(10 * 86_400)
+        yield sim
+
+
+@pytest.mark.parametrize("later", [False, True], ids=["first sync", "later sync"])
+def test_a_sync_killed_anywhere_is_finished_by_the_next_one(tmp_path, later):
+    start = tmp_path / "start"
+    start.mkdir()
+    if later:
+        with make_tenant(later=False) as sim:
+            sync(make_environment(sim, start))
+    with make_tenant(later) as sim:
+        folder = shutil.copytree(start, tmp_path / "undisturbed")
+        steps = sync(make_environment(sim, folder))
+        undisturbed, requests = read_tables(folder), sim.stats.requests
+    instants = sorted(random.Random(f"killed {later}").sample(range(1, steps), KILLS))
+    for instant in instants:
+        with make_tenant(later) as sim:
+            folder = shutil.copytree(start, tmp_path / str(instant))
+            environment = make_environment(sim, folder)
+            assert sync(environment, instant) is None, f"not killed at {instant} of {steps}"
+            sync(environment)
+
+            assert read_tables(folder) == undisturbed, f"killed at {instant} of {steps}"
+            assert sim.stats.requests <= requests + A_CHUNK + THE_WAY_DOWN, f"killed at {instant} of {steps}"
