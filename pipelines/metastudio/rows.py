@@ -7,11 +7,10 @@ presigned URLs lose their query, which is a credential.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
-
-import orjson
 
 SETTLED_STATES = frozenset({"SUCCEED", "SUCCESS", "FAILED", "CANCELED", "BLOCK"})
 """States in which a job waits for nothing (`facts.md`); a state not listed here counts as not settled."""
@@ -96,6 +95,11 @@ def strip_signed(value: Any) -> Any:
     return value
 
 
+def write_json(value: Any) -> str:
+    """Write a JSON value as text that any destination can hold, whatever stands in it."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode("utf-8", "replace").decode()
+
+
 class RowMaker:
     """Makes rows of the jobs of one answer after the other; with `keep_signed_urls` the URLs stay as they came."""
 
@@ -142,9 +146,9 @@ class RowMaker:
 
     def make_rejected(self, job: Any, reason: str, request_id: str | None, at: datetime) -> Rejected:
         """Make the record of a job that could not be loaded, or not whole; never with a signed query."""
-        raw = orjson.dumps(strip_signed(job), option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS).decode()
+        raw = write_json(strip_signed(job))
         digest = hashlib.sha256(raw.encode()).hexdigest()
-        return Rejected(digest, raw[:_MAX_RECORD_CHARS].replace("\0", ""), reason, request_id, at)
+        return Rejected(digest, raw[:_MAX_RECORD_CHARS], reason, request_id, at)
 
     @staticmethod
     def _clean(text: str) -> str:

@@ -10,11 +10,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import orjson
 import pyarrow as pa
 
 from .extraction.protocol import Chunk
-from .rows import Rejected, Row
+from .rows import Rejected, Row, write_json
 from .schema import REJECTED, REJECTED_TABLE, STATES, STATES_TABLE, VIDEOS, VIDEOS_TABLE, WINDOWS, WINDOWS_TABLE, Table
 
 _ROW_FIELDS = [name for name in Row._fields if name not in ("updated", "extra")]
@@ -144,4 +143,4 @@ def _type_value(value: Any) -> tuple[str, Any]:
 
 
 def _as_text(value: Any) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
+    return value if isinstance(value, str) else write_json(value)

@@ -13,7 +13,6 @@ import time
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable
 from types import TracebackType
-from weakref import WeakKeyDictionary
 
 from metastudio.errors import ConfigurationError
 
@@ -23,6 +22,7 @@ HOLD_SECONDS = 1.0  # after a 429 without Retry-After: the window of the quota
 RECOVERY_SECONDS = 10.0  # from nothing to the full pace, away from the ceiling
 PROBE_SECONDS = 60.0  # from 95 % to 105 % of the ceiling that a 429 showed
 LOWEST_SHARE = 1 / 32
+USUAL_GROWTH, USUAL_DECAY = 1.02, 0.998  # of the usual latency by an answer above and below it: one of eleven is above
 CONNECT_SECONDS = 0.005  # a connection that took longer has to ask for its turn again
 
 
@@ -45,7 +45,6 @@ class Pacer:
         self._grown_at = -math.inf
         self._ceiling = math.inf
         self._usual_seconds = 0.0
-        self._deviation_seconds = 0.0
 
     def plan(self, now: float) -> float:
         """When the next request may be sent; not after `now`: at once."""
@@ -72,15 +71,11 @@ class Pacer:
     def settle(self, sent_at: float, now: float) -> None:
         """Learn from an answer: what took longer than usual may have reached the server late, and counts from then."""
         took = now - sent_at
-        usual = self._usual_seconds + 2 * self._deviation_seconds if self._usual_seconds else took
+        usual = self._usual_seconds or took
         if took > usual:
             self.drop(sent_at)
             insort(self._sent, now - usual)
-        sample = min(took, 2 * usual + 0.05)
-        if not self._usual_seconds:
-            self._usual_seconds, self._deviation_seconds = sample, sample / 2
-        self._deviation_seconds += (abs(sample - self._usual_seconds) - self._deviation_seconds) / 4
-        self._usual_seconds += (sample - self._usual_seconds) / 8
+        self._usual_seconds = usual * (USUAL_GROWTH if took > usual else USUAL_DECAY)
 
     def throttle(self, now: float, hold_seconds: float, sent_at: float) -> None:
         """Hold all requests, and halve the pace, unless the refused one was sent before the pace was last halved."""
@@ -133,7 +128,7 @@ class Governor:
         _check(requests_per_second, max_concurrency)
         self._clock = clock
         self._lock = threading.Lock()
-        self._queues: WeakKeyDictionary[asyncio.AbstractEventLoop, _Queue] = WeakKeyDictionary()
+        self._queues: dict[asyncio.AbstractEventLoop, _Queue] = {}
         self._max_concurrency = max_concurrency
         self._pacer = Pacer(requests_per_second)
         self.waiting = 0
@@ -176,6 +171,7 @@ class Governor:
         loop = asyncio.get_running_loop()
         with self._lock:
             if loop not in self._queues:
+                self._queues = {old: queue for old, queue in self._queues.items() if not old.is_closed()}
                 self._queues[loop] = _Queue(self._max_concurrency)
             return self._queues[loop]
 

@@ -94,7 +94,7 @@ class Audit:
                     break
                 if number == ROUNDS:
                     raise self._make_rest_error(compared)
-                async with aclosing(self._mend(state, compared.api)) as chunks:
+                async with aclosing(self._mend(state, compared.api, whole=number == ROUNDS - 1)) as chunks:
                     async for chunk in chunks:
                         if self.repair:
                             yield chunk
@@ -115,11 +115,15 @@ class Audit:
             hint="If the tenant is busy, run metastudio sync, then audit again.",
         )
 
-    async def _mend(self, state: str | None, api: int) -> AsyncGenerator[Chunk, None]:
-        """Follow a difference down, read the parts that hold it, and yield their jobs and what vanished from them."""
+    async def _mend(self, state: str | None, api: int, *, whole: bool) -> AsyncGenerator[Chunk, None]:
+        """Follow a difference down, read the parts that hold it, and yield their jobs and what vanished from them.
+
+        In the last round the `whole` range is read: a difference may hide behind an opposite one in every part, such as a job whose
+        create_time is unknown.
+        """
         reads: list[WindowRead] = []
         vanished: list[tuple[str, datetime]] = []
-        async with aclosing(self._find_parts(state, api)) as parts:
+        async with aclosing(self._find_parts(state, api, whole=whole)) as parts:
             async for part in parts:
                 async with aclosing(read_range(self.run, Window(part.since, part.before), "audit")) as windows:
                     async for read in windows:
@@ -131,7 +135,7 @@ class Audit:
         if reads:
             yield self._make_chunk(reads, vanished)
 
-    async def _find_parts(self, state: str | None, api: int) -> AsyncGenerator[_Part, None]:
+    async def _find_parts(self, state: str | None, api: int, *, whole: bool) -> AsyncGenerator[_Part, None]:
         """Halve the range as long as a half differs, newer half first; one request a halving."""
         start, end = self.run.limits.start_date, await self.run.newest() + SECOND
         parts = [_Part(start, end, (api, 0), (await self._held(start, state), await self._held(end, state)))]
@@ -139,9 +143,9 @@ class Audit:
             part = parts.pop()
             there, here = part.jobs
             seconds = (part.before - part.since) // SECOND
-            if there == here:
+            if there == here and not whole:
                 continue
-            if max(there, here) <= self.run.limits.page_size or seconds < 2:
+            if whole or max(there, here) <= self.run.limits.page_size or seconds < 2:
                 yield part
                 continue
             middle = part.since + (seconds // 2) * SECOND

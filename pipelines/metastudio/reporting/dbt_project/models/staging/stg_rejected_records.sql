@@ -1,0 +1,8 @@
+select
+    cast(project_id as text) as project_id,
+    cast(record_hash as text) as record_hash,
+    cast(record as text) as record,
+    cast(reason as text) as reason,
+    cast(request_id as text) as request_id,
+    cast(rejected_at as timestamp with time zone) as rejected_at
+from {{ source('metastudio', 'rejected_records') }}

@@ -1,0 +1,79 @@
+"""The stream runs in a thread of its own, goes no further than it may, and ends with its consumer."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+from metastudio.background import Background
+
+
+def test_items_come_in_order_and_the_stream_waits_to_be_told_to_go_on():
+    produced = []
+
+    async def stream(_background):
+        for number in range(3):
+            produced.append(number)
+            yield number
+
+    seen = []
+    for item in Background(stream):
+        seen.append((item, list(produced)))
+
+    assert seen == [(0, [0]), (1, [0, 1]), (2, [0, 1, 2])]
+
+
+def test_questions_are_answered_in_the_consumers_thread_after_what_came_before():
+    done = []
+
+    async def stream(background):
+        yield "first"
+        yield await background.ask(lambda: (threading.current_thread() is threading.main_thread(), list(done)))
+
+    answers = []
+    for item in Background(stream):
+        answers.append(item)
+        done.append(item)
+
+    assert answers == ["first", (True, ["first"])]
+
+
+def test_an_error_of_the_stream_is_raised_where_it_is_iterated():
+    async def stream(_background):
+        yield 1
+        raise LookupError("gone")
+
+    with pytest.raises(LookupError, match="gone"):
+        list(Background(stream))
+
+
+def test_an_error_of_an_answer_ends_the_stream_too():
+    def fail():
+        raise LookupError("no table")
+
+    async def stream(background):
+        yield await background.ask(fail)
+
+    with pytest.raises(LookupError, match="no table"):
+        list(Background(stream))
+
+
+def test_a_consumer_that_stops_ends_the_stream_and_its_thread():
+    ended = threading.Event()
+
+    async def stream(_background):
+        try:
+            yield 1
+            await asyncio.Event().wait()
+            yield 2
+        finally:
+            ended.set()
+
+    before = threading.active_count()
+    items = iter(Background(stream))
+    assert next(items) == 1
+    items.close()
+
+    assert ended.is_set()
+    assert threading.active_count() == before

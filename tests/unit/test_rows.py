@@ -1,0 +1,161 @@
+"""One job -> one row: what is kept, what becomes null and is told of, what is cut off."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from metastudio.rows import RowMaker, parse_time, strip_signed
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+EXAMPLE = {
+    "job_id": "26f06524-4f75-4b3a-a853-b649a21aaf66",
+    "state": "SUCCEED",
+    "start_time": "2022-01-18T16:29:36Z",
+    "end_time": "2022-01-18T16:30:36Z",
+    "duration": 60,
+    "output_asset_config": {
+        "asset_id": "942e65a5fd219a2e01fb08d881cfadb9",
+        "asset_name": "One Day",
+        "cover_url": "https://host/0d69/942e/20d3.png?AccessKeyId=XCQK&Expires=1671241457&Signature=zVGM%3D",
+    },
+    "error_info": None,
+    "create_time": "2022-11-30T06:59:56Z",
+    "lastupdate_time": "2022-11-30T07:00:09Z",
+}
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def test_the_vendors_example_becomes_its_row():
+    row, wrong = RowMaker().make_row(EXAMPLE)
+
+    assert wrong is None
+    assert row._asdict() == {
+        "job_id": "26f06524-4f75-4b3a-a853-b649a21aaf66",
+        "state": "SUCCEED",
+        "job_type": None,
+        "start_time": datetime(2022, 1, 18, 16, 29, 36, tzinfo=UTC),
+        "end_time": datetime(2022, 1, 18, 16, 30, 36, tzinfo=UTC),
+        "duration": 60.0,
+        "output_asset_config__asset_id": "942e65a5fd219a2e01fb08d881cfadb9",
+        "output_asset_config__asset_name": "One Day",
+        "output_asset_config__cover_url": "https://host/0d69/942e/20d3.png",
+        "output_asset_config__preview_video_url": None,
+        "error_info__error_code": None,
+        "error_info__error_msg": None,
+        "create_time": datetime(2022, 11, 30, 6, 59, 56, tzinfo=UTC),
+        "lastupdate_time": datetime(2022, 11, 30, 7, 0, 9, tzinfo=UTC),
+        "updated": datetime(2022, 11, 30, 7, 0, 9, tzinfo=UTC),
+        "extra": None,
+    }
+
+
+@pytest.mark.parametrize("job", [None, "text", 7, [], {}, {"job_id": ""}, {"job_id": 5}, {"job_id": None}])
+def test_only_a_job_id_makes_a_row(job):
+    row, wrong = RowMaker().make_row(job)
+
+    assert row is None
+    assert wrong in {"the record is no object", "the record has no job_id"}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("lastupdate_time", "not-a-time"),
+        ("lastupdate_time", 1669791609),
+        ("lastupdate_time", ""),
+        ("lastupdate_time", "2022-13-45T00:00:00Z"),
+        ("create_time", "2022-11-30"),
+        ("start_time", "0001-01-01T00:00:00+14:00"),
+        ("duration", "60"),
+        ("duration", True),
+        ("duration", 10**400),
+        ("state", 3),
+        ("job_type", ["2D"]),
+        ("output_asset_config", "none"),
+        ("error_info", [1]),
+    ],
+)
+def test_a_field_of_the_wrong_kind_becomes_null_and_is_told_of(field, value):
+    row, wrong = RowMaker().make_row({**EXAMPLE, field: value})
+
+    assert wrong == f"not as documented: {field}"
+    assert all(held is None for name, held in row._asdict().items() if name == field or name.startswith(f"{field}__"))
+
+
+def test_a_row_without_update_time_is_ordered_by_its_creation_and_one_with_a_broken_one_not_at_all():
+    without = {name: value for name, value in EXAMPLE.items() if name != "lastupdate_time"}
+
+    assert RowMaker().make_row(without)[0].updated == datetime(2022, 11, 30, 6, 59, 56, tzinfo=UTC)
+    assert RowMaker().make_row({**EXAMPLE, "lastupdate_time": "soon"})[0].updated is None
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("2022-11-30T06:59:56Z", datetime(2022, 11, 30, 6, 59, 56, tzinfo=UTC)),
+        ("2022-11-30T06:59:56.123456Z", datetime(2022, 11, 30, 6, 59, 56, 123456, tzinfo=UTC)),
+        ("2022-11-30T14:59:56+08:00", datetime(2022, 11, 30, 6, 59, 56, tzinfo=UTC)),
+        ("2022-11-30t06:59:56z", datetime(2022, 11, 30, 6, 59, 56, tzinfo=UTC)),
+        ("2022-11-30 06:59:56", datetime(2022, 11, 30, 6, 59, 56, tzinfo=UTC)),
+    ],
+)
+def test_times_are_read_as_utc(text, time):
+    assert parse_time(text) == time
+    assert parse_time(text).utcoffset().total_seconds() == 0
+
+
+def test_fields_that_nobody_knows_are_kept_and_objects_flattened_once():
+    job = {**EXAMPLE, "priority": 3, "labels": {"team": "a", "deep": {"x": [1]}}, "error_info": {"hint": "h"}}
+
+    row, wrong = RowMaker().make_row(job)
+
+    assert wrong is None
+    assert row.extra == {"priority": 3, "labels__team": "a", "labels__deep": {"x": [1]}, "error_info__hint": "h"}
+
+
+@given(json_values)
+def test_no_record_however_broken_stops_the_making_of_rows(job):
+    maker = RowMaker()
+    row, wrong = maker.make_row(job)
+    if wrong:
+        maker.make_rejected(job, wrong, None, AT)
+    assert row is None or row.job_id
+
+
+@given(st.dictionaries(st.sampled_from(sorted(EXAMPLE)), json_values))
+def test_no_field_however_broken_loses_a_row_with_a_job_id(fields):
+    row, _ = RowMaker().make_row({**fields, "job_id": "a"})
+    assert row.job_id == "a"
+
+
+def test_no_signed_query_is_left_anywhere():
+    signed = "see https://h/a?AccessKeyId=K&Signature=S and http://h/b?Signature=S."
+    job = {**EXAMPLE, "error_info": {"error_msg": signed}, "new": [{"url": signed}], "lastupdate_time": signed}
+
+    maker = RowMaker()
+    row, wrong = maker.make_row(job)
+    rejected = maker.make_rejected(job, wrong, "r", AT)
+
+    assert "Signature" not in repr(row)
+    assert "Signature" not in rejected.record
+    assert row.error_info__error_msg.startswith("see https://h/a and http://h/b")
+
+
+def test_a_rejected_record_signed_anew_is_the_same_record():
+    one, other = ({"cover": f"https://h/a?Expires={number}&Signature={number}"} for number in (1, 2))
+    maker = RowMaker()
+
+    assert maker.make_rejected(one, "x", None, AT).record_hash == maker.make_rejected(other, "x", None, AT).record_hash
+
+
+def test_names_with_a_question_mark_are_no_urls():
+    assert strip_signed("What? https://h/a") == "What? https://h/a"
+    assert strip_signed("who?") == "who?"
