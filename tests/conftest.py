@@ -47,6 +47,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
+    monkeypatch.setenv("SOURCES__METASTUDIO__BUILD_MODELS", "false")  # seconds of dbt, which its own tests pay
     return tmp_path
 
 
@@ -59,6 +60,7 @@ def settings(sim: Simulator, folder: Path, monkeypatch: pytest.MonkeyPatch) -> d
         "SOURCES__METASTUDIO__CREDENTIALS__ACCESS_KEY": sim.access_key,
         "SOURCES__METASTUDIO__CREDENTIALS__SECRET_KEY": sim.secret_key,
         "SOURCES__METASTUDIO__REQUESTS_PER_SECOND": "1000",
+        "SOURCES__METASTUDIO__BUILD_MODELS": "false",
         "DESTINATION__DUCKDB__CREDENTIALS": str(folder / "videos.duckdb"),
     }
     for name, value in values.items():

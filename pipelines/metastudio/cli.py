@@ -104,6 +104,15 @@ def audit(options: Options, as_json: bool, dry_run: bool) -> None:
 
 @cli.command()
 @on_pipeline
+def check(options: Options, as_json: bool) -> None:
+    """Look at configuration, credentials, network, clock and quota, and say what to do; writes nothing."""
+    from .check import show_check
+
+    sys.exit(show_check(as_json=as_json))
+
+
+@cli.command()
+@on_pipeline
 def status(options: Options, as_json: bool) -> None:
     """Show the watermark, the last runs, tables, open jobs and pending packages."""
     from .status import show_status
@@ -112,12 +121,23 @@ def status(options: Options, as_json: bool) -> None:
 
 
 @cli.command()
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write one self-contained page instead")
 @on_pipeline
-def report(options: Options, as_json: bool) -> None:
+def report(options: Options, as_json: bool, html: Path | None) -> None:
     """Show what was produced, what failed and why, and how long jobs wait and render."""
     from .reporting.terminal import show_report
 
-    show_report(options, as_json=as_json)
+    show_report(options, as_json=as_json, html=html)
+
+
+@cli.command()
+@click.option("--time-zone", help="Zone in which a day begins, e.g. Asia/Shanghai; the one it had, or UTC, without it")
+@on_pipeline
+def models(options: Options, as_json: bool, time_zone: str | None) -> None:
+    """Build and test the reporting models; sync builds them by itself where they are missing or outdated."""
+    from .reporting.command import run_models
+
+    sys.exit(run_models(options, time_zone, as_json=as_json))
 
 
 @cli.command()

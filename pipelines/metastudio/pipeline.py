@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 import dlt
+import pyarrow as pa
 from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.pipeline import get_dlt_pipelines_dir
 from dlt.pipeline.exceptions import PipelineStepFailed
 from filelock import FileLock, Timeout
 
+from .comments import write_comments
 from .destination import Destination
 from .errors import BusyError, ConfigurationError, IncompleteError, MetaStudioError
 from .extraction.audit import Audit
@@ -30,6 +32,7 @@ from .extraction.protocol import Chunk, Run, State, Window, WindowRecord
 from .extraction.sync import sync
 from .failures import explain
 from .reader import Reader, Steps
+from .reporting.upkeep import keep_models
 from .settings import Tenant, parse_date, resolve_tenant
 from .source import SOURCE, check_state, make_source
 
@@ -37,6 +40,7 @@ log = logging.getLogger("metastudio")
 
 DEFAULTS = {
     "RUNTIME__DLTHUB_TELEMETRY": "false",
+    "DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG": '{"memory_limit": "80MB", "threads": 2}',  # it takes all it finds
     "LOAD__TRUNCATE_STAGING_DATASET": "true",  # 24 MB per 100,000 rows stay behind otherwise
     "LOAD__DELETE_COMPLETED_JOBS": "true",
 }
@@ -75,13 +79,13 @@ class Summary:
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
-    def add(self, chunk: Chunk) -> None:
+    def add(self, chunk: Chunk, rows: int) -> None:
         """Count a loaded chunk in; a run that had to fall back says so, a first run stays one."""
         if self.mode != "backfill" or chunk.mode == "audit":
             self.mode = chunk.mode
         self.windows += len(chunk.windows)
         self.rows_read += sum(record.rows_read for record in chunk.windows)
-        self.rows_loaded += len(chunk.rows)
+        self.rows_loaded += rows
         self.marked_deleted += len(chunk.vanished)
         self.watermark = chunk.state.get("watermark")
 
@@ -202,9 +206,10 @@ class PipelineRun:
         source = make_source(self.tenant, run_id, lambda: iter(current), self.destination)
         self._watcher.start(self.tenant, reader)
         try:
-            for chunk in reader:
-                current[:] = [chunk]
-                self._load_chunk(source, chunk, reader.go_on)
+            with self.pipeline.sql_client():  # held open: DuckDB rewrites its file whenever the last connection closes
+                for chunk in reader:
+                    current[:] = [chunk]
+                    self._load_chunk(source, chunk, reader.go_on)
         except IncompleteError as error:
             if isinstance(error.record, WindowRecord):
                 current[:] = [Chunk(mode=error.record.mode, windows=[error.record], state=self.state)]
@@ -216,12 +221,16 @@ class PipelineRun:
     def _load_chunk(self, source: Any, chunk: Chunk, go_on: Callable[[], None]) -> None:
         self.pipeline.extract(source)
         self.pipeline.normalize()
+        rows = len(chunk.rows)
+        self._rejected |= {item.record_hash for item in chunk.rejected}
+        for held in (chunk.rows, chunk.seen, chunk.rejected):
+            held.clear()  # they are on disk: memory for the next chunk
+        pa.default_memory_pool().release_unused()
         go_on()  # the package is on disk: whatever happens now, it will be loaded
         info = self.pipeline.load()
         self.state = chunk.state
         self.summary.load_ids += info.loads_ids
-        self.summary.add(chunk)
-        self._rejected |= {item.record_hash for item in chunk.rejected}
+        self.summary.add(chunk, rows)
         self.summary.rejected = len(self._rejected)
         self._watcher.loaded(self.summary, chunk)
         if self.summary.rejected > self.tenant.max_rejected:
@@ -240,7 +249,13 @@ class PipelineRun:
 
 def run_sync(options: Options, watcher: Watcher) -> Outcome:
     """Bring the destination up to date."""
-    return _run("sync", options, watcher, lambda run: run.load(lambda reading: sync(reading, run.state)))
+
+    def work(run: PipelineRun) -> None:
+        run.load(lambda reading: sync(reading, run.state))
+        write_comments(run.pipeline)
+        keep_models(run.pipeline)
+
+    return _run("sync", options, watcher, work)
 
 
 def run_backfill(options: Options, watcher: Watcher, since: str, until: str | None) -> Outcome:

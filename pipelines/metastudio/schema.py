@@ -47,7 +47,7 @@ class Table(NamedTuple):
     def names(self) -> list[str]:
         return [column.name for column in self.columns]
 
-    def hints(self) -> dict[str, dict[str, Any]]:
+    def hints(self) -> dict[str, Any]:
         """Give the columns as dlt's column hints."""
         return {
             column.name: {

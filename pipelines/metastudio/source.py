@@ -115,7 +115,7 @@ def _make_resource(table: Table, chunks: DltResource) -> DltResource:
         if table.name not in tables:
             return
         data = tables[table.name]
-        undeclared = {
+        undeclared: dict[str, Any] = {
             field.name: {"name": field.name, "data_type": field.metadata[DLT_TYPE].decode()}
             for field in data.schema
             if field.metadata and DLT_TYPE in field.metadata

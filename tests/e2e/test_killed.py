@@ -82,6 +82,7 @@ def make_environment(sim, folder):
         "SOURCES__METASTUDIO__CREDENTIALS__ACCESS_KEY": sim.access_key,
         "SOURCES__METASTUDIO__CREDENTIALS__SECRET_KEY": sim.secret_key,
         "SOURCES__METASTUDIO__REQUESTS_PER_SECOND": "1000",
+        "SOURCES__METASTUDIO__BUILD_MODELS": "false",
         "SOURCES__METASTUDIO__CHUNK_ROWS": "250",
         "SOURCES__METASTUDIO__MAX_ROWS_PER_WINDOW": "100",
         "DESTINATION__DUCKDB__CREDENTIALS": str(folder / "videos.duckdb"),

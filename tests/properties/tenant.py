@@ -26,7 +26,6 @@ from metastudio.rows import SETTLED_STATES, Rejected, Row
 T = TypeVar("T")
 
 SECOND = timedelta(seconds=1)
-TICK = timedelta(milliseconds=130)
 NOW = datetime(2026, 1, 15, 12, 0, 0, 400_000, tzinfo=UTC)
 START = datetime(2016, 1, 1, tzinfo=UTC)
 EMPTY = Row(*[None] * len(Row._fields))  # type: ignore[arg-type]
@@ -83,6 +82,7 @@ class Tenant:
         cap: the most rows that the server puts on a page.
         count_error: what the server counts too many.
         skews: of the Date headers, one node's after the other's.
+        tick: what an answer takes.
     """
 
     now: datetime = NOW
@@ -94,6 +94,7 @@ class Tenant:
     cap: int = 100
     count_error: int = 0
     skews: Sequence[timedelta] = (timedelta(0),)
+    tick: timedelta = timedelta(milliseconds=130)
     jobs: list[Job] = field(default_factory=list)
     requests: int = 0
     meanwhile: Callable[[int], None] | None = None
@@ -118,7 +119,7 @@ class Tenant:
         if self.meanwhile is not None:
             self.meanwhile(self.requests)
         self.requests += 1
-        self.now += TICK
+        self.now += self.tick
         if (query.sort_key == "update_time" and self.sorting == "refused") or (
             query.job_ids and self.job_ids == "refused"
         ):

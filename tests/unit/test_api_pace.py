@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import random
 import selectors
 import threading
@@ -123,15 +122,15 @@ def test_the_quota_is_used_to_95_percent_without_a_429(quota: int) -> None:
     assert most <= 4  # 80 ms at 20 a second are two under way: no more are kept busy than that takes
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_late_timers_jitter_and_new_connections_bring_no_429(seed: int) -> None:
-    dice = random.Random(seed)
+@pytest.mark.parametrize(("stall_seconds", "jitter_seconds"), [(0.0, 0.02), (0.15, 0.002)])
+def test_late_timers_jitter_and_new_connections_bring_no_429(stall_seconds: float, jitter_seconds: float) -> None:
+    dice = random.Random(1)
     server, _, seconds, _ = simulate(
         20,
         20,
-        latency=lambda: 0.06 + dice.expovariate(1 / 0.02),
+        latency=lambda: 0.06 + dice.expovariate(1 / jitter_seconds),
         up=lambda: 0.03 + dice.uniform(0, 0.005),
-        lateness=lambda: dice.choice((0.0, 0.001, 0.001, 0.002, 0.002, 0.002, 0.003)) + (dice.random() < 0.002) * 0.15,
+        lateness=lambda: dice.choice((0.0, 0.001, 0.002, 0.003)) + (dice.random() < 0.002) * stall_seconds,
         refresh=lambda left: 0.2 if left > 9_990 or left % 500 == 0 else 0.0,
     )
     assert server.refused == []
@@ -148,13 +147,13 @@ def test_a_slow_answer_counts_from_when_it_may_have_arrived() -> None:
 
     server, _, seconds, _ = simulate(20, 20, latency=lambda: 0.08 + delays["up"], up=up)
     assert len(server.accepted) / seconds >= 0.95 * 20
-    assert len(server.refused) <= 2
+    assert server.refused == []
 
 
 @pytest.mark.parametrize("retry_after", [1.0, None])
 @pytest.mark.parametrize(("setting", "quota"), [(40, 20), (20, 10)])
 def test_a_pace_twice_too_high_settles_within_10_seconds(setting: int, quota: int, retry_after: float | None) -> None:
-    server, governor, seconds, _ = simulate(setting, quota, retry_after=retry_after)
+    server, governor, seconds, _ = simulate(setting, quota, retry_after=retry_after)  # 8 to 17 minutes
     sent = len(server.accepted) + len(server.refused)
     assert len(server.refused) < 0.01 * sent
     assert len(server.accepted) / seconds >= 0.85 * quota
@@ -191,25 +190,27 @@ def test_one_burst_of_429s_halves_the_pace_once_and_the_longest_hold_counts() ->
     governor.throttle(1.0, sent_at=99.9)
     governor.throttle(3.0, sent_at=99.95)
     governor.throttle(2.0, sent_at=99.97)
-    assert governor.pace == pytest.approx(9.5)
+    assert governor.pace == 10
     assert governor._pacer.plan(100.0) == 103.0
     governor.throttle(None, sent_at=100.5)
-    assert governor.pace == pytest.approx(4.75)
+    assert governor.pace == 5
 
 
 def test_recovery_is_additive() -> None:
-    pacer = Pacer(20)
-    pacer.throttle(0.0, 0.0, 0.0)
-    paces = []
+    pacer, paces = Pacer(20), []
+    pacer.throttle(0.0, 0.0, 0.0)  # nothing was accepted: the ceiling is the 10 that remain
     for second in range(4):
         pacer.plan(float(second))
         paces.append(pacer.pace)
-    assert paces == pytest.approx([9.5, 9.5 + 1 / 60, 9.5 + 2 / 60, 9.5 + 3 / 60])  # slowly, near the ceiling
-    pacer.throttle(4.0, 0.0, 4.0)
-    low = pacer.pace
-    pacer._ceiling = 20.0
-    pacer.plan(6.0)
-    assert pacer.pace == pytest.approx(low + 2 * 20 / 10)
+    assert paces == pytest.approx([10, 10 + 1 / 60, 10 + 2 / 60, 10 + 3 / 60])
+    pacer, paces = Pacer(20), []
+    for n in range(30):
+        pacer.take(n / 20)
+    pacer.throttle(1.45, 0.0, 1.45)  # a second's worth of 19 was accepted: fast up to 95 % of that
+    for second in range(4):
+        pacer.plan(1.45 + second / 4)
+        paces.append(pacer.pace)
+    assert paces == pytest.approx([10, 10.5, 11, 11.5])
 
 
 def test_no_second_ever_sees_more_than_the_quota_whatever_the_demand() -> None:
@@ -306,8 +307,8 @@ def test_a_governor_serves_several_event_loops_at_one_pace() -> None:
     sent.sort()
     assert len(sent) == 90
     assert sent[-1] - sent[0] >= 89 / 200 - 0.25 - 0.05
-    gc.collect()
-    assert len(governor._queues) == 0
+    asyncio.run(burst())
+    assert len(governor._queues) == 1  # closed loops are forgotten
 
 
 @pytest.mark.parametrize(("pace", "concurrency"), [(0, 16), (-1, 16), (float("nan"), 16), (float("inf"), 16), (1, 0)])

@@ -14,7 +14,7 @@ import orjson
 
 from metastudio.api.exchange import Fault, Reply
 from metastudio.api.words import make_problem, make_safe_id
-from metastudio.errors import ConfigurationError, CredentialsError, MetaStudioError, UnavailableError
+from metastudio.errors import ConfigurationError, CredentialsError, MetaStudioError, RefusedError, UnavailableError
 
 PATH = "digital-human-videos"
 
@@ -66,11 +66,11 @@ SLOWER_HINT = "Lower requests_per_second: the quota is one for all programs of t
 
 def make_verdict(reply: Reply | Fault, secrets: tuple[str, ...]) -> Answer | Trouble:
     """The answer in a reply, or what is wrong with it."""
+    request_id = make_safe_id(reply.request_id, secrets)
     if isinstance(reply, Fault):
         if reply.is_fatal:
             return Trouble(Remedy.NOTHING, ConfigurationError, reply.reason, reply.hint)
-        return Trouble(Remedy.AGAIN, UnavailableError, reply.reason, RETRY_HINT)
-    request_id = make_safe_id(reply.request_id, secrets)
+        return Trouble(Remedy.AGAIN, UnavailableError, reply.reason, RETRY_HINT, request_id=request_id)
     if reply.status == 200:
         return _make_answer(reply, request_id)
     code, message = make_problem(reply.body, secrets)
@@ -84,7 +84,7 @@ def make_verdict(reply: Reply | Fault, secrets: tuple[str, ...]) -> Answer | Tro
 def _find_remedy(status: int) -> tuple[Remedy, type[MetaStudioError], str]:
     match status:
         case 400:
-            return Remedy.NOTHING, ConfigurationError, "Check the filters and start_date in the settings."
+            return Remedy.NOTHING, RefusedError, "Check the filters and start_date in the settings."
         case 401:
             return Remedy.PROOF, CredentialsError, "Check the credentials: wrong, expired, or of another region."
         case 403:

@@ -9,7 +9,7 @@ import ssl
 import urllib.request
 from base64 import b64encode
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -51,6 +51,7 @@ class Fault:
     reason: str
     hint: str = ""
     is_fatal: bool = False
+    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,7 @@ async def fetch_reply(
         url: percent-encoded already; sent as it is.
         slot: the governor's, to be told when the connection stands.
     """
+    request_id: str | None = None
     marks = (_slot.set(slot), _connections.set([0]))
     try:
         async with session.request(
@@ -149,11 +151,12 @@ async def fetch_reply(
             proxy=proxy.url if proxy else None,
             proxy_headers=proxy.headers if proxy else None,
         ) as response:
+            request_id = _find_request_id(response)
             return _make_reply(response, await _read_body(response))
     except TimeoutError:
-        return Fault(f"did not answer within {timeout_seconds:.3g} s")
+        return Fault(f"did not answer within {timeout_seconds:.3g} s", request_id=request_id)
     except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
-        return _describe(error)
+        return replace(_describe(error), request_id=request_id)
     finally:
         _slot.reset(marks[0])
         _connections.reset(marks[1])
@@ -185,11 +188,15 @@ def _make_reply(response: aiohttp.ClientResponse, body: bytes) -> Reply:
         status=response.status,
         body=body,
         server_time=server_time,
-        request_id=make_request_id(headers.get("X-Request-Id") or headers.get("X-IAM-Trace-Id")),
+        request_id=_find_request_id(response),
         retry_after_seconds=_make_seconds(headers.get("Retry-After"), server_time),
         location_host=_make_host(headers.get("Location")),
         subject_token=headers.get("X-Subject-Token"),
     )
+
+
+def _find_request_id(response: aiohttp.ClientResponse) -> str | None:
+    return make_request_id(response.headers.get("X-Request-Id") or response.headers.get("X-IAM-Trace-Id"))
 
 
 @lru_cache(maxsize=4)

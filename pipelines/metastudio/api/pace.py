@@ -22,7 +22,7 @@ HOLD_SECONDS = 1.0  # after a 429 without Retry-After: the window of the quota
 RECOVERY_SECONDS = 10.0  # from nothing to the full pace, away from the ceiling
 PROBE_SECONDS = 60.0  # from 95 % to 105 % of the ceiling that a 429 showed
 LOWEST_SHARE = 1 / 32
-USUAL_GROWTH, USUAL_DECAY = 1.02, 0.998  # of the usual latency by an answer above and below it: one of eleven is above
+USUAL_GROWTH, USUAL_DECAY = 1.01, 0.995  # of the usual latency, by an answer above and below it: one of three is above
 CONNECT_SECONDS = 0.005  # a connection that took longer has to ask for its turn again
 
 
@@ -84,7 +84,7 @@ class Pacer:
         if sent_at > self._throttled_at:
             accepted = bisect_left(self._sent, sent_at) - bisect_right(self._sent, sent_at - 1.0)
             self._ceiling = min(max(float(accepted), self.pace / 2), self.pace)
-            self.pace = max(min(self.pace / 2, 0.95 * self._ceiling), self.setting * LOWEST_SHARE)
+            self.pace = max(self.pace / 2, self.setting * LOWEST_SHARE)
             self._throttled_at = now
         self._grown_at = self._due_at = self._hold_until
 

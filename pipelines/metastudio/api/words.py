@@ -20,6 +20,7 @@ _SAFE_VALUE = re.compile(r"[0-9TZ:-]{1,20}", re.ASCII)
 _CUTS = tuple(
     re.compile(pattern, re.ASCII)
     for pattern in (
+        r"(?s)SDK-HMAC.*",  # an Authorization, and what follows it
         r"\?\S*",  # the query of a URL
         r"(?i)\b(?:[a-z0-9-]*(?:signature|token|access|secret|password|authorization|key(?:id)?))\b[\"']?\s*[=:]\s*(?:bearer\s+|basic\s+)?\S+",
         r"[A-Za-z0-9+/=_%-]{20,}",  # keys, hashes, base64

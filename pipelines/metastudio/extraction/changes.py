@@ -71,6 +71,13 @@ def find_signs(rows: list[Row]) -> set[Sign]:
     return signs
 
 
+def judge_order(signs: set[Sign]) -> Order:
+    """Say what the signs prove: an order of the update, which is none of the creation."""
+    if "update rises" in signs:
+        return "disproved"
+    return "proved" if signs >= {"create rises", "create falls"} else "not proved"
+
+
 class Trail:
     """What a scan has read, as far as it says whether the next page joins it; bounded, whatever the length of the scan.
 
@@ -84,10 +91,11 @@ class Trail:
         self._bottom: datetime | None = None
         self._tied: set[str] = set()
         self._count: int | None = None
+        self._last = ""
 
     def restart(self) -> None:
         """Forget the page read last: the next one does not follow it."""
-        self._count = None
+        self._count, self._last = None, ""
 
     def joins(self, page: Page) -> bool:
         """Tell whether nothing unseen can lie above a page: its first job was seen.
@@ -95,6 +103,8 @@ class Trail:
         Where that job is of the very second in which the page before ended, nothing may have moved between the two, either: the API
         may give jobs of one second in another order each time.
         """
+        if page.records and isinstance(page.records[0], Rejected) and page.records[0].key == self._last:
+            return True
         if not page.rows or page.rows[0].key not in self.versions:
             return False
         first = page.rows[0]
@@ -123,6 +133,7 @@ class Trail:
             self._tied = (self._tied if follows else set()) | {row.key for row in timed if row.updated == bottom}
             self._bottom = bottom
         self._count = page.count
+        self._last = page.records[-1].key if page.records else ""
         if len(self.versions) > 3 * self._keep:
             for key in list(islice(self.versions, self._keep, len(self.versions) - self._keep)):
                 del self.versions[key]
@@ -139,6 +150,7 @@ class Scan:
         self._trail = Trail(run.limits.chunk_rows)
         self._signs: set[Sign] = set()
         self._refused = self._reached = self._whole = False
+        self._news = True
         self._steps_back = 0
         self._counts: set[int] = set()
         self._newest: datetime | None = None
@@ -148,9 +160,7 @@ class Scan:
     @property
     def order(self) -> Order:
         """What the rows read showed of the endpoint's sorting."""
-        if self._refused or "update rises" in self._signs:
-            return "disproved"
-        return "proved" if self._signs >= {"create rises", "create falls"} else "not proved"
+        return "disproved" if self._refused else judge_order(self._signs)
 
     @property
     def complete(self) -> bool:
@@ -166,7 +176,7 @@ class Scan:
             IncompleteError: the list is in order, but moved too much to be read.
         """
         for number in range(self.run.limits.tries * 20):
-            pages = 0
+            pages, self._news = 0, False
             async with aclosing(self._walk(again=number > 0)) as walk:
                 async for _page in walk:
                     pages += 1
@@ -174,7 +184,7 @@ class Scan:
                         yield self._make_chunk()
             if self._reached and not self._whole and self.order == "not proved":
                 await self._prove_order()
-            if pages == 1 or not self.complete:
+            if pages == 1 or not self._news or not self.complete:
                 return
         raise self._make_restless_error(0)
 
@@ -184,7 +194,8 @@ class Scan:
         self._trail.restart()
         while (page := await self._fetch(offset)) is not None:
             if offset and not self._trail.joins(page):
-                offset = self._step_back(offset, page)
+                if (offset := self._step_back(offset, page)) < 0:
+                    return
                 continue
             ends = self._trail.knows(page) if again else self._ends_behind_horizon(page)
             self._take(page)
@@ -192,8 +203,9 @@ class Scan:
             self._reached |= ends or at_end
             self._whole |= at_end and self._counts == {len(self._trail.versions)}
             yield page
-            anchor = max((place for place, record in enumerate(page.records) if isinstance(record, Row)), default=0)
-            if ends or at_end or not anchor or self.order == "disproved":
+            places = [place for place, record in enumerate(page.records) if isinstance(record, Row)]
+            anchor = places[-1] if places and places[-1] else len(page.records) - 1
+            if ends or at_end or anchor < 1 or self.order == "disproved":
                 return
             offset += anchor
 
@@ -213,10 +225,12 @@ class Scan:
         return page
 
     def _step_back(self, offset: int, page: Page) -> int:
-        """Give the offset from which to read again because a page did not join what was read."""
+        """Give the offset from which to read again because a page did not join what was read; -1: give up, there is no order."""
         steps = self._trail.steps_back(page, self.run.limits.page_size)
         self._steps_back += 1 if steps is not None else 20
         if self._steps_back > self.run.limits.tries * 20:
+            if self.order != "proved":
+                return -1
             raise self._make_restless_error(offset)
         self._trail.restart()
         return 0 if steps is None else max(0, offset - steps)
@@ -227,6 +241,9 @@ class Scan:
     def _take(self, page: Page) -> None:
         """Take a page's changed rows, and what its order shows."""
         self._counts.add(page.count)
+        self._news |= any(
+            row.key not in self._trail.versions or self._trail.versions[row.key] != row.updated for row in page.rows
+        )
         self._trail.add(page)
         self._signs |= find_signs(page.rows)
         for record in page.records:

@@ -206,19 +206,21 @@ async def read_range(run: Run, window: Window, mode: Mode) -> AsyncGenerator[Win
     ahead: deque[_Item] = deque([window])
     try:
         while ahead:
+            ahead = _replace_split(ahead)
             for index in range(min(run.limits.lookahead, len(ahead))):
                 item = ahead[index]
                 if isinstance(item, Window):
                     ahead[index] = asyncio.create_task(read_window(run, item, mode))
-            running = [item for item in ahead if isinstance(item, asyncio.Task) and not item.done()]
-            if running:
-                await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-            ahead = _replace_split(ahead)
-            while ahead and isinstance(head := ahead[0], asyncio.Task) and head.done():
+            head = ahead[0]
+            assert isinstance(head, asyncio.Task)
+            if head.done():
                 read = head.result()
                 assert isinstance(read, WindowRead)
                 ahead.popleft()
                 yield read
+            else:
+                running = [item for item in ahead if isinstance(item, asyncio.Task) and not item.done()]
+                await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
     finally:
         tasks = [item for item in ahead if isinstance(item, asyncio.Task)]
         for task in tasks:
@@ -230,7 +232,10 @@ def _replace_split(ahead: deque[_Item]) -> deque[_Item]:
     """Put the parts of each window that proved too large in its place."""
     result: deque[_Item] = deque()
     for item in ahead:
-        done = isinstance(item, asyncio.Task) and item.done() and item.exception() is None
-        outcome = item.result() if isinstance(item, asyncio.Task) and done else None
-        result.extend(outcome if isinstance(outcome, list) else [item])
+        if isinstance(item, asyncio.Task) and item.done() and not item.exception():
+            outcome = item.result()
+            if isinstance(outcome, list):
+                result.extend(outcome)
+                continue
+        result.append(item)
     return result

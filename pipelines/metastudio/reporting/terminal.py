@@ -1,85 +1,81 @@
-"""Lays the report out as tables for a terminal; the figures come from the SQL beside this file."""
+"""The report for a terminal, as one JSON object, or as a page: reads the figures, and lays them out as tables."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from importlib import resources
-from typing import Any, NamedTuple
+from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from ..console import show, show_seconds, write_json
-from ..destination import Destination
-from ..pipeline import Options, open_synced
+from ..console import write_json, write_out
+from ..errors import ConfigurationError
+from ..failures import explain
+from ..pipeline import Options, lock_pipeline, open_pipeline, open_synced
+from .figures import SECTIONS, Report, Section, read_report, say_health, write_cells
+from .models import Models
+from .upkeep import is_current, renew_models
 
 
-class Section(NamedTuple):
-    """A part of the report: the query that answers it, its title, and how each column is headed and written."""
+def show_report(options: Options, *, as_json: bool, html: Path | None = None) -> None:
+    """Print the report of a pipeline's destination, as tables or as one JSON object, or write it to a page.
 
-    query: str
-    title: str
-    columns: tuple[tuple[str, Callable[[Any], str]], ...]
-
-
-SECTIONS = (
-    Section("by_state", "Jobs by state", (("state", str), ("jobs", show), ("last change (UTC)", show))),
-    Section(
-        "by_day",
-        "Jobs by day of creation (UTC), the last 10 days with any",
-        (
-            ("day", str),
-            ("created", show),
-            ("succeeded", show),
-            ("failed", show),
-            ("unfinished", show),
-            ("video (min)", show),
-        ),
-    ),
-    Section(
-        "failure_reasons",
-        "Why jobs fail",
-        (("error code", str), ("example", str), ("jobs", show), ("share (%)", show)),
-    ),
-    Section(
-        "times",
-        "How long jobs wait and render",
-        (
-            ("job type", str),
-            ("jobs", show),
-            ("wait p50", show_seconds),
-            ("wait p95", show_seconds),
-            ("render p50", show_seconds),
-            ("render p95", show_seconds),
-        ),
-    ),
-)
-
-
-def show_report(options: Options, *, as_json: bool) -> None:
-    """Print the report of a pipeline's destination, as tables or as one JSON object."""
-    destination, _ = open_synced(options)
+    Raises:
+        ConfigurationError: nothing was synced yet, what the models need is not installed, or the page cannot be written.
+        MetaStudioError: the models are missing and could not be built.
+    """
+    try:
+        destination, _ = open_synced(options)
+        report = read_report(_open_models(options), destination.project_id, charts=html is not None)
+    except Exception as error:
+        raise explain(error) from None
+    if html is not None:
+        _write_page(report, html)
     if as_json:
-        write_json({section.query: _ask(destination, section)[1] for section in SECTIONS})
-        return
-    console = Console()
+        write_json(report.as_json())
+    elif html is None:
+        _print(report)
+    else:
+        write_out(f"The report is in {html}.")
+
+
+def _open_models(options: Options) -> Models:
+    models = Models(open_pipeline(options))
+    if not is_current(models):
+        with lock_pipeline(options):
+            renew_models(models.pipeline)
+    return models
+
+
+def _print(report: Report) -> None:
+    console = Console(highlight=False)
+    for fine, sentence in say_health(report.health):
+        console.print(f"{'✓' if fine else '!'} {sentence}", style=None if fine else "yellow")
     for section in SECTIONS:
-        console.print(_lay_out(section, _ask(destination, section)[0]))
+        console.print(_lay_out(section, report))
 
 
-def _ask(destination: Destination, section: Section) -> tuple[list[tuple[Any, ...]], list[dict[str, Any]]]:
-    """Run a section's query; its rows, and the same as objects."""
-    sql = resources.files(__package__).joinpath(f"{section.query}.sql").read_text(encoding="utf-8")
-    names, rows = destination.query_named(sql, destination.project_id)
-    return rows, [dict(zip(names, row, strict=True)) for row in rows]
-
-
-def _lay_out(section: Section, rows: list[tuple[Any, ...]]) -> Table:
-    table = Table(title=section.title, title_justify="left", title_style="bold")
-    for heading, write in section.columns:
-        table.add_column(heading, justify="left" if write is str else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*(write(value) for (_, write), value in zip(section.columns, row, strict=True)))
-    if not rows:
+def _lay_out(section: Section, report: Report) -> Table:
+    title = section.title + (f" ({report.time_zone})" if section.query == "by_day" else "")
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for place, (heading, _) in enumerate(section.columns):
+        text = place == 0 or heading == "example"
+        table.add_column(heading, justify="left" if text else "right", overflow="fold", no_wrap=heading != "example")
+    for row in report.rows[section.query]:
+        table.add_row(*write_cells(section, row))
+    if not report.rows[section.query]:
         table.caption = "none"
     return table
+
+
+def _write_page(report: Report, path: Path) -> None:
+    from .page import make_page
+
+    page = make_page(report)
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(
+            f"The page cannot be written: {error.strerror}.",
+            hint="Give --html a path in a folder that you may write to.",
+        ) from None

@@ -5,9 +5,13 @@
     end
 {%- endmacro %}
 
-{#- The day that a time belongs to, in the time zone of the variable metastudio_time_zone. -#}
+{#- The day that a time belongs to, in the time zone of the variable metastudio_time_zone; in UTC by counting, which costs far less. -#}
 {% macro day_of(time) -%}
-    cast({{ time }} at time zone '{{ var("metastudio_time_zone") }}' as date)
+    {%- if var("metastudio_time_zone") == "UTC" -%}
+        date '1970-01-01' + cast(floor(extract(epoch from {{ time }}) / 86400) as integer)
+    {%- else -%}
+        cast({{ time }} at time zone '{{ var("metastudio_time_zone") }}' as date)
+    {%- endif -%}
 {%- endmacro %}
 
 {#- One count as a share of another; null where that is zero. -#}

@@ -1,18 +1,16 @@
-{#- A text in capitals; UNKNOWN where the API gave none. -#}
+{#- A word of the API; UNKNOWN where it gave none. -#}
 {% macro word(column) -%}
-    coalesce(nullif(upper(trim({{ column }})), ''), 'UNKNOWN')
+    coalesce(nullif({{ column }}, ''), 'UNKNOWN')
 {%- endmacro %}
 
 {#- SUCCESS is another spelling of SUCCEED. -#}
 {% macro one_state(column) -%}
-    case {{ word(column) }} when 'SUCCESS' then 'SUCCEED' else {{ word(column) }} end
+    case {{ column }} when 'SUCCESS' then 'SUCCEED' else {{ word(column) }} end
 {%- endmacro %}
 
 {#- The vendor's SDK turns the words of the photo jobs' type round. -#}
 {% macro one_job_type(column) -%}
-    case {{ word(column) }}
-        when 'DIGITAL_HUMAN_PHOTO_VIDEO' then 'PHOTO_DIGITAL_HUMAN_VIDEO' else {{ word(column) }}
-    end
+    case {{ column }} when 'DIGITAL_HUMAN_PHOTO_VIDEO' then 'PHOTO_DIGITAL_HUMAN_VIDEO' else {{ word(column) }} end
 {%- endmacro %}
 
 {#- The states that the vendor documents. -#}

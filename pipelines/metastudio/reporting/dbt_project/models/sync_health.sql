@@ -3,8 +3,10 @@ with runs as (
         project_id,
         run_id,
         max(finished_at) as finished_at,
-        min(mode) as mode,
-        count(*) filter (where not is_complete and mode <> 'changes') as incomplete_windows,
+        coalesce(max(mode) filter (where mode in ('audit', 'rescan')), min(mode)) as mode,
+        count(*) filter (where not is_complete and mode <> 'changes')
+        + case when bool_or(mode = 'rescan') then 0 else count(*) filter (where not is_complete and mode = 'changes') end
+            as incomplete_windows,
         coalesce(bool_or(mode = 'rescan' or (mode = 'changes' and is_complete)), false) as reached_the_end,
         sum(requests) as requests,
         sum(retries) as retries,
@@ -67,7 +69,7 @@ select
     greatest(
         cast(extract(epoch from current_timestamp) - extract(epoch from ledger.last_complete_sync_at) as double precision), 0
     ) as freshness_seconds,
-    coalesce(ledger.last_complete_sync_at = ledger.as_of, false) as last_run_was_complete,
+    ledger.last_complete_sync_at is not null and ledger.incomplete_windows = 0 as is_complete,
     cast(ledger.incomplete_windows as bigint) as incomplete_windows,
     jobs.newest_change_at,
     coalesce(jobs.jobs, 0) as jobs,

@@ -1,0 +1,5 @@
+-- The jobs that wait or render, by how long ago they were created.
+SELECT age, waiting, processing, in_other_states, jobs
+FROM {backlog}
+WHERE project_id = %s
+ORDER BY age_order

@@ -1,0 +1,6 @@
+-- The jobs that the API shows, by state, and when one of them last changed.
+SELECT state, count(*) AS jobs, max(updated_at) AS last_change
+FROM {video_jobs}
+WHERE project_id = %s AND NOT is_deleted
+GROUP BY state
+ORDER BY jobs DESC, state

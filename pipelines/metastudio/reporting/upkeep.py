@@ -1,0 +1,49 @@
+"""Keeps the reporting models of a destination up to date: builds them where they are missing or of another version, else does nothing."""
+
+from __future__ import annotations
+
+import logging
+
+import dlt
+
+from ..errors import MetaStudioError
+from .build import Tested, build_models, is_installed
+from .connection import find_adapter
+from .models import UTC, Models, make_fingerprint
+
+log = logging.getLogger("metastudio")
+
+
+def is_current(models: Models) -> bool:
+    """Tell whether the models are there, work, and are of this release's version."""
+    version = models.version()
+    return version is not None and version.fingerprint == make_fingerprint()
+
+
+def keep_models(pipeline: dlt.Pipeline) -> None:
+    """Build the models after a sync if they need it; a sync never fails for their sake.
+
+    The setting `sources.metastudio.build_models` (default true) leaves them to somebody else where it is false.
+    """
+    if dlt.config.get("sources.metastudio.build_models", bool) is False or find_adapter(pipeline) is None:
+        return
+    if is_current(Models(pipeline)):
+        return
+    if not is_installed(pipeline):
+        log.info("The reporting models are not built: they need pip install 'metastudio[reporting]'.")
+        return
+    log.info("Building the reporting models, which are missing or of another version.")
+    try:
+        renew_models(pipeline)
+    except MetaStudioError as error:
+        log.warning("The sync is done, but its reporting models are not: %s", error)
+
+
+def renew_models(pipeline: dlt.Pipeline, time_zone: str | None = None, *, test: bool = False) -> Tested:
+    """Build the models, with the days that they had unless a time zone is given, and test them if wanted.
+
+    Raises:
+        MetaStudioError: they could not be built.
+    """
+    version = Models(pipeline).version()
+    return build_models(pipeline, time_zone or (version.time_zone if version else UTC), test=test)

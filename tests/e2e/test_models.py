@@ -1,0 +1,269 @@
+"""The reporting models on DuckDB: when they are built, what they promise, and that their own tests notice what is wrong."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+import yaml
+from metastudio.pipeline import Options, open_pipeline
+from metastudio.reporting import PROJECT, models, upkeep
+from metastudio.reporting.build import build_models
+from metastudio.reporting.command import run_models
+from metastudio.reporting.models import MODELS, make_fingerprint
+from metastudio.schema import TABLES
+
+from tests.e2e.warehouse import Warehouse, make_warehouse
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning:dbt", "ignore::DeprecationWarning:mashumaro", "ignore::ResourceWarning"
+)
+
+STAGING = ("stg_video_jobs", "stg_job_states", "stg_extraction_windows", "stg_rejected_records")
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    folder = tmp_path_factory.mktemp("models")
+    with make_warehouse(folder, Options(), str(folder / "metastudio.duckdb")) as warehouse:
+        yield warehouse
+
+
+@pytest.fixture
+def query(warehouse):
+    def ask(sql):
+        with duckdb.connect(str(warehouse.folder / "metastudio.duckdb")) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            result = connection.execute(sql)
+            return result.fetchall()
+
+    return ask
+
+
+def read_descriptions():
+    """Read the project's own description of each model: its columns and their texts."""
+    files = [yaml.safe_load(path.read_text()) for path in sorted(PROJECT.glob("models/**/*.yml"))]
+    return {model["name"]: model for file in files for model in file.get("models", [])}
+
+
+def test_the_first_sync_builds_the_models_although_file_and_dataset_are_called_the_same(warehouse, query):
+    assert "Building the reporting models" in warehouse.first_log
+    assert query("SELECT version, time_zone FROM metastudio_reporting.models_version") == [(make_fingerprint(), "UTC")]
+    assert {name for (name,) in query("SELECT view_name FROM duckdb_views() WHERE NOT internal")} == {*MODELS, *STAGING}
+    assert query("SELECT count(*), count(DISTINCT job_id) FROM metastudio_reporting.video_jobs") == [(600, 600)]
+
+
+def test_an_ordinary_sync_never_imports_dbt(warehouse):
+    code = (
+        "import sys; from metastudio.console import LogWatcher; from metastudio.pipeline import Options, run_sync\n"
+        "assert run_sync(Options(), LogWatcher()).error is None\n"
+        "assert not any(name.startswith(('dbt.cli', 'dbt.adapters', 'altair', 'marimo')) for name in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=warehouse.folder)
+
+
+def test_a_sync_builds_outdated_models_again_and_keeps_the_time_zone(warehouse, query, monkeypatch):
+    assert run_models(Options(), "Asia/Shanghai", as_json=True) == 0
+    monkeypatch.setattr(upkeep, "make_fingerprint", lambda: "newer")
+    monkeypatch.setattr("metastudio.reporting.build.make_fingerprint", lambda: "newer")
+    warehouse.sync()
+    assert query("SELECT version, time_zone FROM metastudio_reporting.models_version") == [("newer", "Asia/Shanghai")]
+
+    monkeypatch.undo()
+    assert run_models(Options(), "UTC", as_json=True) == 0
+
+
+def test_a_sync_builds_models_that_stopped_working(warehouse, query):
+    query("DROP VIEW metastudio_reporting.stg_video_jobs")
+    warehouse.sync()
+
+    assert query("SELECT count(*) FROM metastudio_reporting.video_jobs") == [(600,)]
+
+
+@pytest.mark.parametrize("reason", ["not installed", "not wanted", "dbt fails"])
+def test_a_sync_succeeds_where_the_models_cannot_or_shall_not_be_built(warehouse, query, monkeypatch, caplog, reason):
+    monkeypatch.setattr(upkeep, "make_fingerprint", lambda: "newer")
+    if reason == "not installed":
+        monkeypatch.setattr(upkeep, "is_installed", lambda pipeline: False)
+    elif reason == "not wanted":
+        monkeypatch.setenv("SOURCES__METASTUDIO__BUILD_MODELS", "false")
+    else:
+        monkeypatch.setattr("metastudio.reporting.build.PROJECT", Path("/nowhere"))
+    with caplog.at_level(logging.INFO, "metastudio"):
+        warehouse.sync()
+
+    lines = [record.getMessage() for record in caplog.records if "models" in record.getMessage()]
+    assert [line.split(":")[0] for line in lines] == {
+        "not installed": ["The reporting models are not built"],
+        "not wanted": [],
+        "dbt fails": [
+            "Building the reporting models, which are missing or of another version.",
+            "The sync is done, but its reporting models are not",
+        ],
+    }[reason]
+    assert query("SELECT version FROM metastudio_reporting.models_version") == [(make_fingerprint(),)]
+
+
+def test_every_test_of_the_models_and_of_their_arithmetic_passes_and_nothing_is_left_behind(warehouse, query):
+    before = sorted(PROJECT.rglob("*"))
+    tested = build_models(open_pipeline(Options()), "Europe/Berlin", test=True, unit_tests=True)
+    build_models(open_pipeline(Options()), "UTC", test=False)
+
+    assert tested.failed == ()
+    assert {warning.split(":")[0] for warning in tested.warned} == {
+        "accepted_values_video_jobs_state__WAITING__PROCESSING__SUCCEED__FAILED__CANCELED__BLOCK",
+        "rendering_is_under_7_days",
+    }
+    assert tested.passed >= 80
+    assert sorted(PROJECT.rglob("*")) == before
+    assert query("SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'metastudio_reporting'") == [(0,)]
+
+
+def test_a_job_that_is_there_twice_is_noticed_and_ends_in_exit_code_5(warehouse, query, capfd):
+    query(
+        "INSERT INTO metastudio.metastudio.digital_human_videos"
+        " SELECT * FROM metastudio.metastudio.digital_human_videos ORDER BY job_id LIMIT 1"
+    )
+    code = run_models(Options(), None, as_json=False)
+    query(
+        "DELETE FROM metastudio.metastudio.digital_human_videos WHERE rowid ="
+        " (SELECT max(rowid) FROM metastudio.metastudio.digital_human_videos)"
+    )
+
+    assert code == 5
+    assert "unique_together_video_jobs_project_id__job_id" in capfd.readouterr().err
+    assert run_models(Options(), None, as_json=False) == 0
+
+
+def test_every_column_of_every_model_is_described_in_the_project_and_in_the_destination(warehouse, query):
+    described = read_descriptions()
+    held = query(
+        "SELECT table_name, column_name, comment FROM duckdb_columns() WHERE schema_name = 'metastudio_reporting'"
+    )
+    views = dict(query("SELECT view_name, comment FROM duckdb_views() WHERE schema_name = 'metastudio_reporting'"))
+
+    assert set(described) == set(views) == {*MODELS, *STAGING}
+    for name, model in described.items():
+        texts = {column["name"]: column["description"] for column in model["columns"]}
+        assert all(texts.values()) and model["description"]
+        assert {column: comment for table, column, comment in held if table == name} == texts
+        assert views[name] == model["description"]
+
+
+def test_every_raw_table_and_column_carries_its_description(warehouse, query):
+    tables = dict(query("SELECT table_name, comment FROM duckdb_tables() WHERE schema_name = 'metastudio'"))
+    columns = {
+        (table, column): comment
+        for table, column, comment in query(
+            "SELECT table_name, column_name, comment FROM duckdb_columns() WHERE schema_name = 'metastudio'"
+        )
+    }
+    for table in TABLES:
+        assert tables[table.name].startswith(table.description)
+        assert {column.name: columns[table.name, column.name] for column in table.columns} == {
+            column.name: column.description for column in table.columns
+        }
+
+
+def test_comments_are_written_once_and_not_with_every_sync(warehouse, query):
+    query("COMMENT ON COLUMN metastudio.metastudio.digital_human_videos.state IS 'mine'")
+    warehouse.sync()
+
+    assert query("SELECT comment FROM duckdb_columns() WHERE comment = 'mine'") == [("mine",)]
+    query("COMMENT ON TABLE metastudio.metastudio.rejected_records IS NULL")
+    warehouse.sync()
+    assert query("SELECT comment FROM duckdb_columns() WHERE comment = 'mine'") == []
+
+
+def test_odd_jobs_come_out_unified_and_marked(warehouse, query):
+    jobs = sorted(warehouse.sim.tenant.visible(), key=lambda job: (job["create_time"], job["job_id"]))
+    strange, backwards = (
+        next(job["job_id"] for job in jobs if job.get(name) == value)
+        for name, value in (("state", "THAWED"), ("start_time", "2020-01-01T00:00:00Z"))
+    )
+    held = "FROM metastudio_reporting.video_jobs WHERE job_id ="
+
+    assert query(f"SELECT is_settled, is_success, is_open {held} '{strange}'") == [(False, False, True)]
+    assert query(f"SELECT wait_seconds {held} '{backwards}'") == [(None,)]
+    assert query("SELECT DISTINCT job_type FROM metastudio_reporting.video_jobs ORDER BY 1") == [
+        ("2D_DIGITAL_HUMAN_VIDEO",),
+        ("PHOTO_DIGITAL_HUMAN_VIDEO",),
+        ("UNKNOWN",),
+    ]
+    assert ("SUCCESS",) not in query("SELECT DISTINCT state FROM metastudio_reporting.video_jobs")
+    assert ("SUCCESS",) in query("SELECT DISTINCT state FROM metastudio.metastudio.digital_human_videos")
+    assert query("SELECT count(*) FROM metastudio_reporting.video_jobs WHERE is_deleted AND deleted_at IS NOT NULL") == [
+        (1,)
+    ]
+
+
+def test_the_health_tells_what_was_odd_about_the_data(warehouse, query):
+    assert query(
+        "SELECT is_complete, incomplete_windows, jobs, deleted_jobs, jobs_in_unknown_states, unknown_states, rejected_records"
+        " FROM metastudio_reporting.sync_health"
+    ) == [(True, 0, 600, 1, 1, "THAWED", 1)]
+
+
+@pytest.mark.parametrize(("file", "dataset"), [("a.b-c.duckdb", "Videos"), ("videos", "videos"), ("ö x.db", "metastudio")])
+def test_any_name_of_file_and_dataset_will_do(warehouse, monkeypatch, tmp_path, file, dataset):
+    monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", str(tmp_path / file))
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "state"))
+    other = Warehouse(warehouse.sim, Options(dataset=dataset), tmp_path, "")
+    other.sync()
+
+    assert other.models.query("SELECT count(*) FROM {video_jobs}")[1] == [(599,)]
+
+
+def test_a_dbt_project_of_ones_own_takes_the_models_as_a_package(warehouse, query, monkeypatch, tmp_path):
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+    from dbt.cli.main import dbtRunner
+
+    monkeypatch.setenv("METASTUDIO_DBT", str(PROJECT))
+    target = {"type": "duckdb", "path": str(warehouse.folder / "metastudio.duckdb"), "schema": "analytics"}
+    files = {
+        "dbt_project.yml": {
+            "name": "own",
+            "profile": "own",
+            "flags": {"send_anonymous_usage_stats": False},
+            "vars": {"metastudio_time_zone": "Asia/Shanghai"},
+        },
+        "packages.yml": {"packages": [{"local": "{{ env_var('METASTUDIO_DBT') }}"}]},
+        "profiles.yml": {"own": {"target": "own", "outputs": {"own": target}}},
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_text(yaml.safe_dump(content))
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "busy_days.sql").write_text(
+        "select day, created from {{ ref('metastudio', 'daily_production') }} where created > 5"
+    )
+    arguments = ["--project-dir", str(tmp_path), "--profiles-dir", str(tmp_path), "--log-level", "none", "--quiet"]
+    before = sorted(PROJECT.rglob("*"))
+    try:
+        for command in ("deps", "run"):
+            ended = dbtRunner().invoke([command, *arguments])
+            assert ended.success, ended.exception
+    finally:
+        DuckDBConnectionManager.close_all_connections()
+
+    assert query("SELECT count(*) FROM analytics.busy_days")[0][0] > 0
+    assert query("SELECT count(*) FROM analytics.video_jobs") == [(600,)]
+    assert sorted(PROJECT.rglob("*")) == before
+    query("DROP SCHEMA analytics CASCADE")
+
+
+def test_the_fingerprint_changes_with_every_file_of_the_project(monkeypatch, tmp_path):
+    (tmp_path / "models").mkdir()
+    monkeypatch.setattr(models, "PROJECT", tmp_path)
+    seen = set()
+    for content in ("select 1", "select 2"):
+        (tmp_path / "models" / "a.sql").write_text(content)
+        seen.add(make_fingerprint.__wrapped__())
+    (tmp_path / "models" / "a.sql").rename(tmp_path / "models" / "b.sql")
+    seen.add(make_fingerprint.__wrapped__())
+
+    assert len(seen) == 3
