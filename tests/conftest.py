@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -69,7 +70,9 @@ def settings(sim: Simulator, folder: Path, monkeypatch: pytest.MonkeyPatch) -> d
 
 
 @pytest.fixture
-def run(folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ended]:
+def run(
+    folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Ended]]:
     """Call the command line in this process."""
     from metastudio import cli
 
@@ -81,7 +84,8 @@ def run(folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.Mon
         out, err = capfd.readouterr()
         return Ended(int(ended.value.code or 0), out, err)
 
-    return call
+    yield call
+    logging.getLogger("metastudio").setLevel(logging.NOTSET)
 
 
 @pytest.fixture

@@ -55,6 +55,10 @@ def set_up(config_dir: Path | None = None, verbose: int = 0) -> None:
     if config_dir is not None:
         holds_settings = any((config_dir / name).exists() for name in ("secrets.toml", "config.toml"))
         os.environ["DLT_CONFIG_FOLDER" if holds_settings else "DLT_PROJECT_DIR"] = str(config_dir.resolve())
+    for folder in (config_dir, config_dir and config_dir / ".dlt", Path(".dlt"), Path("~/.dlt").expanduser()):
+        secrets = folder and folder / "secrets.toml"
+        if secrets and secrets.exists() and secrets.stat().st_mode & 0o077:
+            sys.stderr.write(f"Warning: {secrets} can be read by others. Protect it: chmod 600 {secrets}\n")
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     logging.getLogger("metastudio").setLevel(logging.DEBUG if verbose > 1 else logging.INFO)
 

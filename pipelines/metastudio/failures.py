@@ -9,7 +9,7 @@ from .errors import ConfigurationError, MetaStudioError, UnavailableError
 
 def explain(error: BaseException) -> MetaStudioError:
     """Make an error of the project's own kind of any other; its message holds no setting's value."""
-    chain = list(_walk(error))
+    chain = list(find_causes(error))
     for cause in chain:
         if isinstance(cause, MetaStudioError):
             return cause
@@ -52,7 +52,8 @@ def explain(error: BaseException) -> MetaStudioError:
     )
 
 
-def _walk(error: BaseException | None) -> Iterator[BaseException]:
+def find_causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Go from an error to what caused it, and what caused that."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))

@@ -30,9 +30,9 @@ from .extraction.audit import Audit
 from .extraction.backfill import read_chunks
 from .extraction.protocol import Chunk, Run, State, Window, WindowRecord
 from .extraction.sync import sync
-from .failures import explain
+from .failures import explain, find_causes
 from .reader import Reader, Steps
-from .reporting.upkeep import keep_models
+from .reporting.upkeep import build_outdated, has_outdated_models
 from .settings import Tenant, parse_date, resolve_tenant
 from .source import SOURCE, check_state, make_source
 
@@ -220,13 +220,13 @@ class PipelineRun:
 
     def _load_chunk(self, source: Any, chunk: Chunk, go_on: Callable[[], None]) -> None:
         self.pipeline.extract(source)
-        self.pipeline.normalize()
         rows = len(chunk.rows)
         self._rejected |= {item.record_hash for item in chunk.rejected}
         for held in (chunk.rows, chunk.seen, chunk.rejected):
             held.clear()  # they are on disk: memory for the next chunk
         pa.default_memory_pool().release_unused()
         go_on()  # the package is on disk: whatever happens now, it will be loaded
+        self.pipeline.normalize()
         info = self.pipeline.load()
         self.state = chunk.state
         self.summary.load_ids += info.loads_ids
@@ -252,8 +252,11 @@ def run_sync(options: Options, watcher: Watcher) -> Outcome:
 
     def work(run: PipelineRun) -> None:
         run.load(lambda reading: sync(reading, run.state))
-        write_comments(run.pipeline)
-        keep_models(run.pipeline)
+        with run.pipeline.sql_client():  # opened once for both: opening a DuckDB file costs more than to ask it
+            write_comments(run.pipeline)
+            outdated = has_outdated_models(run.pipeline)
+        if outdated:
+            build_outdated(run.pipeline)
 
     return _run("sync", options, watcher, work)
 
@@ -326,6 +329,9 @@ def _run(command: str, options: Options, watcher: Watcher, work: Callable[[Pipel
             work(run)
         outcome.summary.ok = True
     except Exception as error:
+        for cause in find_causes(error):
+            if isinstance(cause, KeyboardInterrupt):  # also a SIGTERM that dlt held back until a job was done
+                raise cause from None
         outcome.error = explain(error)
         if type(outcome.error) is MetaStudioError:
             log.debug("Where the unexpected error comes from:", exc_info=error)

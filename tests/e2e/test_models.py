@@ -5,10 +5,8 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import duckdb
 import pytest
 import yaml
 from metastudio.pipeline import Options, open_pipeline
@@ -18,7 +16,7 @@ from metastudio.reporting.command import run_models
 from metastudio.reporting.models import MODELS, make_fingerprint
 from metastudio.schema import TABLES
 
-from tests.e2e.warehouse import Warehouse, make_warehouse
+from tests.e2e.warehouse import Warehouse
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning:dbt", "ignore::DeprecationWarning:mashumaro", "ignore::ResourceWarning"
@@ -27,35 +25,17 @@ pytestmark = pytest.mark.filterwarnings(
 STAGING = ("stg_video_jobs", "stg_job_states", "stg_extraction_windows", "stg_rejected_records")
 
 
-@pytest.fixture(scope="module")
-def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    folder = tmp_path_factory.mktemp("models")
-    with make_warehouse(folder, Options(), str(folder / "metastudio.duckdb")) as warehouse:
-        yield warehouse
-
-
-@pytest.fixture
-def query(warehouse):
-    def ask(sql):
-        with duckdb.connect(str(warehouse.folder / "metastudio.duckdb")) as connection:
-            connection.execute("SET TimeZone = 'UTC'")
-            result = connection.execute(sql)
-            return result.fetchall()
-
-    return ask
-
-
 def read_descriptions():
     """Read the project's own description of each model: its columns and their texts."""
     files = [yaml.safe_load(path.read_text()) for path in sorted(PROJECT.glob("models/**/*.yml"))]
     return {model["name"]: model for file in files for model in file.get("models", [])}
 
 
-def test_the_first_sync_builds_the_models_although_file_and_dataset_are_called_the_same(warehouse, query):
-    assert "Building the reporting models" in warehouse.first_log
-    assert query("SELECT version, time_zone FROM metastudio_reporting.models_version") == [(make_fingerprint(), "UTC")]
-    assert {name for (name,) in query("SELECT view_name FROM duckdb_views() WHERE NOT internal")} == {*MODELS, *STAGING}
-    assert query("SELECT count(*), count(DISTINCT job_id) FROM metastudio_reporting.video_jobs") == [(600, 600)]
+def test_the_first_sync_builds_the_models_although_file_and_dataset_are_called_the_same(warehouse, ask):
+    assert "Building the reporting models" in warehouse.log
+    assert ask("SELECT version, time_zone FROM metastudio_reporting.models_version") == [(make_fingerprint(), "UTC")]
+    assert {name for (name,) in ask("SELECT view_name FROM duckdb_views() WHERE NOT internal")} == {*MODELS, *STAGING}
+    assert ask("SELECT count(*), count(DISTINCT job_id) FROM metastudio_reporting.video_jobs") == [(600, 600)]
 
 
 def test_an_ordinary_sync_never_imports_dbt(warehouse):
@@ -67,26 +47,29 @@ def test_an_ordinary_sync_never_imports_dbt(warehouse):
     subprocess.run([sys.executable, "-c", code], check=True, cwd=warehouse.folder)
 
 
-def test_a_sync_builds_outdated_models_again_and_keeps_the_time_zone(warehouse, query, monkeypatch):
-    assert run_models(Options(), "Asia/Shanghai", as_json=True) == 0
-    monkeypatch.setattr(upkeep, "make_fingerprint", lambda: "newer")
-    monkeypatch.setattr("metastudio.reporting.build.make_fingerprint", lambda: "newer")
+def test_a_sync_builds_outdated_models_again_and_keeps_the_time_zone(warehouse, ask):
+    version = "SELECT version, time_zone FROM metastudio_reporting.models_version"
+    older = "SELECT 'older' AS version, 'Asia/Shanghai' AS time_zone"
+    ask(f"CREATE OR REPLACE VIEW metastudio_reporting.models_version AS {older}")
     warehouse.sync()
-    assert query("SELECT version, time_zone FROM metastudio_reporting.models_version") == [("newer", "Asia/Shanghai")]
+    assert ask(version) == [(make_fingerprint(), "Asia/Shanghai")]
+    assert ask("SELECT sql LIKE '%Asia/Shanghai%' FROM duckdb_views() WHERE view_name = 'daily_production'") == [
+        (True,)
+    ]
 
-    monkeypatch.undo()
-    assert run_models(Options(), "UTC", as_json=True) == 0
+    upkeep.renew_models(open_pipeline(Options()), "UTC")
+    assert ask(version) == [(make_fingerprint(), "UTC")]
 
 
-def test_a_sync_builds_models_that_stopped_working(warehouse, query):
-    query("DROP VIEW metastudio_reporting.stg_video_jobs")
+def test_a_sync_builds_models_that_stopped_working(warehouse, ask):
+    ask("DROP VIEW metastudio_reporting.stg_video_jobs")
     warehouse.sync()
 
-    assert query("SELECT count(*) FROM metastudio_reporting.video_jobs") == [(600,)]
+    assert ask("SELECT count(*) FROM metastudio_reporting.video_jobs") == [(600,)]
 
 
 @pytest.mark.parametrize("reason", ["not installed", "not wanted", "dbt fails"])
-def test_a_sync_succeeds_where_the_models_cannot_or_shall_not_be_built(warehouse, query, monkeypatch, caplog, reason):
+def test_a_sync_succeeds_where_the_models_cannot_or_shall_not_be_built(warehouse, ask, monkeypatch, caplog, reason):
     monkeypatch.setattr(upkeep, "make_fingerprint", lambda: "newer")
     if reason == "not installed":
         monkeypatch.setattr(upkeep, "is_installed", lambda pipeline: False)
@@ -106,13 +89,12 @@ def test_a_sync_succeeds_where_the_models_cannot_or_shall_not_be_built(warehouse
             "The sync is done, but its reporting models are not",
         ],
     }[reason]
-    assert query("SELECT version FROM metastudio_reporting.models_version") == [(make_fingerprint(),)]
+    assert ask("SELECT version FROM metastudio_reporting.models_version") == [(make_fingerprint(),)]
 
 
-def test_every_test_of_the_models_and_of_their_arithmetic_passes_and_nothing_is_left_behind(warehouse, query):
+def test_every_test_of_the_models_and_of_their_arithmetic_passes_and_nothing_is_left_behind(warehouse, ask):
     before = sorted(PROJECT.rglob("*"))
-    tested = build_models(open_pipeline(Options()), "Europe/Berlin", test=True, unit_tests=True)
-    build_models(open_pipeline(Options()), "UTC", test=False)
+    tested = build_models(open_pipeline(Options()), "UTC", test=True, unit_tests=True)
 
     assert tested.failed == ()
     assert {warning.split(":")[0] for warning in tested.warned} == {
@@ -121,31 +103,30 @@ def test_every_test_of_the_models_and_of_their_arithmetic_passes_and_nothing_is_
     }
     assert tested.passed >= 80
     assert sorted(PROJECT.rglob("*")) == before
-    assert query("SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'metastudio_reporting'") == [(0,)]
+    assert ask("SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'metastudio_reporting'") == [(0,)]
 
 
-def test_a_job_that_is_there_twice_is_noticed_and_ends_in_exit_code_5(warehouse, query, capfd):
-    query(
+def test_a_job_that_is_there_twice_is_noticed_and_ends_in_exit_code_5(warehouse, ask, capfd):
+    ask(
         "INSERT INTO metastudio.metastudio.digital_human_videos"
         " SELECT * FROM metastudio.metastudio.digital_human_videos ORDER BY job_id LIMIT 1"
     )
     code = run_models(Options(), None, as_json=False)
-    query(
+    ask(
         "DELETE FROM metastudio.metastudio.digital_human_videos WHERE rowid ="
         " (SELECT max(rowid) FROM metastudio.metastudio.digital_human_videos)"
     )
 
     assert code == 5
     assert "unique_together_video_jobs_project_id__job_id" in capfd.readouterr().err
-    assert run_models(Options(), None, as_json=False) == 0
 
 
-def test_every_column_of_every_model_is_described_in_the_project_and_in_the_destination(warehouse, query):
+def test_every_column_of_every_model_is_described_in_the_project_and_in_the_destination(warehouse, ask):
     described = read_descriptions()
-    held = query(
+    held = ask(
         "SELECT table_name, column_name, comment FROM duckdb_columns() WHERE schema_name = 'metastudio_reporting'"
     )
-    views = dict(query("SELECT view_name, comment FROM duckdb_views() WHERE schema_name = 'metastudio_reporting'"))
+    views = dict(ask("SELECT view_name, comment FROM duckdb_views() WHERE schema_name = 'metastudio_reporting'"))
 
     assert set(described) == set(views) == {*MODELS, *STAGING}
     for name, model in described.items():
@@ -155,11 +136,11 @@ def test_every_column_of_every_model_is_described_in_the_project_and_in_the_dest
         assert views[name] == model["description"]
 
 
-def test_every_raw_table_and_column_carries_its_description(warehouse, query):
-    tables = dict(query("SELECT table_name, comment FROM duckdb_tables() WHERE schema_name = 'metastudio'"))
+def test_every_raw_table_and_column_carries_its_description(warehouse, ask):
+    tables = dict(ask("SELECT table_name, comment FROM duckdb_tables() WHERE schema_name = 'metastudio'"))
     columns = {
         (table, column): comment
-        for table, column, comment in query(
+        for table, column, comment in ask(
             "SELECT table_name, column_name, comment FROM duckdb_columns() WHERE schema_name = 'metastudio'"
         )
     }
@@ -170,17 +151,17 @@ def test_every_raw_table_and_column_carries_its_description(warehouse, query):
         }
 
 
-def test_comments_are_written_once_and_not_with_every_sync(warehouse, query):
-    query("COMMENT ON COLUMN metastudio.metastudio.digital_human_videos.state IS 'mine'")
+def test_comments_are_written_once_and_not_with_every_sync(warehouse, ask):
+    ask("COMMENT ON COLUMN metastudio.metastudio.digital_human_videos.state IS 'mine'")
     warehouse.sync()
 
-    assert query("SELECT comment FROM duckdb_columns() WHERE comment = 'mine'") == [("mine",)]
-    query("COMMENT ON TABLE metastudio.metastudio.rejected_records IS NULL")
+    assert ask("SELECT comment FROM duckdb_columns() WHERE comment = 'mine'") == [("mine",)]
+    ask("COMMENT ON TABLE metastudio.metastudio.rejected_records IS NULL")
     warehouse.sync()
-    assert query("SELECT comment FROM duckdb_columns() WHERE comment = 'mine'") == []
+    assert ask("SELECT comment FROM duckdb_columns() WHERE comment = 'mine'") == []
 
 
-def test_odd_jobs_come_out_unified_and_marked(warehouse, query):
+def test_odd_jobs_come_out_unified_and_marked(warehouse, ask):
     jobs = sorted(warehouse.sim.tenant.visible(), key=lambda job: (job["create_time"], job["job_id"]))
     strange, backwards = (
         next(job["job_id"] for job in jobs if job.get(name) == value)
@@ -188,38 +169,37 @@ def test_odd_jobs_come_out_unified_and_marked(warehouse, query):
     )
     held = "FROM metastudio_reporting.video_jobs WHERE job_id ="
 
-    assert query(f"SELECT is_settled, is_success, is_open {held} '{strange}'") == [(False, False, True)]
-    assert query(f"SELECT wait_seconds {held} '{backwards}'") == [(None,)]
-    assert query("SELECT DISTINCT job_type FROM metastudio_reporting.video_jobs ORDER BY 1") == [
+    assert ask(f"SELECT is_settled, is_success, is_open {held} '{strange}'") == [(False, False, True)]
+    assert ask(f"SELECT wait_seconds {held} '{backwards}'") == [(None,)]
+    assert ask("SELECT DISTINCT job_type FROM metastudio_reporting.video_jobs ORDER BY 1") == [
         ("2D_DIGITAL_HUMAN_VIDEO",),
         ("PHOTO_DIGITAL_HUMAN_VIDEO",),
         ("UNKNOWN",),
     ]
-    assert ("SUCCESS",) not in query("SELECT DISTINCT state FROM metastudio_reporting.video_jobs")
-    assert ("SUCCESS",) in query("SELECT DISTINCT state FROM metastudio.metastudio.digital_human_videos")
-    assert query("SELECT count(*) FROM metastudio_reporting.video_jobs WHERE is_deleted AND deleted_at IS NOT NULL") == [
+    assert ("SUCCESS",) not in ask("SELECT DISTINCT state FROM metastudio_reporting.video_jobs")
+    assert ("SUCCESS",) in ask("SELECT DISTINCT state FROM metastudio.metastudio.digital_human_videos")
+    assert ask("SELECT count(*) FROM metastudio_reporting.video_jobs WHERE is_deleted AND deleted_at IS NOT NULL") == [
         (1,)
     ]
 
 
-def test_the_health_tells_what_was_odd_about_the_data(warehouse, query):
-    assert query(
+def test_the_health_tells_what_was_odd_about_the_data(warehouse, ask):
+    assert ask(
         "SELECT is_complete, incomplete_windows, jobs, deleted_jobs, jobs_in_unknown_states, unknown_states, rejected_records"
         " FROM metastudio_reporting.sync_health"
     ) == [(True, 0, 600, 1, 1, "THAWED", 1)]
 
 
-@pytest.mark.parametrize(("file", "dataset"), [("a.b-c.duckdb", "Videos"), ("videos", "videos"), ("ö x.db", "metastudio")])
+@pytest.mark.parametrize(("file", "dataset"), [("a.b-c.duckdb", "Videos"), ("ö x", "metastudio")])
 def test_any_name_of_file_and_dataset_will_do(warehouse, monkeypatch, tmp_path, file, dataset):
-    monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", str(tmp_path / file))
-    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "state"))
-    other = Warehouse(warehouse.sim, Options(dataset=dataset), tmp_path, "")
+    other = Warehouse(warehouse.sim, Options(dataset=dataset), tmp_path, str(tmp_path / file))
+    other.configure(monkeypatch)
     other.sync()
 
     assert other.models.query("SELECT count(*) FROM {video_jobs}")[1] == [(599,)]
 
 
-def test_a_dbt_project_of_ones_own_takes_the_models_as_a_package(warehouse, query, monkeypatch, tmp_path):
+def test_a_dbt_project_of_ones_own_takes_the_models_as_a_package(warehouse, ask, monkeypatch, tmp_path):
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
 
@@ -250,10 +230,10 @@ def test_a_dbt_project_of_ones_own_takes_the_models_as_a_package(warehouse, quer
     finally:
         DuckDBConnectionManager.close_all_connections()
 
-    assert query("SELECT count(*) FROM analytics.busy_days")[0][0] > 0
-    assert query("SELECT count(*) FROM analytics.video_jobs") == [(600,)]
+    assert ask("SELECT count(*) FROM analytics.busy_days")[0][0] > 0
+    assert ask("SELECT count(*) FROM analytics.video_jobs") == [(600,)]
     assert sorted(PROJECT.rglob("*")) == before
-    query("DROP SCHEMA analytics CASCADE")
+    ask("DROP SCHEMA analytics CASCADE")
 
 
 def test_the_fingerprint_changes_with_every_file_of_the_project(monkeypatch, tmp_path):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from metastudio.pipeline import Options, open_pipeline, run_audit, run_sync
 from metastudio.reporting.models import Models
 from metastudio_simulator import Simulator
 
+README = Path(__file__).parents[2] / "README.md"
 NOW = "2026-01-15T12:00:00Z"
 
 
@@ -25,7 +27,25 @@ class Warehouse:
     sim: Simulator
     options: Options
     folder: Path
-    first_log: str
+    credentials: str
+    log: str = ""
+
+    def configure(self, patch: pytest.MonkeyPatch) -> None:
+        """Set in the environment what syncs from this simulator into this destination, and nothing else."""
+        for name in [name for name in os.environ if name.startswith(("SOURCES__", "DESTINATION__", "DLT_"))]:
+            patch.delenv(name)
+        patch.chdir(self.folder)
+        for name, value in {
+            "DLT_DATA_DIR": str(self.folder / "state"),
+            "RUNTIME__DLTHUB_TELEMETRY": "false",
+            "SOURCES__METASTUDIO__ENDPOINT": self.sim.url,
+            "SOURCES__METASTUDIO__PROJECT_ID": self.sim.project_id,
+            "SOURCES__METASTUDIO__CREDENTIALS__ACCESS_KEY": self.sim.access_key,
+            "SOURCES__METASTUDIO__CREDENTIALS__SECRET_KEY": self.sim.secret_key,
+            "SOURCES__METASTUDIO__REQUESTS_PER_SECOND": "1000",
+            f"DESTINATION__{self.options.destination.upper()}__CREDENTIALS": self.credentials,
+        }.items():
+            patch.setenv(name, value)
 
     @property
     def models(self) -> Models:
@@ -48,35 +68,29 @@ def make_odd_tenant(sim: Simulator) -> None:
 
 @contextmanager
 def make_warehouse(folder: Path, options: Options, credentials: str) -> Iterator[Warehouse]:
-    """Sync an odd tenant into a destination, have a job vanish, audit; its settings stay in the environment meanwhile."""
-    with Simulator(jobs=600, days=90, seed=7, now=NOW) as sim, pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith(("SOURCES__", "DESTINATION__", "DLT_"))]:
-            patch.delenv(name)
-        patch.chdir(folder)
-        for name, value in {
-            "DLT_DATA_DIR": str(folder / "state"),
-            "RUNTIME__DLTHUB_TELEMETRY": "false",
-            "SOURCES__METASTUDIO__ENDPOINT": sim.url,
-            "SOURCES__METASTUDIO__PROJECT_ID": sim.project_id,
-            "SOURCES__METASTUDIO__CREDENTIALS__ACCESS_KEY": sim.access_key,
-            "SOURCES__METASTUDIO__CREDENTIALS__SECRET_KEY": sim.secret_key,
-            "SOURCES__METASTUDIO__REQUESTS_PER_SECOND": "1000",
-            f"DESTINATION__{options.destination.upper()}__CREDENTIALS": credentials,
-        }.items():
-            patch.setenv(name, value)
-        warehouse = Warehouse(sim, options, folder, "")
-        with _collect_log() as lines:
+    """Sync a tenant into a destination, have a job vanish, audit, let the tenant become odd and sync again."""
+    with Simulator(jobs=600, days=90, seed=7, now=NOW) as sim:
+        warehouse = Warehouse(sim, options, folder, credentials)
+        with pytest.MonkeyPatch.context() as patch, collect_log() as lines:
+            warehouse.configure(patch)
             warehouse.sync()
-        sim.tenant.vanish(sim.tenant.visible()[100]["job_id"])
-        sim.clock.advance(3600)
-        assert run_audit(options, LogWatcher(), repair=True).error is None
-        make_odd_tenant(sim)
-        warehouse.sync()
-        yield Warehouse(sim, options, folder, "\n".join(lines))
+            sim.tenant.vanish(sim.tenant.visible()[100]["job_id"])
+            sim.clock.advance(3600)
+            assert run_audit(options, LogWatcher(), repair=True).error is None
+            sim.clock.advance(60)
+            make_odd_tenant(sim)
+            warehouse.sync()
+        yield replace(warehouse, log="\n".join(lines))
+
+
+def read_readme_queries() -> list[str]:
+    """Read the queries that the README offers under `Questions and queries`."""
+    section = re.split(r"^#+ Questions and queries$", README.read_text(encoding="utf-8"), flags=re.MULTILINE)[1]
+    return re.findall(r"```sql\n(.*?)```", re.split(r"^#+ ", section, flags=re.MULTILINE)[0], re.DOTALL)
 
 
 @contextmanager
-def _collect_log() -> Iterator[list[str]]:
+def collect_log() -> Iterator[list[str]]:
     lines: list[str] = []
     handler = logging.Handler()
     handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]

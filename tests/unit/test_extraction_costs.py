@@ -66,6 +66,16 @@ def test_after_a_burst_a_sync_costs_one_request_again_once_it_has_settled(reader
     assert reader.count(reader.sync) == 1
 
 
+def test_where_the_newest_changes_prove_no_order_one_request_more_does(reader: Reader) -> None:
+    for day in range(300):
+        job = reader.tenant.add(NOW - (300 - day) * DAY, state="SUCCEED")
+        job.updated += 5.5 * DAY if day == 50 else 0 * DAY
+    reader.sync()
+    reader.tenant.now += DAY
+    assert reader.count(reader.sync) == 2
+    assert reader.destination.state["update_time_sorting"] == "proved"
+
+
 @pytest.mark.parametrize("number", [0, 100, 2_001, 10_000])
 @pytest.mark.parametrize("days", [25, 365, 3650])
 def test_a_backfill_costs_at_most_15_percent_more_than_its_pages_and_30(

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from metastudio.errors import IncompleteError, UnavailableError
-from metastudio.extraction.changes import find_signs
+from metastudio.extraction.changes import find_signs, judge_order
 from metastudio.extraction.protocol import Limits, Page, Query, Run, Window, format_time, newest_versions, read_time
 from metastudio.extraction.rescan import NEIGHBOURS, plan_windows
 from metastudio.extraction.sync import sync
@@ -65,12 +65,17 @@ def test_a_list_in_order_of_the_creation_is_never_taken_for_one_in_order_of_the_
     times: list[tuple[int, int]],
 ) -> None:
     rows = [EMPTY._replace(create_time=NOW + a * SECOND, updated=NOW + b * SECOND) for a, b in times]
-    proof = {"create rises", "create falls"}
     for down in (True, False):
         rows.sort(key=lambda row: row.create_time, reverse=down)  # type: ignore[arg-type, return-value]
-        assert not proof <= find_signs(rows)
+        assert judge_order(find_signs(rows)) != "proved"
     rows.sort(key=lambda row: row.updated, reverse=True)  # type: ignore[arg-type, return-value]
-    assert "update rises" not in find_signs(rows)
+    assert judge_order(find_signs(rows)) != "disproved"
+
+
+@given(st.lists(st.integers(0, 9), max_size=12))
+def test_jobs_all_updated_in_one_second_prove_no_order(created: list[int]) -> None:
+    rows = [EMPTY._replace(create_time=NOW + second * SECOND, updated=NOW) for second in created]
+    assert judge_order(find_signs(rows)) == "not proved"
 
 
 def test_the_newest_version_wins_and_of_equal_ones_the_one_read_last() -> None:
@@ -105,8 +110,27 @@ def test_an_endpoint_that_ignores_a_create_time_filter_is_found_out(
     assert reader.tenant.requests < 50
 
 
+def test_a_window_answered_with_jobs_outside_of_it_is_refused_though_it_is_small(make_reader: MakeReader) -> None:
+    reader = make_reader(filters=(), sorting="refused")
+    for number in range(500):
+        reader.tenant.add(NOW - (500 - number) * DAY, state="SUCCEED")
+    with pytest.raises(IncompleteError, match="created outside of it"):
+        reader.sync()
+
+
+def test_records_without_an_id_are_no_difference_to_an_audit(make_reader: MakeReader) -> None:
+    reader = make_reader()
+    for number in range(400):
+        named = number % 150
+        reader.tenant.add(NOW - (400 - number) * DAY, state="SUCCEED", **({} if named else {"job_id": None}))
+    reader.sync()
+    audit = reader.audit()
+    assert (len(audit.findings.without_id), audit.findings.differences) == (3, 0)
+    assert len(reader.destination.live) == 397
+
+
 @pytest.mark.parametrize("error", [1, -1])
-@pytest.mark.parametrize("number", [30, 99, 200, 250, 2_500])
+@pytest.mark.parametrize("number", [30, 99, 101, 201, 250, 2_500])
 def test_a_count_that_is_wrong_fails_a_backfill(make_reader: MakeReader, error: int, number: int) -> None:
     reader = make_reader(count_error=error)
     for place in range(number):

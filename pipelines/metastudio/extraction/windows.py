@@ -71,7 +71,7 @@ async def read_window(run: Run, window: Window, mode: Mode) -> _Outcome:
             return [Window(closed_until, window.until), Window(window.since, closed_until)]
         too_large = first.count > run.limits.max_rows_per_window
         if (too_large or (number > 2 and not fits)) and (parts := _plan_parts(run, window, first.count)):
-            await _check_filters(run)
+            await _check_filters(run, tries.record)
             return parts
         if tries.add([first, *await _read_spans(run, query, first)]):
             return tries.make_read(window)
@@ -140,25 +140,26 @@ def _check_range(window: Window, page: Page) -> None:
     times = [row.create_time for row in page.rows if row.create_time is not None]
     outside = sum(not window.since <= time <= window.until for time in times)
     if outside * 2 > len(times):
-        raise _make_filters_error(f"The API answered the window {window} with jobs created outside of it.")
+        raise _make_filters_error(f"The API answered the window {window} with jobs created outside of it.", None)
 
 
-async def _check_filters(run: Run) -> None:
+async def _check_filters(run: Run, record: WindowRecord) -> None:
     """Ask once, before anything is split, for windows that must be empty: nothing could be proved where a filter is ignored."""
     if run.filters_checked:
         return
     run.filters_checked = True
     past = datetime(1970, 1, 1, tzinfo=UTC)
     future = await run.now() + timedelta(days=366)
-    for window in (Window(past, past + SECOND), Window(future, future + SECOND)):
-        if (await run.fetch(Query(since=window.since, until=window.until, limit=1))).count:
-            raise _make_filters_error(f"The API counts jobs in the window {window}, which must be empty.")
+    windows = (Window(past, past + SECOND), Window(future, future + SECOND))
+    pages = await together(run.fetch(Query(since=since, until=until, limit=1)) for since, until in windows)
+    for window, page in zip(windows, pages, strict=True):
+        if page.count:
+            raise _make_filters_error(f"The API counts jobs in the window {window}, which must be empty.", record)
 
 
-def _make_filters_error(message: str) -> IncompleteError:
-    return IncompleteError(
-        message, hint="This endpoint ignores create_since or create_until, so nothing can be proved complete on it."
-    )
+def _make_filters_error(message: str, record: WindowRecord | None) -> IncompleteError:
+    hint = "This endpoint ignores create_since or create_until, or its count is wrong: nothing can be proved complete on it."
+    return IncompleteError(message, hint=hint, record=record)
 
 
 async def _read_spans(run: Run, query: Query, first: Page) -> list[Page]:

@@ -20,15 +20,18 @@ def is_current(models: Models) -> bool:
     return version is not None and version.fingerprint == make_fingerprint()
 
 
-def keep_models(pipeline: dlt.Pipeline) -> None:
-    """Build the models after a sync if they need it; a sync never fails for their sake.
+def has_outdated_models(pipeline: dlt.Pipeline) -> bool:
+    """Tell whether a sync should build the models: they run on its destination, and are missing, of another version, or do not work.
 
     The setting `sources.metastudio.build_models` (default true) leaves them to somebody else where it is false.
     """
     if dlt.config.get("sources.metastudio.build_models", bool) is False or find_adapter(pipeline) is None:
-        return
-    if is_current(Models(pipeline)):
-        return
+        return False
+    return not is_current(Models(pipeline))
+
+
+def build_outdated(pipeline: dlt.Pipeline) -> None:
+    """Build the models after a sync; it never fails for their sake."""
     if not is_installed(pipeline):
         log.info("The reporting models are not built: they need pip install 'metastudio[reporting]'.")
         return

@@ -1,0 +1,176 @@
+"""Bad networks, dying APIs, signals: the sync ends right or says why, and nothing secret is told or kept."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from metastudio_simulator import Simulator
+
+from tests.e2e.test_sync import held_rows, shown_rows
+
+SECTION = "SOURCES__METASTUDIO__"
+FAULTS = ("500", "502", "503", "429", "html", "reset", "truncated", "garbage", "empty", "not_object")
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    monkeypatch.setenv(f"{SECTION}REQUEST_TIMEOUT_SECONDS", "2")
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_now_and_then_costs_retries_and_nothing_else(sim, settings, run, query, fault):
+    sim.switches.faults = [None, fault, None, None, fault]
+
+    ended = run("sync", "--json")
+
+    assert ended.code == 0
+    assert held_rows(query) == shown_rows(sim)
+    assert ended.json["retries"] + ended.json["throttled"] == 2
+
+
+def test_all_faults_mixed_at_a_tenth_of_the_requests_do_no_harm(sim, settings, run, query):
+    sim.switches.faults = dict.fromkeys(FAULTS, 0.1 / len(FAULTS))
+    sim.switches.quota_per_second = 1000
+
+    first = run("sync", "--json")
+    sim.tenant.live(20 * 86_400)
+    later = run("sync", "--json")
+    sim.switches.faults = {}
+
+    assert (first.code, later.code) == (0, 0)
+    assert run("audit").code == 0
+    assert held_rows(query) == shown_rows(sim)
+
+
+def test_an_api_that_hangs_is_given_up_by_time_out_and_tried_again(sim, settings, run, query, monkeypatch):
+    monkeypatch.setenv(f"{SECTION}REQUEST_TIMEOUT_SECONDS", "0.3")
+    sim.switches.faults = [None, "hang", "stall"]
+
+    ended = run("sync", "--json")
+
+    assert (ended.code, ended.json["retries"]) == (0, 2)
+    assert held_rows(query) == shown_rows(sim)
+
+
+@pytest.mark.parametrize("fault", ["503", "html", "reset", "garbage", "429"])
+def test_a_dead_api_ends_in_exit_code_4_within_the_bound_and_the_next_sync_goes_on(
+    sim, settings, run, query, monkeypatch, fault
+):
+    monkeypatch.setenv(f"{SECTION}RETRY_SECONDS", "0.5")
+    monkeypatch.setenv(f"{SECTION}CHUNK_ROWS", "100")
+    monkeypatch.setenv(f"{SECTION}MAX_ROWS_PER_WINDOW", "100")
+    sim.switches.faults = [None] * 25 + [fault] * 10_000
+
+    ended = run("sync", "--json")
+    sim.switches.faults = {}
+
+    assert ended.code == 4
+    assert ended.json["error"]["hint"]
+    assert ended.json["seconds"] < 20
+    assert run("sync").code == 0
+    assert held_rows(query) == shown_rows(sim)
+
+
+def test_a_wrong_count_is_not_believed_and_the_ledger_keeps_the_figures(sim, settings, run, query):
+    sim.switches.count_offset = 1
+
+    ended = run("sync", "--json")
+
+    assert ended.code == 5
+    assert "its count is wrong" in ended.err
+    assert query('SELECT "count" - rows_read, complete FROM metastudio.extraction_windows WHERE NOT complete') == [
+        (1, False)
+    ]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_sync_cleanly_and_the_next_one_finishes_the_work(
+    settings, run, query, monkeypatch, folder, number, code
+):
+    monkeypatch.setenv(f"{SECTION}CHUNK_ROWS", "100")
+    monkeypatch.setenv(f"{SECTION}MAX_ROWS_PER_WINDOW", "100")
+    with Simulator(jobs=600, days=400, seed=7, now="2026-01-15T12:00:00Z") as sim:
+        monkeypatch.setenv(f"{SECTION}ENDPOINT", sim.url)
+        sim.switches.latency_seconds = 0.3
+        program = "import sys; sys.argv = ['metastudio', 'sync']; from metastudio.cli import main; main()"
+        with subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True) as process:
+            assert process.stderr.readline().count("backfill")  # the first chunk is in
+            process.send_signal(number)
+            rest = process.stderr.read()
+        assert process.returncode == code
+        assert "Traceback" not in rest
+        assert "nothing is lost" in rest
+        sim.switches.latency_seconds = 0
+        assert run("sync").code == 0
+        assert held_rows(query) == shown_rows(sim)
+
+
+def find_canaries(folder: Path, text: str, canaries: list[str]) -> list[str]:
+    """Search what was printed and every file written for secrets."""
+    found = [f"{canary} printed" for canary in canaries if canary in text]
+    for file in folder.rglob("*"):
+        if file.is_file():
+            held = file.read_bytes()
+            found += [f"{canary} in {file.name}" for canary in canaries if canary.encode() in held]
+    return found
+
+
+@pytest.mark.parametrize("way", ["key", "token", "password"])
+def test_no_secret_is_printed_or_written_whatever_fails(sim, settings, run, folder, monkeypatch, way):
+    token = sim.token()
+    temporary = sim.temporary_key()
+    values = {
+        "key": {
+            "ACCESS_KEY": temporary.access_key,
+            "SECRET_KEY": temporary.secret_key,
+            "SECURITY_TOKEN": temporary.security_token,
+        },
+        "token": {"TOKEN": token},
+        "password": {
+            "USERNAME": sim.username,
+            "PASSWORD": sim.password,
+            "DOMAIN_NAME": sim.domain_name,
+            "IAM_ENDPOINT": sim.url,
+        },
+    }[way]
+    for name in ("ACCESS_KEY", "SECRET_KEY"):
+        monkeypatch.delenv(f"{SECTION}CREDENTIALS__{name}")
+    for name, value in values.items():
+        monkeypatch.setenv(f"{SECTION}CREDENTIALS__{name}", value)
+    monkeypatch.setenv(f"{SECTION}RETRY_SECONDS", "0.3")
+    monkeypatch.setenv("RUNTIME__LOG_LEVEL", "DEBUG")
+    said = ""
+    sim.tenant.spoil(
+        sim.tenant.visible()[5]["job_id"], lastupdate_time="broken", new={"url": "https://x/y?Signature=SIGNED"}
+    )
+    faults = [*FAULTS, "400", "401", "403", "404", "hang"]
+    monkeypatch.setenv(f"{SECTION}REQUEST_TIMEOUT_SECONDS", "0.2")
+    for fault in faults:
+        sim.switches.faults = [None, None, *[fault] * 50]
+        ended = run("sync", "-vv", "--json")
+        said += ended.out + ended.err
+    sim.switches.faults = {}
+    for command in (["sync", "-vv", "--json"], ["audit", "-vv"], ["status"], ["check", "-vv"]):
+        ended = run(*command)
+        assert ended.code == 0, ended.err
+        said += ended.out + ended.err
+
+    secret = [value for name, value in values.items() if name not in ("IAM_ENDPOINT", "USERNAME", "DOMAIN_NAME")]
+    issued = [token] if way == "token" else []
+    canaries = [*secret, *issued, "SDK-HMAC-SHA256", "Signature=", "SIGNED", "AccessKeyId="]
+    assert find_canaries(folder, said, canaries) == []
+
+
+def test_a_secrets_file_that_others_can_read_is_warned_of(sim, settings, run, folder):
+    (folder / ".dlt").mkdir()
+    secrets = folder / ".dlt" / "secrets.toml"
+    secrets.write_text("[sources.metastudio]\n")
+    os.chmod(secrets, 0o644)
+    assert "chmod 600" in run("check").err
+    os.chmod(secrets, 0o600)
+    assert "chmod 600" not in run("check").err

