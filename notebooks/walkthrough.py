@@ -18,7 +18,7 @@ def _():
 
     path = os.environ.get("DESTINATION__DUCKDB__CREDENTIALS", "metastudio.duckdb")
     warehouse = duckdb.connect(path, read_only=True)
-    warehouse.execute("SET TimeZone = 'UTC'")
+    _ = warehouse.execute("SET TimeZone = 'UTC'")
     return alt, mo, warehouse
 
 
@@ -73,10 +73,10 @@ def _(mo, warehouse):
             job_type,
             cast(sum(created) AS bigint) AS created,
             cast(sum(succeeded) AS bigint) AS succeeded,
-            sum(video_minutes) AS video_minutes
+            round(sum(video_minutes), 1) AS video_minutes
         FROM metastudio_reporting.daily_production
         GROUP BY 1, 2
-        ORDER BY 1, 2
+        ORDER BY 1 DESC, 2
         """,
         engine=warehouse,
     )
@@ -115,10 +115,10 @@ def _(mo, warehouse):
         f"""
         SELECT
             cast(date_trunc('month', day) AS date) AS month,
-            cast(sum(succeeded) AS double) / nullif(sum(succeeded) + sum(failed), 0) AS success_rate
+            round(sum(succeeded) / nullif(sum(succeeded) + sum(failed), 0), 4) AS success_rate
         FROM metastudio_reporting.daily_production
         GROUP BY 1
-        ORDER BY 1
+        ORDER BY 1 DESC
         """,
         engine=warehouse,
     )
@@ -144,7 +144,7 @@ def _(alt, rates):
 def _(mo, warehouse):
     reasons = mo.sql(
         f"""
-        SELECT place, error_code, example_message, jobs, share, cumulative_share, last_failed_at
+        SELECT place, error_code, example_message, jobs, round(share, 3) AS share, round(cumulative_share, 3) AS cumulative_share
         FROM metastudio_reporting.failure_reasons
         ORDER BY place
         """,
@@ -170,8 +170,8 @@ def _(mo, warehouse):
         SELECT
             cast(extract(hour FROM created_at) AS integer) AS hour,
             count(*) AS jobs,
-            percentile_cont(0.5) WITHIN GROUP (ORDER BY wait_seconds) AS p50,
-            percentile_cont(0.95) WITHIN GROUP (ORDER BY wait_seconds) AS p95
+            round(percentile_cont(0.5) WITHIN GROUP (ORDER BY wait_seconds)) AS p50,
+            round(percentile_cont(0.95) WITHIN GROUP (ORDER BY wait_seconds)) AS p95
         FROM metastudio_reporting.video_jobs
         WHERE wait_seconds IS NOT NULL
         GROUP BY 1
@@ -215,7 +215,7 @@ def _(mo):
 def _(mo, warehouse):
     oldest = mo.sql(
         f"""
-        SELECT job_id, state, job_type, created_at, age_seconds
+        SELECT job_id, state, job_type, created_at, round(age_seconds / 60, 1) AS minutes
         FROM metastudio_reporting.video_jobs
         WHERE is_open
         ORDER BY age_seconds DESC

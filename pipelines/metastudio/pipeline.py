@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -175,6 +176,7 @@ class PipelineRun:
 
     def prepare(self) -> None:
         """Restore a lost state from the destination, load what a killed run left pending, and check whose state it is."""
+        self._drop_remains()
         self.pipeline.sync_destination()
         if self.pipeline.has_pending_data:
             info = self.pipeline.run()
@@ -188,6 +190,15 @@ class PipelineRun:
         self.state = read_state(self.pipeline)
         check_state(self.state, self.tenant)
         self.summary.watermark = self.state.get("watermark")
+
+    def _drop_remains(self) -> None:
+        """Remove what a kill left of packages that were normalised but not yet removed as extracted: dlt never gets past them.
+
+        A normalised package is whole: dlt renames it into place.
+        """
+        whole = set(self.pipeline.list_normalized_load_packages())
+        for load_id in whole.intersection(self.pipeline.list_extracted_load_packages()):
+            shutil.rmtree(Path(self.pipeline.working_dir) / "normalize" / "extracted" / load_id)
 
     def require_synced(self) -> None:
         """Refuse to work on a pipeline that never synced."""

@@ -54,7 +54,7 @@ def sync_until(environment, instant, told):
     told.put((outcome.summary.ok, steps, str(outcome.error)))
 
 
-def sync(environment, instant=0):
+def sync(environment, instant=0, after=""):
     told = CONTEXT.Queue()
     process = CONTEXT.Process(target=sync_until, args=(environment, instant, told))
     process.start()
@@ -62,7 +62,7 @@ def sync(environment, instant=0):
     if process.exitcode == -signal.SIGKILL:
         return None
     ok, steps, error = told.get(timeout=10)
-    assert ok, error
+    assert ok, f"{error} after {after}"
     return steps
 
 
@@ -117,7 +117,7 @@ def test_a_sync_killed_anywhere_is_finished_by_the_next_one(tmp_path, later):
             folder = shutil.copytree(start, tmp_path / str(instant))
             environment = make_environment(sim, folder)
             assert sync(environment, instant) is None, f"not killed at {instant} of {steps}"
-            sync(environment)
+            sync(environment, after=f"a kill at {instant} of {steps}")
 
             assert read_tables(folder) == undisturbed, f"killed at {instant} of {steps}"
             assert sim.stats.requests <= requests + A_CHUNK + THE_WAY_DOWN, f"killed at {instant} of {steps}"

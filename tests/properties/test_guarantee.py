@@ -55,7 +55,7 @@ class TenantAtWork(RuleBasedStateMachine):
             stable=stable,
             cap=cap if stable else 100,
             skews=[timedelta(seconds=skew) for skew in skews],
-            tick=timedelta(seconds=0.13 if stable else 1),
+            tick=SECOND,
         )
         page_size = page_size if stable else page_size + 6
         limits = Limits(

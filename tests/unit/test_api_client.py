@@ -21,7 +21,7 @@ from aiohttp import web
 from metastudio.api.auth import AccessKey, Password, Token, make_signed_headers
 from metastudio.api.client import Client
 from metastudio.api.exchange import find_proxy
-from metastudio.api.pace import Governor
+from metastudio.api.pace import Governor, Slot
 from metastudio.api.patience import Timing
 from metastudio.errors import ConfigurationError, CredentialsError, MetaStudioError, RefusedError, UnavailableError
 
@@ -351,6 +351,18 @@ def test_429s_slow_the_governor_and_are_counted_apart_from_tries() -> None:
     assert (answer.retries, answer.throttled) == (1, 9)
     assert governor.pace < 600
     assert len(script.seen) == 11
+
+
+def test_tries_after_the_first_go_ahead_of_other_pages() -> None:
+    asked: list[bool] = []
+
+    class Listening(Governor):
+        def slot(self, urgent: bool = False) -> Slot:
+            asked.append(urgent)
+            return super().slot(urgent)
+
+    fetch(Script(error(500), error(429, Retry_After="0"), page()), governor=Listening(1000))
+    assert asked == [False, True, True]
 
 
 def test_a_429_waits_for_its_retry_after() -> None:

@@ -22,7 +22,8 @@ _CUTS = tuple(
     for pattern in (
         r"(?s)SDK-HMAC.*",  # an Authorization, and what follows it
         r"\?\S*",  # the query of a URL
-        r"(?i)\b(?:[a-z0-9-]*(?:signature|token|access|secret|password|authorization|key(?:id)?))\b[\"']?\s*[=:]\s*(?:bearer\s+|basic\s+)?\S+",
+        r"(?i)[a-z0-9_-]{0,40}(?:signature|token|access|secret|password|authorization|key)[a-z0-9_-]{0,40}[\"']?"
+        r"\s{0,9}[=:]\s{0,9}(?:bearer\s+|basic\s+)?\S+",  # a setting or header that holds one, with its value
         r"[A-Za-z0-9+/=_%-]{20,}",  # keys, hashes, base64
     )
 )
@@ -34,7 +35,7 @@ def make_safe_text(text: str, secrets: Iterable[str] = ()) -> str:
         for form in {secret, quote(secret, safe="")}:
             text = text.replace(form, "…")
     for cut in _CUTS:
-        text = cut.sub("…", text[:10_000])
+        text = cut.sub("…", text[:2_000])
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return text if len(text) <= MAX_MESSAGE_CHARACTERS else text[: MAX_MESSAGE_CHARACTERS - 1] + "…"
 

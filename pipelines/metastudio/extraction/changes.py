@@ -119,10 +119,19 @@ class Trail:
             return max(1, page_size - 1)
         return len(self._tied) if len(self._tied) < page_size - 1 else None
 
-    def knows(self, page: Page) -> bool:
-        """Tell whether a page's last job was seen in that very version: what stands below it was read."""
-        last = next((row for row in reversed(page.rows) if row.updated is not None), None)
-        return last is not None and self.versions.get(last.key) == last.updated
+    def knows(self, page: Page, newest: datetime | None) -> bool:
+        """Tell whether what stands below a page was read: its last job was seen in that very version.
+
+        A job that moved up meanwhile may stand below others of its second. So where that job is as new as the `newest` one when the
+        scan began, the whole page must have been seen.
+        """
+        seen = [
+            (row.updated, self.versions.get(row.key) == row.updated) for row in page.rows if row.updated is not None
+        ]
+        if not seen or newest is None:
+            return False
+        last, is_known = seen[-1]
+        return is_known and (last < newest or all(known for _, known in seen))
 
     def add(self, page: Page) -> None:
         self.versions |= {record.key: record.updated if isinstance(record, Row) else None for record in page.records}
@@ -154,6 +163,7 @@ class Scan:
         self._steps_back = 0
         self._counts: set[int] = set()
         self._newest: datetime | None = None
+        self._newest_at_first: datetime | None = None
         self._fresh: list[Row] = []
         self._rejected: list[Rejected] = []
 
@@ -197,7 +207,7 @@ class Scan:
                 if (offset := self._step_back(offset, page)) < 0:
                     return
                 continue
-            ends = self._trail.knows(page) if again else self._ends_behind_horizon(page)
+            ends = self._trail.knows(page, self._newest_at_first) if again else self._ends_behind_horizon(page)
             self._take(page)
             at_end = offset + len(page.records) >= page.count and len(page.records) < self.run.limits.page_size
             self._reached |= ends or at_end
@@ -245,6 +255,9 @@ class Scan:
             row.key not in self._trail.versions or self._trail.versions[row.key] != row.updated for row in page.rows
         )
         self._trail.add(page)
+        self._newest_at_first = self._newest_at_first or max(
+            (row.updated for row in page.rows if row.updated), default=None
+        )
         self._signs |= find_signs(page.rows)
         for record in page.records:
             if isinstance(record, Rejected):

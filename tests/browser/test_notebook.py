@@ -1,0 +1,51 @@
+"""The notebook as its reader sees it: every cell runs, tables and charts are shown, and nothing comes from outside."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "walkthrough.py"
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning:dbt", "ignore::DeprecationWarning:mashumaro", "ignore::ResourceWarning"
+)
+
+
+@pytest.fixture
+def notebook(built_warehouse, monkeypatch):
+    built_warehouse.configure(monkeypatch)
+    monkeypatch.setenv("MARIMO_SKIP_UPDATE_CHECK", "1")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = ["run", str(NOTEBOOK), "--headless", "--no-token", "--host", "127.0.0.1", "--port", str(port)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "marimo", *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as server:
+        for line in server.stdout:
+            if b"URL" in line:
+                break
+        yield f"http://127.0.0.1:{port}/"
+        server.terminate()
+
+
+TABLES = "[...document.querySelectorAll('marimo-table')].map(table => table.shadowRoot.textContent)"
+
+
+def test_every_cell_of_the_notebook_shows_its_tables_and_charts(browse, notebook):
+    async def look(tab):
+        await tab.open(notebook, width=1100, height=3000)
+        await tab.wait("document.body.innerText.includes('every window was proved whole')")
+        await tab.wait("document.querySelectorAll('svg.marks, canvas.marks').length === 3")
+        await tab.wait(f"{TABLES}.length === 7 && {TABLES}.every(text => text.length > 50)")
+        return tab.asked, await tab.see(f"{TABLES}.join()"), await tab.see("document.body.innerText")
+
+    asked, tables, text = browse(look)
+    assert {url.split("/")[2] for url in asked if url.startswith("http")} == {notebook.split("/")[2]}
+    assert "THAWED" in tables and "MSS." in tables
+    assert "Traceback" not in text and "error" not in text.lower()

@@ -1,0 +1,85 @@
+"""The guarantee once more, with nothing simulated but the API: real HTTP, real dlt, a real DuckDB file, random lives of a tenant."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from unittest import mock
+
+import duckdb
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from metastudio.console import LogWatcher
+from metastudio.pipeline import Options, run_audit, run_sync
+from metastudio_simulator import Simulator
+
+from tests.e2e.test_sync import held_rows, shown_rows
+
+changes = st.fixed_dictionaries(
+    {"create": st.integers(0, 40), "update": st.integers(0, 60), "vanish": st.integers(0, 5)}
+)
+between = st.sampled_from([None, {"vanish": 1}, {"update": 1}, {"create": 1}, {"update": 3, "vanish": 1}])
+faults = st.sampled_from([{}, {"503": 0.1}, {"reset": 0.1}, {"truncated": 0.1}])
+days = st.lists(st.tuples(changes, between, faults, st.integers(1, 100_000)), min_size=1, max_size=3)
+
+
+@contextmanager
+def place(sim: Simulator):
+    """An environment that syncs from the simulator into a folder of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {
+            "SOURCES__METASTUDIO__ENDPOINT": sim.url,
+            "SOURCES__METASTUDIO__PROJECT_ID": sim.project_id,
+            "SOURCES__METASTUDIO__CREDENTIALS__TOKEN": sim.token(),
+            "SOURCES__METASTUDIO__REQUESTS_PER_SECOND": "1000",
+            "SOURCES__METASTUDIO__MAX_ROWS_PER_WINDOW": "150",
+            "SOURCES__METASTUDIO__CHUNK_ROWS": "300",
+            "SOURCES__METASTUDIO__BUILD_MODELS": "false",
+            "DESTINATION__DUCKDB__CREDENTIALS": f"{folder}/videos.duckdb",
+            "DLT_DATA_DIR": f"{folder}/state",
+            "RUNTIME__DLTHUB_TELEMETRY": "false",
+        }
+        with mock.patch.dict(os.environ, environment):
+            yield Path(folder) / "videos.duckdb"
+
+
+def ask(path: Path):
+    def query(sql: str):
+        with duckdb.connect(str(path), read_only=True) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            return connection.sql(sql).fetchall()
+
+    return query
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    jobs=st.integers(0, 500),
+    seed=st.integers(0, 1_000),
+    sorting=st.sampled_from(["honoured", "honoured", "ignored", "refused"]),
+    page_cap=st.sampled_from([None, None, 37]),
+    job_ids=st.sampled_from(["honoured", "ignored"]),
+    life=days,
+)
+def test_after_a_rest_a_sync_and_an_audit_the_tables_equal_the_tenant(jobs, seed, sorting, page_cap, job_ids, life):
+    with Simulator(jobs=jobs, days=60, seed=seed, now="2026-01-15T12:00:00Z") as sim, place(sim) as path:
+        sim.switches.update_time_sorting = sorting
+        sim.switches.page_cap = page_cap
+        sim.switches.job_ids = job_ids
+        for change, between_requests, fault, seconds in life:
+            sim.switches.between_requests = between_requests
+            sim.switches.faults = fault
+            outcome = run_sync(Options(), LogWatcher())
+            assert outcome.error is None or outcome.error.exit_code == 5, str(outcome.error)
+            sim.clock.advance(seconds)
+            sim.tenant.change_some(**change)
+        sim.switches.between_requests = None
+        sim.switches.faults = {}
+        sim.clock.advance(3_600)
+
+        for outcome in (run_sync(Options(), LogWatcher()), run_audit(Options(), LogWatcher(), repair=True)):
+            assert outcome.error is None, str(outcome.error)
+
+        assert held_rows(ask(path)) == shown_rows(sim)
