@@ -1,9 +1,9 @@
 """Brings the video-production jobs of Huawei Cloud MetaStudio into DuckDB or a warehouse, completely and cheaply.
 
-    import dlt
-    from metastudio import metastudio
+import dlt
+from metastudio import metastudio
 
-    dlt.pipeline("metastudio", destination="duckdb", dataset_name="metastudio").run(metastudio())
+dlt.pipeline("metastudio", destination="duckdb", dataset_name="metastudio").run(metastudio())
 """
 
 from typing import TYPE_CHECKING, Any

@@ -97,7 +97,9 @@ def strip_signed(value: Any) -> Any:
 
 def write_json(value: Any) -> str:
     """Write a JSON value as text that any destination can hold, whatever stands in it."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode("utf-8", "replace").decode()
+    return (
+        json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode("utf-8", "replace").decode()
+    )
 
 
 class RowMaker:

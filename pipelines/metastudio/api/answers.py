@@ -5,6 +5,7 @@ Pure: a reply in, a verdict out. The words of troubles hold no header, no body a
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
@@ -107,8 +108,8 @@ def _find_remedy(status: int) -> tuple[Remedy, type[MetaStudioError], str]:
 
 def _make_answer(reply: Reply, request_id: str | None) -> Answer | Trouble:
     try:
-        page = orjson.loads(reply.body)
-    except orjson.JSONDecodeError:
+        page = _parse(reply.body)
+    except (ValueError, RecursionError):
         looks = "HTML" if reply.body.lstrip()[:1] == b"<" else "no JSON"
         return _make_senseless(f"answered 200 with {looks}", request_id)
     count = page.get("count") if isinstance(page, dict) else None
@@ -120,6 +121,15 @@ def _make_answer(reply: Reply, request_id: str | None) -> Answer | Trouble:
     if reply.server_time is None:
         return _make_senseless("answered 200 without a Date header, which tells the server's time", request_id)
     return Answer(count, jobs, reply.server_time, request_id)
+
+
+def _parse(body: bytes) -> Any:
+    """Parse JSON; where half a character or a NaN makes one job no strict JSON, the others must not be lost with it."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        lenient = json.loads(body.decode(), parse_constant=lambda _name: None)
+        return orjson.loads(json.dumps(lenient, ensure_ascii=False).encode("utf-8", "replace"))
 
 
 def _make_senseless(what: str, request_id: str | None) -> Trouble:
