@@ -21,6 +21,8 @@ from metastudio_simulator import Simulator
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["metastudio.pipeline", "metastudio.console", "dlt.destinations.impl.duckdb.duck"])
 KILLS = 25
+PARTS = 5
+"""Tests that share the kills of one kind of sync, so that they run side by side."""
 A_CHUNK = 7
 """Requests for 250 rows in windows of more than 50, and for the two windows being read meanwhile."""
 THE_WAY_DOWN = 17
@@ -100,8 +102,9 @@ def make_tenant(later):
         yield sim
 
 
+@pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("later", [False, True], ids=["first sync", "later sync"])
-def test_a_sync_killed_anywhere_is_finished_by_the_next_one(tmp_path, later):
+def test_a_sync_killed_anywhere_is_finished_by_the_next_one(tmp_path, later, part):
     start = tmp_path / "start"
     start.mkdir()
     if later:
@@ -112,7 +115,7 @@ def test_a_sync_killed_anywhere_is_finished_by_the_next_one(tmp_path, later):
         steps = sync(make_environment(sim, folder))
         undisturbed, requests = read_tables(folder), sim.stats.requests
     instants = sorted(random.Random(f"killed {later}").sample(range(1, steps), KILLS))
-    for instant in instants:
+    for instant in instants[part::PARTS]:
         with make_tenant(later) as sim:
             folder = shutil.copytree(start, tmp_path / str(instant))
             environment = make_environment(sim, folder)

@@ -55,7 +55,7 @@ def ask(path: Path):
     return query
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     jobs=st.integers(0, 500),
     seed=st.integers(0, 1_000),

@@ -219,6 +219,15 @@ def test_a_job_that_jumps_to_the_front_before_it_was_read_is_read_in_the_same_sy
     assert reader.destination.rows[str(last.job_id)].state == "FAILED"
 
 
+def test_a_page_of_jobs_without_times_does_not_keep_a_scan_going(make_reader: MakeReader) -> None:
+    reader = make_reader()
+    reader.limits = Limits(start_date=START, page_size=2)
+    for _ in range(2):
+        reader.tenant.add(broken=frozenset(["lastupdate_time"]))
+    reader.sync()
+    assert reader.count(reader.sync) <= 4
+
+
 @pytest.mark.parametrize(
     "happens", ["one vanishes", "two vanish", "one appears", "one appears and one vanishes", "one jumps", "many jump"]
 )
@@ -263,6 +272,27 @@ def happen_at(reader: Reader, request: int, happens: str, victim: int) -> None:
                 reader.tenant.change(job, "AGAIN")
 
     reader.tenant.meanwhile = happen
+
+
+def test_a_job_that_moves_up_among_others_of_its_second_is_read_in_the_same_sync(make_reader: MakeReader) -> None:
+    reader = make_reader(exact=False)
+    reader.limits = Limits(start_date=START, page_size=2)
+    jobs = [reader.tenant.add(NOW - (40 - number) * DAY, state="SUCCEED") for number in range(20)]
+    reader.sync()
+    reader.tenant.now = NOW + DAY
+    for number in (9, 3, 2, 4, 5):
+        reader.tenant.now += SECOND
+        reader.tenant.change(jobs[number], "BLOCK")
+    fourth = reader.tenant.requests + 3
+
+    def move(request: int) -> None:
+        if request == fourth:  # in the second in which job 5 changed, and while job 9 is unread
+            for number in (1, 9):
+                reader.tenant.change(jobs[number], "FAILED")
+
+    reader.tenant.meanwhile = move
+    reader.sync()
+    assert [reader.destination.rows[str(jobs[number].job_id)].state for number in (1, 9)] == ["FAILED", "FAILED"]
 
 
 def test_equal_update_times_in_another_order_each_time_lose_no_change(make_reader: MakeReader) -> None:
