@@ -80,7 +80,7 @@ def watch(work: Callable[[Any], Any], as_json: bool) -> NoReturn:
 @on_pipeline
 def sync(options: Options, as_json: bool) -> None:
     """Bring the destination up to date: everything on the first run, the changes after."""
-    from .pipeline import run_sync
+    from .commands import run_sync
 
     watch(lambda watcher: run_sync(options, watcher), as_json)
 
@@ -91,7 +91,7 @@ def sync(options: Options, as_json: bool) -> None:
 @on_pipeline
 def backfill(options: Options, as_json: bool, since: str, until: str | None) -> None:
     """Read a create_time range again, in committed chunks; the watermark stays."""
-    from .pipeline import run_backfill
+    from .commands import run_backfill
 
     watch(lambda watcher: run_backfill(options, watcher, since, until), as_json)
 
@@ -101,7 +101,7 @@ def backfill(options: Options, as_json: bool, since: str, until: str | None) -> 
 @on_pipeline
 def audit(options: Options, as_json: bool, dry_run: bool) -> None:
     """Prove the destination equal to the API, or mend it; mark the jobs that vanished."""
-    from .pipeline import run_audit
+    from .commands import run_audit
 
     watch(lambda watcher: run_audit(options, watcher, repair=not dry_run), as_json)
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import orjson
 
+from .commands import Outcome
 from .errors import MetaStudioError
 from .extraction.protocol import Chunk
-from .pipeline import Outcome, Summary
+from .pipeline import Summary
 from .reader import Reader
 from .settings import Tenant
 
@@ -31,20 +32,22 @@ class LogWatcher:
         log.info("%s: %s", chunk.mode, self.describe(summary, chunk))
 
     def describe(self, summary: Summary, chunk: Chunk) -> str:
-        """Say how far the run is: windows, rows, rows/s, share of the quota, time left."""
+        """Say how far the run is: windows, rows, rows/s, share of the quota, what it waits for, time left."""
         seconds = max(time.monotonic() - self._started, 0.001)
-        requests = self._reader.client.stats.requests if self._reader.client else 0
-        share = requests / seconds / self._tenant.requests_per_second
+        client = self._reader.client
+        requests = client.stats.requests if client else 0
         parts = [
-            f"{summary.windows:,} windows",
+            count(summary.windows, "window"),
             f"{summary.rows_read:,} rows read" + (f" of {chunk.expected_rows:,}" if chunk.expected_rows else ""),
             f"{summary.rows_read / seconds:,.0f} rows/s",
-            f"{requests:,} requests",
-            f"{share:.0%} of the quota",
+            count(requests, "request"),
+            f"{requests / seconds / self._tenant.requests_per_second:.0%} of the quota",
         ]
-        if chunk.expected_rows and summary.rows_read:
-            left = max(0, chunk.expected_rows - summary.rows_read) / summary.rows_read * seconds
-            parts.append(f"about {left:,.0f} s left")
+        if client and client.stats.throttled:
+            parts.append(f"{client.stats.throttled:,} throttled, pace now {client.pace:.1f} requests/s")
+        left = (chunk.expected_rows or 0) - summary.rows_read
+        if left > 0 and summary.rows_read:
+            parts.append(f"about {left / summary.rows_read * seconds:,.0f} s left")
         return ", ".join(parts)
 
     def stop(self) -> None:
@@ -81,6 +84,11 @@ class BarWatcher(LogWatcher):
     def stop(self) -> None:
         if hasattr(self, "_progress"):
             self._progress.stop()
+
+
+def count(number: int, what: str) -> str:
+    """Write a number of things."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def make_watcher() -> LogWatcher:
@@ -139,14 +147,15 @@ def write_outcome(outcome: Outcome, *, as_json: bool) -> None:
 
 def _describe(summary: Summary) -> str:
     parts = [
-        f"{summary.command} done ({summary.mode or 'nothing to do'}): {summary.rows_loaded:,} rows loaded from {summary.windows:,} windows",
-        f"{summary.requests:,} requests ({summary.retries:,} retries, {summary.throttled:,} throttled)",
+        f"{summary.command} done ({summary.mode or 'nothing to do'}): {count(summary.rows_loaded, 'row')} loaded"
+        f" from {count(summary.windows, 'window')}",
+        f"{count(summary.requests, 'request')} ({summary.retries:,} retried, {summary.throttled:,} throttled)",
         f"{summary.seconds:,.1f} s",
     ]
     if summary.marked_deleted:
-        parts.append(f"{summary.marked_deleted:,} jobs marked as deleted")
+        parts.append(f"{count(summary.marked_deleted, 'job')} marked as deleted")
     if summary.rejected:
-        parts.append(f"{summary.rejected:,} records rejected (see the table rejected_records)")
+        parts.append(f"{count(summary.rejected, 'record')} rejected (see the table rejected_records)")
     if summary.mode == "rescan":
         parts.append("the endpoint did not prove that it sorts by update_time, so recent and open jobs were read again")
     return "; ".join(parts) + f"; watermark {summary.watermark or 'not set'}"

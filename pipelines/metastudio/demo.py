@@ -11,9 +11,10 @@ import duckdb
 from metastudio_simulator import Simulator
 from rich.console import Console
 
+from .commands import Outcome, run_audit, run_sync
 from .console import LogWatcher, make_watcher, write_outcome
 from .errors import ConfigurationError
-from .pipeline import Options, Outcome, run_audit, run_sync
+from .pipeline import Options
 from .reporting.terminal import show_report
 
 DATABASE = Path("metastudio.duckdb")

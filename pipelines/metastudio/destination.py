@@ -100,8 +100,8 @@ class Destination:
         return int(rows[0][0]) - 1 if rows else None
 
     def counts(self, since: datetime | None = None) -> dict[str | None, int]:
-        """Count the live jobs by state, of those shown as created at `since` or later, or of all."""
-        condition, params = ("", ()) if since is None else (" AND create_time >= %s", (since,))
+        """Count the live jobs by state: those shown as created at `since` or later, or at an unknown time, or all of them."""
+        condition, params = ("", ()) if since is None else (" AND (create_time >= %s OR create_time IS NULL)", (since,))
         rows = self.query(
             "SELECT state, count(*) FROM {videos} WHERE project_id = %s AND deleted_at IS NULL"
             f"{condition} GROUP BY state",

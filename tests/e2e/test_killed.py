@@ -19,7 +19,7 @@ import pytest
 from metastudio_simulator import Simulator
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["metastudio.pipeline", "metastudio.console", "dlt.destinations.impl.duckdb.duck"])
+CONTEXT.set_forkserver_preload(["metastudio.commands", "metastudio.console", "dlt.destinations.impl.duckdb.duck"])
 KILLS = 25
 PARTS = 5
 """Tests that share the kills of one kind of sync, so that they run side by side."""
@@ -34,8 +34,9 @@ def sync_until(environment, instant, told):
     """Sync in this process, and kill it at its n-th file operation or SQL statement; tell how many there were."""
     os.environ.update(environment)
     from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
+    from metastudio.commands import run_sync
     from metastudio.console import LogWatcher
-    from metastudio.pipeline import Options, run_sync
+    from metastudio.pipeline import Options
 
     numbers = count(1)
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from metastudio.commands import run_audit, run_sync
 from metastudio.console import LogWatcher
-from metastudio.pipeline import Options, open_pipeline, run_audit, run_sync
+from metastudio.pipeline import Options, open_pipeline
 from metastudio.reporting.models import Models
 from metastudio_simulator import Simulator
 

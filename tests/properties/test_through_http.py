@@ -11,8 +11,9 @@ from unittest import mock
 import duckdb
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from metastudio.commands import run_audit, run_sync
 from metastudio.console import LogWatcher
-from metastudio.pipeline import Options, run_audit, run_sync
+from metastudio.pipeline import Options
 from metastudio_simulator import Simulator
 
 from tests.e2e.test_sync import held_rows, shown_rows

@@ -121,6 +121,11 @@ class Client:
         self._proxy = find_proxy(self._base_url)
         self.stats = Stats()
 
+    @property
+    def pace(self) -> float:
+        """The requests/s that the governor allows now: below the setting after a 429."""
+        return self._governor.pace
+
     def _make_login(self, credentials: Password, iam_base_url: str | None) -> Login:
         address = credentials.iam_endpoint or iam_base_url
         if not address:

@@ -1,0 +1,120 @@
+"""What the commands that load do, from settings to summary; the command line and schedulers only call them and tell how they ended."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+from .comments import write_comments
+from .errors import ConfigurationError, IncompleteError, MetaStudioError
+from .extraction.audit import Audit
+from .extraction.backfill import read_chunks
+from .extraction.protocol import Chunk, Run, Window
+from .extraction.sync import sync
+from .failures import explain, find_causes
+from .pipeline import Options, PipelineRun, Summary, Watcher, lock_pipeline
+from .reporting.upkeep import build_outdated, has_outdated_models
+from .settings import parse_date, resolve_tenant
+
+log = logging.getLogger("metastudio")
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a command ended: its summary, the error it failed with, what an audit found."""
+
+    summary: Summary
+    error: MetaStudioError | None = None
+    audit: Audit | None = None
+
+
+def run_sync(options: Options, watcher: Watcher) -> Outcome:
+    """Bring the destination up to date."""
+
+    def work(run: PipelineRun) -> None:
+        run.load(lambda reading: sync(reading, run.state))
+        with run.pipeline.sql_client():  # opened once for both: opening a DuckDB file costs more than to ask it
+            write_comments(run.pipeline)
+            outdated = has_outdated_models(run.pipeline)
+        if outdated:
+            build_outdated(run.pipeline)
+
+    return _run("sync", options, watcher, work)
+
+
+def run_backfill(options: Options, watcher: Watcher, since: str, until: str | None) -> Outcome:
+    """Read a create_time range again, in committed chunks; the watermark stays."""
+
+    def work(run: PipelineRun) -> None:
+        start, end = parse_date(since, "--since"), until and parse_date(until, "--until")
+        if end and end < start:
+            raise ConfigurationError("--until lies before --since.", hint="Give the range the other way round.")
+        run.require_synced()
+
+        async def steps(reading: Run) -> AsyncIterator[Chunk]:
+            async for chunk in read_chunks(
+                reading, Window(start, end or await reading.newest()), "backfill", run.state
+            ):
+                yield chunk
+
+        run.load(steps)
+
+    return _run("backfill", options, watcher, work)
+
+
+def run_audit(options: Options, watcher: Watcher, *, repair: bool) -> Outcome:
+    """Prove the destination equal to the API, or mend it; without `repair`, only tell.
+
+    The outcome's audit holds the comparisons and findings. A difference that was only told of is an error.
+    """
+    audits: list[Audit] = []
+
+    def work(run: PipelineRun) -> None:
+        run.require_synced()
+
+        def steps(reading: Run) -> AsyncIterator[Chunk]:
+            audits.append(Audit(reading, run.state, repair=repair))
+            return audits[0].chunks()
+
+        run.summary.mode = "audit"
+        run.load(steps)
+        if not repair and audits[0].findings.differences:
+            raise IncompleteError(
+                f"{audits[0].findings.differences} jobs differ between the API and the destination.",
+                hint="Run metastudio audit without --dry-run to mend them.",
+            )
+
+    outcome = _run("audit", options, watcher, work)
+    outcome.audit = audits[0] if audits else None
+    return outcome
+
+
+def _run(command: str, options: Options, watcher: Watcher, work: Callable[[PipelineRun], None]) -> Outcome:
+    """Do a command's work as the only run of its pipeline, and sum it up, whatever happens."""
+    outcome = Outcome(Summary(command=command))
+    started = time.monotonic()
+    try:
+        tenant = resolve_tenant()
+        with lock_pipeline(options):
+            run = PipelineRun(outcome.summary, options, watcher, tenant)
+            run.prepare()
+            work(run)
+        outcome.summary.ok = True
+    except Exception as error:
+        for cause in find_causes(error):
+            if isinstance(cause, KeyboardInterrupt):  # also a SIGTERM that dlt held back until a job was done
+                raise cause from None
+        outcome.error = explain(error)
+        if type(outcome.error) is MetaStudioError:
+            log.debug("Where the unexpected error comes from:", exc_info=error)
+        outcome.summary.error = {
+            "code": outcome.error.code,
+            "message": outcome.error.message,
+            "request_id": outcome.error.request_id,
+            "hint": outcome.error.hint,
+        }
+    finally:
+        outcome.summary.seconds = round(time.monotonic() - started, 3)
+    return outcome
