@@ -5,6 +5,7 @@ as fall-back for credentials. No message of this module ever holds a setting's v
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -149,7 +150,7 @@ def check_settings(settings: Settings) -> Tenant:
                 f"sources.metastudio.{name} is out of bounds.", hint=f"It must lie between {low:g} and {high:g}."
             )
     project_id = settings.project_id or os.environ.get("HUAWEICLOUD_SDK_PROJECT_ID")
-    if not project_id or not project_id.isascii() or not project_id.isalnum():
+    if not project_id or not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", project_id):
         raise ConfigurationError(
             "The project ID is missing." if not project_id else "The project ID is not made of letters and digits.",
             hint="Set SOURCES__METASTUDIO__PROJECT_ID (console: My Credentials, API Credentials, Projects).",

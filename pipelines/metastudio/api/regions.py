@@ -53,7 +53,7 @@ def find_region(name: str) -> Region:
     if region is None:
         raise ConfigurationError(
             "The region is not known.",
-            hint=f"Set region to one of {', '.join(REGIONS)}, or endpoint to the API's host.",
+            hint=f"Set region to one of {', '.join(REGIONS)}; endpoint alone chooses another host.",
         )
     return region
 
