@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .errors import ConfigurationError, MetaStudioError, UnavailableError
+from .errors import ConfigurationError, IncompleteError, MetaStudioError, UnavailableError
 
 
 def explain(error: BaseException) -> MetaStudioError:
@@ -24,6 +24,11 @@ def explain(error: BaseException) -> MetaStudioError:
         return ConfigurationError(
             "The DuckDB file cannot be opened or written.",
             hint="Check the path in DESTINATION__DUCKDB__CREDENTIALS, that its folder exists and that you may write there.",
+        )
+    if "DataValidationError" in names:
+        return IncompleteError(
+            "The API sends a field that the tables do not have, and schema_contract forbids new ones; nothing of it was loaded.",
+            hint="Look at the API's new fields; set schema_contract to evolve to load them, or to discard_value to leave them out.",
         )
     if names & {"ConfigFieldMissingException", "ConfigurationValueError", "ConfigValueCannotBeCoercedException"}:
         return ConfigurationError(

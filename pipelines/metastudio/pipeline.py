@@ -224,7 +224,8 @@ class PipelineRun:
             self._count_requests(reader)
 
     def _load_chunk(self, source: Any, chunk: Chunk, go_on: Callable[[], None]) -> None:
-        self.pipeline.extract(source)
+        contract: Any = {"columns": self.tenant.schema_contract}
+        self.pipeline.extract(source, schema_contract=contract)
         rows = len(chunk.rows)
         self._rejected |= {item.record_hash for item in chunk.rejected}
         for held in (chunk.rows, chunk.seen, chunk.rejected):

@@ -67,6 +67,7 @@ class Settings(BaseConfiguration):
     state: str | None = None
     keep_signed_urls: bool = False
     max_rejected: int = 100
+    schema_contract: str = "evolve"
     retry_seconds: float = 120.0
     request_timeout_seconds: float = 30.0
 
@@ -85,6 +86,9 @@ _BOUNDS: dict[str, tuple[float, float]] = {
 }
 
 
+_CONTRACTS = ("evolve", "freeze", "discard_row", "discard_value")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tenant:
     """Whose jobs are synced, from where, with which credentials and within which limits: settings that were checked."""
@@ -100,6 +104,7 @@ class Tenant:
     app_user_id: str | None
     keep_signed_urls: bool
     max_rejected: int
+    schema_contract: str
     retry_seconds: float
     request_timeout_seconds: float
 
@@ -149,6 +154,10 @@ def check_settings(settings: Settings) -> Tenant:
             raise ConfigurationError(
                 f"sources.metastudio.{name} is out of bounds.", hint=f"It must lie between {low:g} and {high:g}."
             )
+    if settings.schema_contract not in _CONTRACTS:
+        raise ConfigurationError(
+            "sources.metastudio.schema_contract is none that dlt knows.", hint=f"Use one of {', '.join(_CONTRACTS)}."
+        )
     project_id = settings.project_id or os.environ.get("HUAWEICLOUD_SDK_PROJECT_ID")
     if not project_id or not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", project_id):
         raise ConfigurationError(
@@ -174,6 +183,7 @@ def check_settings(settings: Settings) -> Tenant:
         app_user_id=settings.app_user_id or None,
         keep_signed_urls=settings.keep_signed_urls,
         max_rejected=settings.max_rejected,
+        schema_contract=settings.schema_contract,
         retry_seconds=settings.retry_seconds,
         request_timeout_seconds=settings.request_timeout_seconds,
     )

@@ -332,6 +332,26 @@ def test_unknown_fields_become_columns_and_unknown_states_count_as_open(sim, set
     assert "POLISHING" in {state for (state,) in query("SELECT state FROM metastudio.digital_human_videos")}
 
 
+def test_a_schema_contract_forbids_new_fields_and_nothing_is_half_loaded(sim, settings, run, query, monkeypatch):
+    monkeypatch.setenv("SOURCES__METASTUDIO__SCHEMA_CONTRACT", "freeze")
+    run("sync")
+    before = query("SELECT * FROM metastudio.digital_human_videos ORDER BY job_id")
+    states = query("SELECT count(*) FROM metastudio.digital_human_video_states")
+    sim.clock.advance(3600)
+    sim.switches.unknown_fields = {"priority": 3}
+    sim.tenant.update(sim.tenant.visible()[0]["job_id"], state="FAILED")
+
+    ended = run("sync")
+
+    assert ended.code == 5
+    assert "schema_contract forbids" in ended.err
+    assert query("SELECT * FROM metastudio.digital_human_videos ORDER BY job_id") == before
+    assert query("SELECT count(*) FROM metastudio.digital_human_video_states") == states
+    monkeypatch.setenv("SOURCES__METASTUDIO__SCHEMA_CONTRACT", "discard_value")
+    assert run("sync").code == 0
+    assert held_rows(query) == shown_rows(sim)
+
+
 def test_a_field_that_changes_its_type_goes_to_a_column_of_its_own(sim, settings, run, query):
     sim.switches.unknown_fields = {"priority": 3}
     run("sync")
