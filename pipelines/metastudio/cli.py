@@ -65,14 +65,9 @@ def set_up(config_dir: Path | None = None, verbose: int = 0) -> None:
 
 def watch(work: Callable[[Any], Any], as_json: bool) -> NoReturn:
     """Do a command's work under a progress display, write its outcome, and end with its exit code."""
-    from .console import make_watcher, write_outcome
+    from .console import run_watched
 
-    watcher = make_watcher()
-    try:
-        outcome = work(watcher)
-    finally:
-        watcher.stop()
-    write_outcome(outcome, as_json=as_json)
+    outcome = run_watched(work, as_json=as_json)
     sys.exit(outcome.error.exit_code if outcome.error else 0)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -94,6 +95,17 @@ def count(number: int, what: str) -> str:
 def make_watcher() -> LogWatcher:
     """Choose the bar for a terminal, lines for anything else."""
     return BarWatcher() if sys.stderr.isatty() else LogWatcher()
+
+
+def run_watched(work: Callable[[LogWatcher], Outcome], *, as_json: bool) -> Outcome:
+    """Do a command's work under a progress display, and write how it ended."""
+    watcher = make_watcher()
+    try:
+        outcome = work(watcher)
+    finally:
+        watcher.stop()
+    write_outcome(outcome, as_json=as_json)
+    return outcome
 
 
 def write_out(text: str) -> None:

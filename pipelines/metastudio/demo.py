@@ -12,7 +12,7 @@ from metastudio_simulator import Simulator
 from rich.console import Console
 
 from .commands import Outcome, run_audit, run_sync
-from .console import LogWatcher, make_watcher, write_outcome
+from .console import LogWatcher, run_watched
 from .errors import ConfigurationError
 from .pipeline import Options
 from .reporting.terminal import show_report
@@ -77,12 +77,7 @@ def _configure(sim: Simulator) -> None:
 
 
 def _do(work: Callable[[LogWatcher], Outcome]) -> None:
-    watcher = make_watcher()
-    try:
-        outcome = work(watcher)
-    finally:
-        watcher.stop()
-    write_outcome(outcome, as_json=False)
+    outcome = run_watched(work, as_json=False)
     if outcome.error is not None:
         raise outcome.error
 
