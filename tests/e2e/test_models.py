@@ -40,7 +40,8 @@ def test_the_first_sync_builds_the_models_although_file_and_dataset_are_called_t
 
 def test_an_ordinary_sync_never_imports_dbt(warehouse):
     code = (
-        "import sys; from metastudio.console import LogWatcher; from metastudio.commands import run_sync; from metastudio.pipeline import Options\n"
+        "import sys; from metastudio.commands import run_sync; from metastudio.console import LogWatcher\n"
+        "from metastudio.pipeline import Options\n"
         "assert run_sync(Options(), LogWatcher()).error is None\n"
         "assert not any(name.startswith(('dbt.cli', 'dbt.adapters', 'altair', 'marimo')) for name in sys.modules)"
     )
