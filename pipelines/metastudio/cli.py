@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import logging
 import os
 import signal
@@ -35,7 +36,12 @@ def on_pipeline(command: Callable[..., Any]) -> Callable[..., Any]:
         from .pipeline import Options
 
         options = Options(**{name: given.pop(name) for name in ("pipeline", "destination", "dataset")})
-        return command(options=options, as_json=as_json, **given)
+        try:
+            return command(options=options, as_json=as_json, **given)
+        except MetaStudioError as error:
+            if as_json:
+                click.echo(json.dumps({"command": command.__name__, "ok": False, "error": error.as_dict()}))
+            raise
 
     folder = click.Path(exists=True, file_okay=False, path_type=Path)
     for option in (

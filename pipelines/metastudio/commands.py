@@ -80,9 +80,13 @@ def run_audit(options: Options, watcher: Watcher, *, repair: bool) -> Outcome:
 
         run.summary.mode = "audit"
         run.load(steps)
-        if not repair and audits[0].findings.differences:
+        findings = audits[0].findings
+        unexplained = [
+            item for item in audits[0].comparisons if not 0 <= item.api - item.destination <= len(findings.without_id)
+        ]
+        if not repair and (findings.differences or unexplained):
             raise IncompleteError(
-                f"{audits[0].findings.differences} jobs differ between the API and the destination.",
+                f"{findings.differences} jobs and {len(unexplained)} counts differ between the API and the destination.",
                 hint="Run metastudio audit without --dry-run to mend them.",
             )
 
@@ -109,12 +113,7 @@ def _run(command: str, options: Options, watcher: Watcher, work: Callable[[Pipel
         outcome.error = explain(error)
         if type(outcome.error) is MetaStudioError:
             log.debug("Where the unexpected error comes from:", exc_info=error)
-        outcome.summary.error = {
-            "code": outcome.error.code,
-            "message": outcome.error.message,
-            "request_id": outcome.error.request_id,
-            "hint": outcome.error.hint,
-        }
+        outcome.summary.error = outcome.error.as_dict()
     finally:
         outcome.summary.seconds = round(time.monotonic() - started, 3)
     return outcome

@@ -21,6 +21,7 @@ DATABASE = Path("metastudio.duckdb")
 STATE = Path(".demo")
 JOBS = 5_000
 QUOTA = 20
+SEED = 400  # not the default of `metastudio simulate`: another project, so that the two are never mixed
 A_DAY = 86_400
 
 
@@ -30,7 +31,7 @@ def run_demo() -> None:
     Raises:
         ConfigurationError: there is a metastudio.duckdb that is not the demo's.
     """
-    with Simulator(jobs=JOBS, days=400, seed=1) as sim:
+    with Simulator(jobs=JOBS, days=400, seed=SEED) as sim:
         _clear(sim.project_id)
         sim.switches.quota_per_second = QUOTA
         _configure(sim)
@@ -52,7 +53,9 @@ def _clear(project_id: str) -> None:
     """Remove what an earlier demo left, and only that."""
     if DATABASE.exists():
         with duckdb.connect(str(DATABASE), read_only=True) as connection:
-            projects = connection.sql("SELECT DISTINCT project_id FROM metastudio.digital_human_videos").fetchall()
+            projects = connection.sql(
+                "SELECT DISTINCT project_id FROM metastudio.metastudio.digital_human_videos"
+            ).fetchall()
         if projects != [(project_id,)]:
             raise ConfigurationError(
                 f"There is a {DATABASE} here that is not the demo's.",

@@ -34,6 +34,10 @@ class MetaStudioError(Exception):
         self.code = code
         self.request_id = request_id
 
+    def as_dict(self) -> dict[str, str | None]:
+        """Give the error as the JSON summary has it."""
+        return {"code": self.code, "message": self.message, "request_id": self.request_id, "hint": self.hint}
+
     def __str__(self) -> str:
         about = ", ".join(part for part in (self.code, self.request_id and f"X-Request-Id {self.request_id}") if part)
         return " ".join(part for part in (self.message, f"({about})" if about else "", self.hint) if part)

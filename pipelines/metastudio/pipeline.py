@@ -103,9 +103,20 @@ def open_pipeline(options: Options) -> dlt.Pipeline:
         os.environ.setdefault(name, value)
     os.environ.setdefault("DESTINATION__STAGING_DATASET_NAME_LAYOUT", f"%s_staging_{options.pipeline}")
     try:
-        return dlt.pipeline(options.pipeline, destination=options.destination, dataset_name=options.dataset)
+        destination = find_duckdb_file(options) if options.destination == "duckdb" else options.destination
+        return dlt.pipeline(options.pipeline, destination=destination, dataset_name=options.dataset)
     except (ConfigurationException, PipelineStepFailed, ValueError, ImportError) as error:
         raise explain(error) from None
+
+
+def find_duckdb_file(options: Options) -> Any:
+    """Give DuckDB with its file named from the working directory: dlt would go on using that of the pipeline's first run."""
+    configured: Any = dlt.secrets.get("destination.duckdb.credentials")
+    if configured is None:
+        return dlt.destinations.duckdb(str(Path(f"{options.pipeline}.duckdb").absolute()))
+    if isinstance(configured, str) and ":" not in configured:
+        return dlt.destinations.duckdb(str(Path(configured).absolute()))
+    return options.destination
 
 
 def read_state(pipeline: dlt.Pipeline) -> State:

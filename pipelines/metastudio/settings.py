@@ -4,11 +4,13 @@ as fall-back for credentials. No message of this module ever holds a setting's v
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from typing import Any
 
 import pendulum
@@ -23,6 +25,8 @@ from .api.auth import AccessKey, Password, Token
 from .api.regions import find_region, make_base_url
 from .errors import ConfigurationError
 from .extraction.protocol import Limits
+
+log = logging.getLogger("metastudio")
 
 SECTION = ("sources", "metastudio")
 EVERYTHING = "2000-01-01T00:00:00Z"
@@ -68,6 +72,7 @@ class Settings(BaseConfiguration):
     keep_signed_urls: bool = False
     max_rejected: int = 100
     schema_contract: str = "evolve"
+    build_models: bool = True
     retry_seconds: float = 120.0
     request_timeout_seconds: float = 30.0
 
@@ -126,6 +131,7 @@ def resolve_tenant(**overrides: Any) -> Tenant:
     Raises:
         ConfigurationError: a setting is missing, of the wrong type or out of bounds.
     """
+    warn_of_unknown_settings()
     try:
         settings = resolve_configuration(Settings(), sections=SECTION, explicit_value=overrides or None)
     except ConfigurationException as error:
@@ -134,6 +140,17 @@ def resolve_tenant(**overrides: Any) -> Tenant:
             hint="See the list of settings and their types in the README.",
         ) from None
     return check_settings(settings)
+
+
+def warn_of_unknown_settings() -> None:
+    """Say which variables of the environment look like settings but are none: a misspelled one would be left out in silence."""
+    prefix = "SOURCES__METASTUDIO__"
+    known = [field.name.upper() for field in fields(Settings)]
+    for name in sorted(os.environ):
+        setting = name.removeprefix(prefix).partition("__")[0]
+        if name.startswith(prefix) and setting not in known:
+            near = get_close_matches(setting, known, 1)
+            log.warning("There is no setting %s%s", name, f"; did you mean {prefix}{near[0]}?" if near else ".")
 
 
 def _name_setting(error: ConfigurationException) -> str:

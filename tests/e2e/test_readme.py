@@ -77,9 +77,7 @@ def test_the_settings_listed_are_the_settings_there_are():
             r"`([a-z_]+)`", "\n".join(line.split("|")[1] for line in table.splitlines() if line.startswith("| `"))
         )
     )
-    assert listed | {"credentials"} == {field.name for field in fields(Settings) if not field.name.startswith("_")} | {
-        "build_models"
-    }
+    assert listed | {"credentials"} == {field.name for field in fields(Settings) if not field.name.startswith("_")}
 
 
 def test_the_commands_listed_are_the_commands_there_are():

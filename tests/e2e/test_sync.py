@@ -424,3 +424,43 @@ def test_new_jobs_of_the_very_second_of_the_sync_are_not_lost(sim, settings, run
 
     assert run("sync").code == 0
     assert held_rows(query) == shown_rows(sim)
+
+
+def test_the_file_is_the_one_in_the_working_directory_whatever_ran_before(sim, settings, run, folder, monkeypatch):
+    monkeypatch.delenv("DESTINATION__DUCKDB__CREDENTIALS")
+    for name in ("one", "other"):
+        (folder / name).mkdir()
+        monkeypatch.chdir(folder / name)
+        ended = run("sync", "--json")
+        assert (ended.code, ended.json["mode"]) == (0, "backfill")
+        assert (folder / name / "metastudio.duckdb").exists()
+        assert run("audit").code == 0
+    monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", "../one/metastudio.duckdb")
+    assert run("sync", "--json").json["mode"] == "changes"
+    assert not (folder / "one" / "one").exists()
+
+
+def test_the_audit_shows_the_figures_from_before_it_mended(sim, settings, run):
+    run("sync")
+    gone = [job["job_id"] for job in sim.tenant.visible() if job["state"] == "SUCCEED"][:3]
+    for job_id in gone:
+        sim.tenant.vanish(job_id)
+
+    lines = run("audit").out.splitlines()
+
+    assert [line.split()[-1] for line in lines if line.startswith(("jobs in all", "SUCCEED"))] == ["differs", "differs"]
+    assert all(line.split()[-1] == "equal" for line in lines if line.startswith(("FAILED", "BLOCK", "CANCELED")))
+
+
+def test_a_misspelled_setting_is_pointed_out(settings, run, monkeypatch, caplog):
+    monkeypatch.setenv("SOURCES__METASTUDIO__REGOIN", "cn-east-3")
+    run("check")
+    assert "did you mean SOURCES__METASTUDIO__REGION?" in caplog.text
+
+
+@pytest.mark.parametrize("command", ["status", "report"])
+def test_reading_commands_give_their_errors_as_json_too(settings, run, command):
+    ended = run(command, "--json")
+
+    assert (ended.code, ended.json["ok"]) == (2, False)
+    assert "metastudio sync first" in ended.json["error"]["hint"]

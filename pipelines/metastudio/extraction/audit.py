@@ -83,11 +83,13 @@ class Audit:
         Raises:
             IncompleteError: a difference stays after all rounds, or a differing window could not be read whole.
         """
-        for state in [None, *sorted(name for name in await self.run.known.counts() if name is not None)]:
+        before = Counter(await self.run.known.counts(self.run.limits.start_date))
+        for state in [None, *sorted(name for name in before if name is not None)]:
             for number in range(ROUNDS + 1):
                 compared = await self._compare(state)
                 if number == 0:
-                    self.comparisons.append(compared)
+                    held = before.total() if state is None else before[state]
+                    self.comparisons.append(Comparison(state, compared.api, held))
                 if compared.api - compared.destination == self._explain(state):
                     break
                 if number and not self.repair:

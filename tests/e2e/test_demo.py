@@ -1,0 +1,34 @@
+"""The demo runs from end to end, and again over its own file, but over nobody else's."""
+
+from __future__ import annotations
+
+import duckdb
+from metastudio import demo
+
+
+def test_the_demo_ends_with_the_report_and_can_be_run_again(run, folder):
+    ended = run("demo")
+
+    assert ended.code == 0, ended.err
+    assert "sync done (backfill)" in ended.out
+    assert "marked as deleted" in ended.out
+    with duckdb.connect(str(folder / "metastudio.duckdb"), read_only=True) as connection:
+        (project_id,) = connection.sql(
+            "SELECT DISTINCT project_id FROM metastudio.metastudio.digital_human_videos"
+        ).fetchone()
+    demo._clear(project_id)
+    assert not (folder / "metastudio.duckdb").exists()
+
+
+def test_the_demo_leaves_a_file_that_is_not_its_own_alone(run, folder):
+    with duckdb.connect(str(folder / "metastudio.duckdb")) as connection:
+        connection.execute(
+            "CREATE SCHEMA metastudio; CREATE TABLE metastudio.metastudio.digital_human_videos (project_id TEXT)"
+        )
+        connection.execute("INSERT INTO metastudio.metastudio.digital_human_videos VALUES ('ours')")
+
+    ended = run("demo")
+
+    assert ended.code == 2
+    assert "not the demo's" in ended.err
+    assert (folder / "metastudio.duckdb").exists()
