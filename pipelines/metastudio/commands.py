@@ -37,7 +37,7 @@ def run_sync(options: Options, watcher: Watcher) -> Outcome:
         run.load(lambda reading: sync(reading, run.state))
         with run.pipeline.sql_client():  # opened once for both: opening a DuckDB file costs more than to ask it
             write_comments(run.pipeline)
-            outdated = has_outdated_models(run.pipeline)
+            outdated = run.tenant.build_models and has_outdated_models(run.pipeline)
         if outdated:
             build_outdated(run.pipeline)
 

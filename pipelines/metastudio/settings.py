@@ -110,6 +110,7 @@ class Tenant:
     keep_signed_urls: bool
     max_rejected: int
     schema_contract: str
+    build_models: bool
     retry_seconds: float
     request_timeout_seconds: float
 
@@ -201,6 +202,7 @@ def check_settings(settings: Settings) -> Tenant:
         keep_signed_urls=settings.keep_signed_urls,
         max_rejected=settings.max_rejected,
         schema_contract=settings.schema_contract,
+        build_models=settings.build_models,
         retry_seconds=settings.retry_seconds,
         request_timeout_seconds=settings.request_timeout_seconds,
     )

@@ -464,3 +464,45 @@ def test_reading_commands_give_their_errors_as_json_too(settings, run, command):
 
     assert (ended.code, ended.json["ok"]) == (2, False)
     assert "metastudio sync first" in ended.json["error"]["hint"]
+
+
+def test_memory_and_state_do_not_grow_with_the_history(sim, settings, folder, monkeypatch):
+    from metastudio.commands import run_sync
+    from metastudio.console import LogWatcher
+    from metastudio.pipeline import Options, open_pipeline
+
+    held = []
+
+    class Watcher(LogWatcher):
+        def loaded(self, summary, chunk):
+            held.append(len(chunk.rows) + len(chunk.seen) + len(chunk.rejected))
+
+    monkeypatch.setenv("SOURCES__METASTUDIO__CHUNK_ROWS", "100")
+    monkeypatch.setenv("SOURCES__METASTUDIO__MAX_ROWS_PER_WINDOW", "100")
+    assert run_sync(Options(), Watcher()).error is None
+
+    assert len(held) > 5
+    assert not any(held)
+    assert (folder / "state" / "pipelines" / "metastudio" / "state.json").stat().st_size < 20_000
+    with open_pipeline(Options()).sql_client() as client:
+        assert client.execute_sql("SELECT current_setting('memory_limit')") == [("76.2 MiB",)]
+
+
+def test_a_package_that_a_kill_left_both_extracted_and_normalised_is_loaded_by_the_next_sync(
+    sim, settings, run, query, monkeypatch
+):
+    from dlt.common.storages.load_package import PackageStorage
+
+    remove = PackageStorage.delete_package
+
+    def die(self, load_id, not_exists_ok=False):
+        if not not_exists_ok:  # the extracted package, after the normalised one was renamed into place
+            raise RuntimeError("killed between the two")
+        remove(self, load_id, not_exists_ok)
+
+    with monkeypatch.context() as killed:
+        killed.setattr(PackageStorage, "delete_package", die)
+        assert run("sync").code == 1
+    assert run("sync").code == 0
+
+    assert held_rows(query) == shown_rows(sim)

@@ -21,13 +21,8 @@ def is_current(models: Models) -> bool:
 
 
 def has_outdated_models(pipeline: dlt.Pipeline) -> bool:
-    """Tell whether a sync should build the models: they run on its destination, and are missing, of another version, or do not work.
-
-    The setting `sources.metastudio.build_models` (default true) leaves them to somebody else where it is false.
-    """
-    if dlt.config.get("sources.metastudio.build_models", bool) is False or find_adapter(pipeline) is None:
-        return False
-    return not is_current(Models(pipeline))
+    """Tell whether the models are to be built: they run on this destination, and are missing, of another version, or do not work."""
+    return find_adapter(pipeline) is not None and not is_current(Models(pipeline))
 
 
 def build_outdated(pipeline: dlt.Pipeline) -> None:
