@@ -500,6 +500,9 @@ def test_a_package_that_a_kill_left_both_extracted_and_normalised_is_loaded_by_t
             raise RuntimeError("killed between the two")
         remove(self, load_id, not_exists_ok)
 
+    run("sync")  # without any load before, dlt begins anew
+    sim.clock.advance(3600)
+    sim.tenant.update(sim.tenant.visible()[0]["job_id"], asset_name="changed")
     with monkeypatch.context() as killed:
         killed.setattr(PackageStorage, "delete_package", die)
         assert run("sync").code == 1
