@@ -6,10 +6,10 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-
-import dlt
+from functools import partial
 
 from .comments import write_comments
+from .destination import Destination
 from .errors import ConfigurationError, IncompleteError, MetaStudioError
 from .extraction.audit import Audit
 from .extraction.backfill import read_chunks
@@ -74,21 +74,20 @@ class Outcomes:
 def run_sync(options: Options, watcher: Watcher, *, upkeep: bool = True) -> Outcome:
     """Bring the destination up to date; without `upkeep`, the tables alone."""
 
-    def work(run: PipelineRun) -> None:
+    def work(run: PipelineRun) -> Callable[[], None] | None:
         run.load(lambda reading: sync(reading, run.state))
-        if upkeep:
-            keep_up(run.pipeline, models=run.tenant.build_models)
+        return look_after(run.destination, models=run.tenant.build_models) if upkeep else None
 
     return _run("sync", options, watcher, work)
 
 
-def keep_up(pipeline: dlt.Pipeline, *, models: bool) -> None:
-    """Write the tables' descriptions and build the reporting models, where these are missing or of another version."""
-    with pipeline.sql_client():  # opened once for both: opening a DuckDB file costs more than to ask it
-        write_comments(pipeline)
-        outdated = models and has_outdated_models(pipeline)
-    if outdated:
-        build_outdated(pipeline)
+def look_after(destination: Destination, *, models: bool) -> Callable[[], None] | None:
+    """Write the tables' descriptions where they are missing; give what builds the reporting models where these are missing or outdated.
+
+    It is to be called when the destination is closed: dbt opens it in its own way.
+    """
+    write_comments(destination)
+    return partial(build_outdated, destination.pipeline) if models and has_outdated_models(destination) else None
 
 
 def run_backfill(options: Options, watcher: Watcher, since: str, until: str | None) -> Outcome:
@@ -142,16 +141,21 @@ def run_audit(options: Options, watcher: Watcher, *, repair: bool) -> Outcome:
     return outcome
 
 
-def _run(command: str, options: Options, watcher: Watcher, work: Callable[[PipelineRun], None]) -> Outcome:
-    """Do a command's work as the only run of its pipeline, and sum it up, whatever happens."""
+def _run(
+    command: str, options: Options, watcher: Watcher, work: Callable[[PipelineRun], Callable[[], None] | None]
+) -> Outcome:
+    """Do a command's work as the only run of its pipeline, then what it leaves to do, and sum it up, whatever happens."""
     outcome = Outcome(Summary(command=command))
     started = time.monotonic()
     try:
         tenant = resolve_tenant(options.tenant)
         with lock_pipeline(options):
             run = PipelineRun(outcome.summary, options, watcher, tenant)
-            run.prepare()
-            work(run)
+            with run.destination.opened():
+                run.prepare()
+                rest = work(run)
+            if rest is not None:
+                rest()
         outcome.summary.ok = True
     except Exception as error:
         for cause in find_causes(error):

@@ -50,7 +50,7 @@ class LogWatcher:
             f"{summary.rows_read:,} rows read" + (f" of {chunk.expected_rows:,}" if chunk.expected_rows else ""),
             f"{summary.rows_read / seconds:,.0f} rows/s",
             count(requests, "request"),
-            f"{requests / seconds / self._tenant.requests_per_second:.0%} of the quota",
+            f"{requests / max(seconds, 1) / self._tenant.requests_per_second:.0%} of the quota",
         ]
         if client and client.stats.throttled:
             parts.append(f"{client.stats.throttled:,} throttled, pace now {client.pace:.1f} requests/s")

@@ -5,18 +5,28 @@ Answers of a destination without tables are those of empty ones.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dlt
-import pyarrow as pa
 from dlt.common.schema.typing import PIPELINE_STATE_TABLE_NAME
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
+from dlt.destinations.sql_client import SqlClientBase
 
 from .background import Background
-from .rows import SETTLED_STATES
+from .rows import SETTLED_STATES, Row
 from .schema import REJECTED, STATES, VIDEOS, WINDOWS
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Client = SqlClientBase[Any]
+_TRIED = {"dlt.destinations.duckdb", "dlt.destinations.postgres"}
+_COMPARED = 100
+"""Rows that are compared with what is held, at most: those of a page."""
+_FIELDS = [name for name in Row._fields if name not in ("updated", "extra")]
 
 _TABLES = {
     "videos": VIDEOS,
@@ -31,20 +41,44 @@ class Destination:
     """The tables of one tenant in a pipeline's dataset: a project's, or what was synced there for one app user."""
 
     def __init__(
-        self, pipeline: dlt.Pipeline | Callable[[], dlt.Pipeline], project_id: str, app_user_id: str | None = None
+        self, pipeline: dlt.Pipeline | Callable[[], dlt.Pipeline], project_id: str = "", app_user_id: str | None = None
     ) -> None:
         self._given = pipeline
         self.project_id = project_id
         self._own = "project_id = %s" + (" AND app_user_id = %s" if app_user_id else "")
         self._params = (project_id, app_user_id) if app_user_id else (project_id,)
+        self._client: Client | None = None
 
     @property
-    def _pipeline(self) -> dlt.Pipeline:
+    def pipeline(self) -> dlt.Pipeline:
         return self._given if isinstance(self._given, dlt.Pipeline) else self._given()
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Ask over one connection meanwhile, where that is what costs: DuckDB rewrites its file whenever the last one closes."""
+        if self.pipeline.destination.destination_type != "dlt.destinations.duckdb":
+            yield
+            return
+        with self.pipeline.sql_client() as self._client:
+            try:
+                yield
+            finally:
+                self._client = None
+
+    @contextmanager
+    def connect(self) -> Iterator[Client]:
+        """Give a client to ask with: the one that is open, or a new one."""
+        if self._client is not None:
+            yield self._client
+            return
+        with self.pipeline.sql_client() as client:
+            yield client
 
     def rows(self, jobs: Sequence[tuple[str, datetime]]) -> pa.Table:
         """Give the rows of jobs as they are held."""
-        with self._pipeline.sql_client() as client:
+        import pyarrow as pa
+
+        with self.connect() as client:
             marks = ", ".join(["%s"] * len(jobs))
             sql = f"SELECT * FROM {client.make_qualified_table_name(VIDEOS)} WHERE project_id = %s AND job_id IN ({marks})"
             with client.execute_query(sql, self.project_id, *(job_id for job_id, _ in jobs)) as cursor:
@@ -56,13 +90,40 @@ class Destination:
 
     def query_named(self, sql: str, *params: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Run a query as `query` does, and give the names of its columns too."""
-        with self._pipeline.sql_client() as client:
+        with self.connect() as client:
             names = {short: client.make_qualified_table_name(name) for short, name in _TABLES.items()}
             try:
                 with client.execute_query(sql.format(**names), *params) as cursor:
                     return [column[0] for column in cursor.description], [tuple(row) for row in cursor.fetchall()]
             except DatabaseUndefinedRelation:
                 return [], []
+
+    def holds(self, rows: Sequence[Row]) -> bool:
+        """Tell whether the jobs are held exactly as these rows show them, so that there is nothing to load."""
+        if not rows:
+            return True
+        if len(rows) > _COMPARED or any(row.extra for row in rows):
+            return False
+        marks = ", ".join(["%s"] * len(rows))
+        held = self.query(
+            f"SELECT {', '.join(_FIELDS)} FROM {{videos}} WHERE {self._own} AND deleted_at IS NULL AND job_id IN ({marks})",
+            *self._params,
+            *(row.job_id for row in rows),
+        )
+        return set(held) == {row[: len(_FIELDS)] for row in rows}
+
+    def add_windows(self, columns: Mapping[str, Sequence[Any]]) -> bool:
+        """Add lines to the ledger by themselves, without a load package; False where that is not known to work."""
+        if self.pipeline.destination.destination_type not in _TRIED:
+            return False
+        with self.connect() as client:
+            names = ", ".join(client.escape_column_name(name) for name in columns)
+            marks = ", ".join(["%s"] * len(columns))
+            for line in zip(*columns.values(), strict=True):
+                client.execute_sql(
+                    f"INSERT INTO {client.make_qualified_table_name(WINDOWS)} ({names}) VALUES ({marks})", *line
+                )
+        return True
 
     def count_rows(self, table: str) -> int:
         """Count the project's rows in a raw table."""
@@ -73,13 +134,13 @@ class Destination:
     def state_version(self) -> int:
         """Give the version of the pipeline's state that was committed here last; 0 where none was."""
         rows = self.query(
-            "SELECT max(version) FROM {pipeline_state} WHERE pipeline_name = %s", self._pipeline.pipeline_name
+            "SELECT max(version) FROM {pipeline_state} WHERE pipeline_name = %s", self.pipeline.pipeline_name
         )
         return int(rows[0][0] or 0) if rows else 0
 
     def name_app_user(self) -> None:
         """Write the app user into the rows of schema version 1, which had no column for it."""
-        with self._pipeline.sql_client() as client:
+        with self.connect() as client:
             for table in (VIDEOS, WINDOWS):
                 name = client.make_qualified_table_name(table)
                 client.execute_sql(f"ALTER TABLE {name} ADD COLUMN IF NOT EXISTS app_user_id varchar")
@@ -98,7 +159,7 @@ class Destination:
 
     def count_pending(self) -> int:
         """Count the load packages that a killed run left behind; the next run loads them."""
-        return len(self._pipeline.list_extracted_load_packages()) + len(self._pipeline.list_normalized_load_packages())
+        return len(self.pipeline.list_extracted_load_packages()) + len(self.pipeline.list_normalized_load_packages())
 
     def open_jobs(self, before: datetime) -> list[tuple[str, datetime | None]]:
         """Give job_id and create_time of the live jobs created before a time, or at an unknown one, that are not settled."""

@@ -5,9 +5,10 @@ Column names are the API's own words; times are timestamps in UTC. Knows nothing
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import pyarrow as pa
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 SCHEMA_VERSION = 2
 """Version of the raw tables, kept in the pipeline's state; raised when a release adds a column or changes what one means."""
@@ -17,13 +18,13 @@ STATES = "digital_human_video_states"
 WINDOWS = "extraction_windows"
 REJECTED = "rejected_records"
 
-_ARROW = {
-    "text": pa.string(),
-    "timestamp": pa.timestamp("us", tz="UTC"),
-    "double": pa.float64(),
-    "bigint": pa.int64(),
-    "bool": pa.bool_(),
-}
+
+class Origin(NamedTuple):
+    """Where the rows of a tenant come from, as its tables say in each row."""
+
+    project_id: str
+    region: str
+    app_user_id: str | None
 
 
 class Column(NamedTuple):
@@ -62,8 +63,17 @@ class Table(NamedTuple):
 
     def arrow_schema(self) -> pa.Schema:
         """Give the columns as the one Arrow schema that every batch of this table is built on."""
+        import pyarrow as pa  # here: a sync that finds nothing to load does without
+
+        types = {
+            "text": pa.string(),
+            "timestamp": pa.timestamp("us", tz="UTC"),
+            "double": pa.float64(),
+            "bigint": pa.int64(),
+            "bool": pa.bool_(),
+        }
         return pa.schema(
-            [pa.field(column.name, _ARROW[column.data_type], nullable=column.nullable) for column in self.columns]
+            [pa.field(column.name, types[column.data_type], nullable=column.nullable) for column in self.columns]
         )
 
 

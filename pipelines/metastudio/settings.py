@@ -26,6 +26,7 @@ from .api.auth import AccessKey, Password, Token
 from .api.regions import find_region, make_base_url
 from .errors import ConfigurationError
 from .extraction.protocol import Limits
+from .schema import Origin
 
 log = logging.getLogger("metastudio")
 
@@ -117,6 +118,11 @@ class Tenant:
     build_models: bool
     retry_seconds: float
     request_timeout_seconds: float
+
+    @property
+    def origin(self) -> Origin:
+        """What the tables say in each row of where it comes from."""
+        return Origin(self.project_id, self.region, self.app_user_id)
 
     @property
     def identity(self) -> dict[str, str | None]:

@@ -8,27 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
 
 from .extraction.protocol import Chunk
+from .ledger import make_ledger
 from .rows import Rejected, Row, write_json
-from .schema import REJECTED, REJECTED_TABLE, STATES, STATES_TABLE, VIDEOS, VIDEOS_TABLE, WINDOWS, WINDOWS_TABLE, Table
+from .schema import (
+    REJECTED,
+    REJECTED_TABLE,
+    STATES,
+    STATES_TABLE,
+    VIDEOS,
+    VIDEOS_TABLE,
+    WINDOWS,
+    WINDOWS_TABLE,
+    Origin,
+    Table,
+)
 
 _ROW_FIELDS = [name for name in Row._fields if name not in ("updated", "extra")]
 _ARROW = {"text": pa.string(), "json": pa.string(), "double": pa.float64(), "bool": pa.bool_()}
 DLT_TYPE = b"dlt_type"
 """Key of the metadata of a field that nobody declared: its dlt type, which Arrow alone does not tell."""
 _OWN = frozenset(VIDEOS_TABLE.names)
-
-
-class Origin(NamedTuple):
-    """Where the rows of a tenant come from, as its tables say in each row."""
-
-    project_id: str
-    region: str
-    app_user_id: str | None
 
 
 def make_tables(
@@ -43,7 +47,7 @@ def make_tables(
     return {
         VIDEOS: make_videos(chunk.rows, origin, column_types),
         STATES: _make_states(chunk.seen, origin.project_id),
-        WINDOWS: _make_windows(chunk, origin, run_id, first_window),
+        WINDOWS: _make_table(WINDOWS_TABLE, make_ledger(chunk.windows, origin, run_id, first_window)),
         REJECTED: _make_rejected(chunk.rejected, origin.project_id),
     }
 
@@ -90,20 +94,6 @@ def _make_states(seen: Sequence[Row], project_id: str) -> pa.Table:
         STATES_TABLE,
         {"project_id": [project_id] * len(job_ids), "job_id": job_ids, "state": names, "lastupdate_time": times},
     )
-
-
-def _make_windows(chunk: Chunk, origin: Origin, run_id: str, first_window: int) -> pa.Table:
-    size = len(chunk.windows)
-    data: dict[str, Sequence[Any]] = {
-        "run_id": [run_id] * size,
-        "window": range(first_window, first_window + size),
-        "project_id": [origin.project_id] * size,
-        "app_user_id": [origin.app_user_id] * size,
-    }
-    for column in WINDOWS_TABLE.names:
-        if column not in data:
-            data[column] = [getattr(record, column) for record in chunk.windows]
-    return _make_table(WINDOWS_TABLE, data)
 
 
 def _make_rejected(rejected: Sequence[Rejected], project_id: str) -> pa.Table:

@@ -15,8 +15,9 @@ from logging import LogRecord
 
 from dlt.destinations.exceptions import DestinationConnectionError
 
-from .commands import Outcome, Outcomes, keep_up, run_sync
+from .commands import Outcome, Outcomes, look_after, run_sync
 from .console import LogWatcher
+from .destination import Destination
 from .errors import BusyError, ConfigurationError, MetaStudioError
 from .pipeline import Options, lock_pipeline, open_pipeline
 from .settings import Tenant, list_tenants, resolve_tenant, resolve_tenants_at_once
@@ -53,7 +54,11 @@ def sync_tenants(options: Options, watcher: LogWatcher) -> Outcome | Outcomes:
 def _keep_up(options: Options) -> None:
     try:
         with lock_pipeline(options):
-            keep_up(open_pipeline(options), models=resolve_tenant(options.tenant).build_models)
+            destination = Destination(open_pipeline(options))
+            with destination.opened():
+                build = look_after(destination, models=resolve_tenant(options.tenant).build_models)
+            if build is not None:
+                build()
     except BusyError:
         log.info("Descriptions and reporting models are left to the run that is under way.")
 
@@ -93,9 +98,8 @@ def _hold_open(options: Options) -> Iterator[None]:
     Where it cannot be opened at all, each tenant says so.
     """
     with ExitStack() as stack:
-        if options.destination == "duckdb":
-            with suppress(DestinationConnectionError, MetaStudioError):
-                stack.enter_context(open_pipeline(options).sql_client())
+        with suppress(DestinationConnectionError, MetaStudioError):
+            stack.enter_context(Destination(open_pipeline(options)).opened())
         yield
 
 

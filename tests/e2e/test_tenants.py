@@ -273,7 +273,9 @@ def test_a_misspelled_setting_of_a_tenant_is_told_of(company, run, monkeypatch, 
 
 def test_what_tenants_share_is_looked_after_once(company, monkeypatch):
     calls = []
-    monkeypatch.setattr(tenants, "keep_up", lambda pipeline, *, models: calls.append((pipeline.pipeline_name, models)))
+    monkeypatch.setattr(
+        tenants, "look_after", lambda destination, *, models: calls.append((destination.pipeline.pipeline_name, models))
+    )
     monkeypatch.setenv(f"{SECTION}BERLIN__CREDENTIALS__SECRET_KEY", "wrong")
 
     sync_tenants(Options(), LogWatcher())

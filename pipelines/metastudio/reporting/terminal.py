@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..console import write_json, write_out
+from ..destination import Destination
 from ..errors import ConfigurationError
 from ..failures import explain
 from ..pipeline import Options, lock_pipeline, open_pipeline, open_synced
@@ -50,7 +51,7 @@ def _show(options: Options, *, as_json: bool, html: Path | None) -> None:
 
 
 def _open_models(options: Options) -> Models:
-    models = Models(open_pipeline(options))
+    models = Models(Destination(open_pipeline(options)))
     if not is_current(models):
         with lock_pipeline(options):
             renew_models(models.pipeline)
