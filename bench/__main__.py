@@ -9,7 +9,10 @@ from __future__ import annotations
 import argparse
 import logging
 import shutil
+import sys
 import time
+
+from filelock import FileLock, Timeout
 
 from . import environments
 from .chart import draw
@@ -57,6 +60,17 @@ def measure(parts: list[str], sizes: Sizes, store: Store, rounds: int, *, again:
             log.info("%s: round %d of %d, %.0f s", part, number, rounds, time.monotonic() - started)
 
 
+def measure_alone(parts: list[str], sizes: Sizes, store: Store, rounds: int, *, again: bool) -> None:
+    """Measure while no other bench of this folder does; what a killed one left behind is removed."""
+    BENCH.mkdir(exist_ok=True)
+    try:
+        with FileLock(BENCH / ".lock", timeout=0):
+            shutil.rmtree(WORK, ignore_errors=True)
+            measure(parts, sizes, store, rounds, again=again)
+    except Timeout:
+        sys.exit("Another make bench is under way in this folder.")
+
+
 def main() -> None:
     """Run the parts asked for, all by default, and write the page."""
     parser = argparse.ArgumentParser(prog="make bench", description="Measures this project beside its peers.")
@@ -68,12 +82,12 @@ def main() -> None:
     if unknown := set(options.parts) - {*PARTS, "report"}:
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    shutil.rmtree(WORK, ignore_errors=True)
     sizes, rounds = (QUICK, 1) if options.quick else (FULL, LEAST_ROUNDS)
     store = Store(RESULTS / "quick" if options.quick else RESULTS)
     page, chart = (BENCH / "quick" / PAGE.name, BENCH / "quick" / CHART.name) if options.quick else (PAGE, CHART)
     parts = [part for part in PARTS if part in options.parts or not options.parts]
-    measure(parts, sizes, store, options.rounds or rounds, again=options.again)
+    if parts:
+        measure_alone(parts, sizes, store, options.rounds or rounds, again=options.again)
     page.parent.mkdir(parents=True, exist_ok=True)
     draw(store.figures(), sizes, chart)
     write(store, sizes, page)

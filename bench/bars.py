@@ -38,7 +38,7 @@ def judge_bars(figures: Figures, sizes: Sizes) -> list[Bar]:
 
 def _rows(figures: Figures) -> list[Bar]:
     wrong = [figures.most("sync", "changes", OURS, name) for name in ("stale", "missing")]
-    total = None if None in wrong else float(sum(one for one in wrong if one is not None))
+    total = None if None in wrong else int(sum(one for one in wrong if one is not None))
     return [_bar("Late updates and new jobs: rows stale or missing", "0", total, lambda value: value == 0)]
 
 

@@ -32,7 +32,7 @@ def draw(figures: Figures, sizes: Sizes, path: Path) -> None:
         rows.append(
             alt.hconcat(
                 _bars(figures, "initial 0 ms", "cpu", f"CPU seconds, {sizes.small:,} jobs, no latency", labels=True),
-                _bars(figures, "initial 50 ms", "wall", "wall seconds at 50 ms", labels=False),
+                _bars(figures, "initial 50 ms", "wall", "Wall seconds at 50 ms", labels=False),
                 spacing=24,
             )
         )
@@ -59,10 +59,11 @@ CONFIG: dict[str, Any] = {
     },
 }
 GROWTH = (
-    ("cpu", 1, "backfill CPU, seconds"),
-    ("memory", 1_000_000, "backfill peak memory, MB"),
-    ("wall", 1, "idle sync wall, seconds"),
+    ("backfill", "cpu", 1, "This project: backfill CPU, seconds", "log"),
+    ("backfill", "memory", 1_000_000, "backfill peak memory, MB", "linear"),
+    ("idle", "cpu", 1, "idle sync CPU, seconds", "linear"),
 )
+"""What the lines show: step, figure, unit, title, scale."""
 
 
 def _colour(name: str) -> str:
@@ -78,7 +79,7 @@ def _bars(figures: Figures, step: str, name: str, title: str, *, labels: bool) -
         if (value := figures.median("sync", step, peer.name, name)) is not None
     ]
     order = [peer.title for peer in PEERS_BY_NAME.values()]
-    axis = alt.Axis(title=None, labelLimit=320, ticks=False, domain=False) if labels else None
+    axis = alt.Axis(title=None, labelLimit=320, labelPadding=8, ticks=False, domain=False) if labels else None
     bars = (
         alt.Chart(alt.Data(values=data), title=title, width=230, height=28 * len(data))
         .mark_bar(height=16)
@@ -91,20 +92,22 @@ def _bars(figures: Figures, step: str, name: str, title: str, *, labels: bool) -
     return bars + bars.mark_text(align="left", dx=4, fontSize=12).encode(text="text:N", color=alt.value(INK))
 
 
-def _line(figures: Figures, name: str, unit: int, title: str) -> Any:
-    kind = title.split()[0]
+def _line(figures: Figures, kind: str, name: str, unit: int, title: str, scale: str) -> Any:
     data = [
         {"jobs": int(step.split()[1]), "value": value / unit}
         for step in figures.steps("growth", f"{kind} ")
         if (value := figures.median("growth", step, OURS.name, name)) is not None
     ]
     axis = alt.Axis(title="jobs", format="~s", grid=False, values=[one["jobs"] for one in data])
+    figure, ticks = alt.Scale(zero=True), alt.Axis(tickCount=4)
+    if scale == "log":
+        figure, ticks = alt.Scale(type="log", nice=True), alt.Axis(values=[0.1, 1, 10, 100, 1_000])
     return (
         alt.Chart(alt.Data(values=data), title=title, width=200, height=150)
         .mark_line(point={"color": OUR_COLOUR, "size": 45}, color=OUR_COLOUR)
         .encode(
             x=alt.X("jobs:Q", scale=alt.Scale(type="log"), axis=axis),
-            y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=4)),
+            y=alt.Y("value:Q", title=None, scale=figure, axis=ticks),
         )
     )
 

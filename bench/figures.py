@@ -21,7 +21,9 @@ class Ratio:
 
 
 def show(value: float) -> str:
-    """A figure to about three digits."""
+    """A figure to about three digits; a whole number that is given as one stays one."""
+    if isinstance(value, int):
+        return f"{value:,}"
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"

@@ -221,21 +221,17 @@ def make_ceiling(figures: Figures) -> str:
     rows = []
     for step in figures.steps("ceiling", "ceiling "):
         pages = figures.median("ceiling", step, "bare", "pages_per_second")
-        rows.append([f"{step.split()[1]} connections, bare client", count(pages), "–"])
-    for part, step in (("large", "initial 0 ms"), ("sync", "initial 0 ms"), ("growth", "backfill 1000000")):
+        rows.append([f"bare client, connections: {step.split()[1]}", count(pages), "–"])
+    for part, step in (("large", "initial 0 ms"), ("sync", "initial 0 ms")):
         for peer in _measured(figures, part, step):
             records = [one for one in figures.records(part, step, peer.name) if not one["exit"]]
             if records:
                 best = max(records, key=lambda one: one["requests"] / one["wall"])
                 share = f"{100 * best['server_cpu'] / best['wall']:.0f} %"
-                title = f"{_jobs_of(part)}: {peer.title}"
+                title = f"{'large' if part == 'large' else 'small'} tenant, initial sync: {peer.title}"
                 rows.append([title, count(best["requests"] / best["wall"]), share])
     head = ("", "pages a second", "simulator busy")
     return "## The simulator's own ceiling\n\n" + make_table(head, rows) if rows else ""
-
-
-def _jobs_of(part: str) -> str:
-    return {"large": "large tenant", "sync": "small tenant", "growth": "longest history"}[part]
 
 
 def make_peers(absent: dict[str, str]) -> str:

@@ -10,7 +10,8 @@ import orjson
 
 LIST = f"{os.environ['BENCH_URL']}/v1/{os.environ['BENCH_PROJECT_ID']}/digital-human-videos"
 AT_A_TIME = 16
-OVERLAP_ROWS = 100
+BATCH = 100
+AHEAD = 2
 
 
 class Pages:
@@ -33,7 +34,7 @@ class Pages:
             return await answer.read()
 
     async def read_all(self) -> AsyncIterator[list[bytes]]:
-        """All pages in order of creation, in batches of 100."""
+        """All pages in order of creation, in batches of 100; the next ones are on their way while one is loaded."""
         first = await self.fetch(0, sort_key="create_time")
         offsets = list(range(100, orjson.loads(first)["count"], 100))
         gate = asyncio.Semaphore(AT_A_TIME)
@@ -42,9 +43,13 @@ class Pages:
             async with gate:
                 return await self.fetch(offset, sort_key="create_time")
 
+        batches = [offsets[start : start + BATCH] for start in range(0, len(offsets), BATCH)]
+        coming = [asyncio.gather(*map(fetch, batch)) for batch in batches[:AHEAD]]
         yield [first]
-        for start in range(0, len(offsets), 100):
-            yield list(await asyncio.gather(*map(fetch, offsets[start : start + 100])))
+        for number in range(len(batches)):
+            bodies = await coming.pop(0)
+            coming += [asyncio.gather(*map(fetch, batch)) for batch in batches[number + AHEAD : number + AHEAD + 1]]
+            yield bodies
 
     async def read_changes(self, since: str) -> AsyncIterator[list[bytes]]:
         """The pages by update time, newest first, until one reaches back to `since`."""

@@ -18,15 +18,18 @@ MERGE = """MERGE INTO jobs USING (SELECT DISTINCT ON (job_id) * FROM batch ORDER
 WHEN MATCHED THEN UPDATE WHEN NOT MATCHED THEN INSERT"""
 
 
+def load(database: duckdb.DuckDBPyConnection, bodies: list[bytes]) -> None:
+    jobs = [job for body in bodies for job in orjson.loads(body)["jobs"]]
+    database.register("batch", pa.Table.from_pylist(jobs, SCHEMA))
+    database.execute(MERGE)
+
+
 async def main() -> None:
     database = duckdb.connect("jobs.duckdb")
-    empty = SCHEMA.empty_table()
-    database.register("batch", empty)
+    database.register("batch", SCHEMA.empty_table())
     database.execute("CREATE TABLE IF NOT EXISTS jobs AS FROM batch")
     async for bodies in read(find_since(database)):
-        jobs = [job for body in bodies for job in orjson.loads(body)["jobs"]]
-        database.register("batch", pa.Table.from_pylist(jobs, SCHEMA))
-        database.execute(MERGE)
+        await asyncio.to_thread(load, database, bodies)
 
 
 asyncio.run(main())
