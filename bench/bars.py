@@ -11,6 +11,9 @@ from .parts import QUOTA, Sizes
 MOST_GROWTH_OF_MEMORY = 1.2
 """What "flat" is: at most so many times the peak memory for ten times the history."""
 
+MOST_OF_CEILING = 0.5
+"""What share of the simulator's own pages a second the fastest run may ask for, and the simulator not be the bottleneck."""
+
 OURS = "ours"
 
 
@@ -33,7 +36,7 @@ def _bar(name: str, limit: str, measured: float | Ratio | None, is_met: Callable
 
 def judge_bars(figures: Figures, sizes: Sizes) -> list[Bar]:
     """Every bar, in the order of the page."""
-    return [*_rows(figures), *_initial(figures, sizes), *_memory(figures, sizes), *_idle(figures)]
+    return [*_rows(figures), *_initial(figures, sizes), *_memory(figures, sizes), *_idle(figures), *_simulator(figures)]
 
 
 def _rows(figures: Figures) -> list[Bar]:
@@ -76,3 +79,15 @@ def _idle(figures: Figures) -> list[Bar]:
         _bar("Idle sync as a whole process: wall beyond `python -c \"import dlt\"`", "≤ 0.5 s", more,
              lambda value: value <= 0.5, " s"),
     ]  # fmt: skip
+
+
+def _simulator(figures: Figures) -> list[Bar]:
+    step = "initial 0 ms"
+    fastest = max(
+        (figures.rate("large", step, peer) for peer in (OURS, "floor-arrow", "dlt", "dlt-parquet")), default=0
+    )
+    steps = figures.steps("ceiling", "ceiling ")
+    ceiling = max((figures.median("ceiling", one, "bare", "pages_per_second") or 0 for one in steps), default=0)
+    share = fastest / ceiling if fastest and ceiling else None
+    name = "The simulator is not the bottleneck: pages a second of the fastest run over its own ceiling"
+    return [_bar(name, f"≤ {MOST_OF_CEILING:g}", share, lambda value: value <= MOST_OF_CEILING)]

@@ -63,6 +63,11 @@ class Figures:
         values = [record[name] for record in self.records(part, step, peer) if not record["exit"]]
         return max(values) if values else None
 
+    def rate(self, part: str, step: str, peer: str) -> float:
+        """The most requests a second that a run had answered, 0 where there was none."""
+        records = (record for record in self.records(part, step, peer) if not record["exit"])
+        return max((record["requests"] / record["wall"] for record in records), default=0.0)
+
     def failures(self, part: str, step: str, peer: str) -> int:
         """How many of a peer's runs failed."""
         return sum(1 for record in self.records(part, step, peer) if record["exit"])

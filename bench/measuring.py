@@ -34,7 +34,7 @@ class Bench:
     def __init__(self, simulation: Simulation, part: str) -> None:
         self.simulation = simulation
         self.part = part
-        self.folder = WORK / f"{part}-{len(simulation.tenants)}-{id(simulation)}"
+        self.folder = WORK / part
         self._shown = self.folder / "shown.csv"
         self._is_shown = False
 

@@ -95,7 +95,7 @@ def quota(sizes: Sizes, rounds: range, peers: list[Peer]) -> Rounds:
         benches = []
         for jobs in (sizes.small, sizes.large):
             simulation = stack.enter_context(Simulation(jobs))
-            benches.append(stack.enter_context(Bench(simulation, "quota")))
+            benches.append(stack.enter_context(Bench(simulation, f"quota-{jobs}")))
             benches[-1].change("set", quota_per_second=QUOTA, latency_seconds=LATENCY)
         for number in rounds:
             both = _turn([one for one in (OURS, FLOOR) if one in peers], number)
@@ -125,7 +125,7 @@ def tenants(sizes: Sizes, rounds: range, _peers: list[Peer]) -> Rounds:
         benches = {}
         for count in (1, sizes.tenants):
             simulation = stack.enter_context(Simulation(sizes.tenant_jobs, count))
-            benches[count] = stack.enter_context(Bench(simulation, "tenants"))
+            benches[count] = stack.enter_context(Bench(simulation, f"tenants-{count}"))
         for _ in rounds:
             records = []
             for count, bench in benches.items():

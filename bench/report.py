@@ -44,9 +44,9 @@ def write(store: Store, sizes: Sizes, path: Path) -> None:
     path.write_text("\n".join(section for section in sections if section), encoding="utf-8")
 
 
-def make_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A markdown table; every column but the first is of figures."""
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+def make_table(head: Sequence[str], rows: Iterable[Sequence[str]], rule: str = "---:") -> str:
+    """A markdown table; every column but the first is of figures, unless the rule says otherwise."""
+    lines = [head, ["---", *[rule] * (len(head) - 1)], *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
@@ -68,7 +68,7 @@ def make_verdicts(figures: Figures, sizes: Sizes) -> str:
     """The bars, and whether they were cleared."""
     words = {True: "met", False: "**not met**", None: "–"}
     rows = [(bar.name, bar.limit, bar.measured, words[bar.met]) for bar in judge_bars(figures, sizes)]
-    return "## The bars\n\n" + make_table(("bar for this project", "limit", "measured", "verdict"), rows)
+    return "## The bars\n\n" + make_table(("bar for this project", "limit", "measured", "verdict"), rows, "---")
 
 
 def _measured(figures: Figures, part: str, step: str) -> list[Peer]:
@@ -224,12 +224,11 @@ def make_ceiling(figures: Figures) -> str:
         rows.append([f"bare client, connections: {step.split()[1]}", count(pages), "–"])
     for part, step in (("large", "initial 0 ms"), ("sync", "initial 0 ms")):
         for peer in _measured(figures, part, step):
-            records = [one for one in figures.records(part, step, peer.name) if not one["exit"]]
-            if records:
-                best = max(records, key=lambda one: one["requests"] / one["wall"])
-                share = f"{100 * best['server_cpu'] / best['wall']:.0f} %"
+            rate = figures.rate(part, step, peer.name)
+            busy, wall = (figures.median(part, step, peer.name, name) for name in ("server_cpu", "wall"))
+            if busy and wall:
                 title = f"{'large' if part == 'large' else 'small'} tenant, initial sync: {peer.title}"
-                rows.append([title, count(best["requests"] / best["wall"]), share])
+                rows.append([title, count(rate), f"{100 * busy / wall:.0f} %"])
     head = ("", "pages a second", "simulator busy")
     return "## The simulator's own ceiling\n\n" + make_table(head, rows) if rows else ""
 
@@ -242,7 +241,7 @@ def make_peers(absent: dict[str, str]) -> str:
         versions = ", ".join(f"{name} {number}" for name, number in packages.items())
         note = peer.note + (f"; **not measured: {absent[peer.name]}**" if peer.name in absent else "")
         rows.append([peer.title, note, versions or "the project's own environment"])
-    return "## Who was measured\n\n" + make_table(("", "set up", "versions"), rows).replace("---:", "---")
+    return "## Who was measured\n\n" + make_table(("", "set up", "versions"), rows, "---")
 
 
 def make_machine(store: Store) -> str:

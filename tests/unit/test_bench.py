@@ -88,7 +88,7 @@ def test_several_pairs_of_one_round_keep_to_their_partners():
     )
 
 
-def make_results(*, stale=0, ours=4.0, more_memory=1.1, idle=1.2):
+def make_results(*, stale=0, ours=4.0, more_memory=1.1, idle=1.2, pages=4_000):
     rows = {"stale": stale, "missing": 0, "extra": 0, "doubled": 0, "signed_urls": 0, "rows": 1}
     measured = {"requests": 1, "throttled": 0, "memory": 2e8, "server_cpu": 0.1}
 
@@ -106,6 +106,7 @@ def make_results(*, stale=0, ours=4.0, more_memory=1.1, idle=1.2):
                 one("floor-arrow", "initial 50 ms", 2.5, 7.0),
             ]
         ],
+        "ceiling": [[{"step": "ceiling 4", "peer": "bare", "exit": 0, "pages_per_second": pages}]],
         "quota": [[one("ours", "quota large", 5.0, 104.0, requests=2_000)]],
         "growth": [
             [
@@ -122,7 +123,7 @@ def verdicts(results):
 
 
 def test_good_figures_clear_every_bar():
-    assert verdicts(make_results()) == [True] * 8
+    assert verdicts(make_results()) == [True] * 9
 
 
 @pytest.mark.parametrize(
@@ -132,6 +133,7 @@ def test_good_figures_clear_every_bar():
         ({"ours": 5.1}, [1, 2]),
         ({"more_memory": 1.3}, [5]),
         ({"idle": 1.4}, [7]),
+        ({"pages": 0.5}, [8]),
     ],
 )
 def test_a_worse_figure_misses_its_bar_and_no_other(worse, places):
@@ -139,7 +141,7 @@ def test_a_worse_figure_misses_its_bar_and_no_other(worse, places):
 
 
 def test_what_was_not_measured_is_neither_met_nor_missed():
-    assert verdicts({}) == [None] * 8
+    assert verdicts({}) == [None] * 9
 
 
 def test_the_page_tells_verdicts_failures_and_who_is_absent(tmp_path):
