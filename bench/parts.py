@@ -19,6 +19,7 @@ from .places import ROOT
 from .simulation import Simulation
 
 HOUR = 3600
+DAY = 24 * HOUR
 QUOTA = 20
 LATENCY = 0.05
 PAIRS = 5
@@ -66,8 +67,7 @@ def sync(sizes: Sizes, rounds: range, peers: list[Peer]) -> Rounds:
             order = _turn(peers, number)
             records = _initial(bench, order, "initial 0 ms")
             order = [peer for peer, record in zip(order, records, strict=True) if not record["exit"]]
-            bench.change("advance", seconds=HOUR)
-            bench.change("change", create=sizes.new, update=sizes.updates)
+            bench.change("work", seconds=DAY, new=sizes.new, updates=sizes.updates)
             records += [bench.measure(peer, "changes") for peer in order]
             bench.change("advance", seconds=HOUR)
             records += [bench.measure(peer, "idle") for peer in order]

@@ -85,6 +85,12 @@ def _rows_right(figures: Figures, part: str, step: str, peer: str) -> str:
     return "yes" if all(is_right(dict(record)) for record in records) else ", ".join(wrong)
 
 
+def _times_ours(figures: Figures, part: str, step: str, peer: str, name: str) -> str:
+    if peer == OURS:
+        return "1"
+    return str(figures.ratio(part, (step, peer), (step, OURS), name) or "–")
+
+
 def _initial_rows(figures: Figures, part: str) -> list[list[str]]:
     rows, near, far = [], "initial 0 ms", "initial 50 ms"
     for peer in _measured(figures, part, near):
@@ -98,8 +104,8 @@ def _initial_rows(figures: Figures, part: str) -> list[list[str]]:
             count(figures.median(part, near, peer.name, "requests")),
             _rows_right(figures, part, near, peer.name),
             "–" if signed is None else "yes" if signed else "no",
-            str(figures.ratio(part, (near, peer.name), (near, OURS), "cpu") or "–"),
-            str(figures.ratio(part, (far, peer.name), (far, OURS), "wall") or "–"),
+            _times_ours(figures, part, near, peer.name, "cpu"),
+            _times_ours(figures, part, far, peer.name, "wall"),
         ])  # fmt: skip
     return rows
 
@@ -149,9 +155,8 @@ def make_changes(figures: Figures, sizes: Sizes) -> str:
         changes = [figures.median("sync", "changes", of, name) for name in ("requests", "wall", "cpu")]
         wrong = [figures.most("sync", "changes", of, name) for name in ("stale", "missing")]
         idle = [figures.median("sync", "idle", of, name) for name in ("requests", "wall", "cpu")]
-        ratio = figures.ratio("sync", ("idle", of), ("idle", OURS), "wall")
         cells = [count(changes[0]), *map(count, wrong), *map(tell, changes[1:]), count(idle[0]), *map(tell, idle[1:])]
-        rows.append([peer.title, *cells, str(ratio or "–")])
+        rows.append([peer.title, *cells, _times_ours(figures, "sync", "idle", of, "wall")])
     head = (
         "", "changes: requests", "stale", "missing", "wall s", "CPU s",
         "nothing changed: requests", "wall s", "CPU s", "wall, times ours",

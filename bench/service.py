@@ -24,6 +24,7 @@ class Service:
 
     def __init__(self, tenants: int, jobs: int) -> None:
         self.simulators = [Simulator(jobs, seed=1 + number, now=NOW).start() for number in range(tenants)]
+        self.set(token_life_seconds=365 * 86_400)  # the clock moves by days from round to round
         self.warm()
 
     def warm(self) -> None:
@@ -56,10 +57,12 @@ class Service:
         for simulator in self.simulators:
             simulator.clock.advance(seconds)
 
-    def change(self, **numbers: int) -> None:
-        """Create, update and remove so many jobs of every tenant."""
+    def work(self, seconds: float, new: int, updates: int) -> None:
+        """Let a span pass in which so many jobs come at even distances, and with each some old ones change."""
         for simulator in self.simulators:
-            simulator.tenant.change_some(**numbers)
+            for _ in range(new):
+                simulator.clock.advance(seconds / new)
+                simulator.tenant.change_some(create=1, update=updates // new)
         self.warm()
 
     def reset(self) -> None:

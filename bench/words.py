@@ -23,6 +23,10 @@ AFTER_CHANGES = """\
 A late update is a change to a job created long ago. The API filters by creation time only, so a cursor, whichever time it
 follows, cannot ask for such a job; sorting by update time finds it, which the floors and this project do. The peers that show stale
 jobs here are right again after a full reload, at the cost of their initial sync; Airbyte's line shows just that.
+
+This project reads again what changed in the ten minutes before the newest change that it knows. So
+after many changes at one moment (hundreds of videos frozen by one click) an idle sync asks for a page for each 99 of them, until
+something newer happens.
 """
 
 METHOD = """\
@@ -38,6 +42,6 @@ METHOD = """\
   runs once on 200 jobs, for the caches.
 - Pages have 100 rows, the API's most. Latency is waited before each answer, requests side by side. With a quota of {quota}
   requests a second the rest is answered 429; this project and the floor pace themselves.
-- Changes: an hour passes, jobs drawn by seed are renamed and new ones come; then everyone syncs. Another hour passes in which nothing
-  happens; everyone syncs again.
+- Changes: a day passes in which new jobs come at even distances and jobs drawn by seed are renamed; then everyone syncs. An hour
+  passes in which nothing happens; everyone syncs again.
 """
