@@ -37,9 +37,11 @@ def on_pipeline(command: Callable[..., Any]) -> Callable[..., Any]:
     def run(config_dir: Path | None, verbose: int, as_json: bool, **given: Any) -> Any:
         set_up(config_dir, verbose)
         from .pipeline import Options
+        from .settings import warn_of_unknown_settings
 
         options = Options(**{name: given.pop(name) for name in ("pipeline", "destination", "dataset", "tenant")})
         try:
+            warn_of_unknown_settings()
             return command(options=options, as_json=as_json, **given)
         except MetaStudioError as error:
             if as_json:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
@@ -146,7 +146,7 @@ def list_tenants() -> tuple[str, ...]:
     if isinstance(given, str):
         given = given.strip().removeprefix("[").removesuffix("]").split(",")
     names = tuple(str(name).strip(" \"'") for name in given)
-    taken = {field.name for field in fields(Settings)}
+    taken = _list(Settings)
     for name in names:
         if not re.fullmatch("[a-z](_?[a-z0-9]){0,29}", name) or name in taken or names.count(name) > 1:
             raise ConfigurationError(
@@ -181,11 +181,19 @@ def resolve_tenant(name: str | None = None, **overrides: Any) -> Tenant:
         raise ConfigurationError(
             "There is no tenant of this name.", hint=f"sources.metastudio.tenants has: {', '.join(tenants) or 'none'}."
         )
-    warn_of_unknown_settings(tenants)
     settings = _resolve((*SECTION, name) if name else SECTION, overrides)
-    if name and settings.credentials and not any(settings.credentials.values()):
-        settings.credentials = _resolve(SECTION).credentials
+    if name:
+        own = {
+            part: find_setting(f"sources.metastudio.{name}.credentials.{part}") for part in _list(CredentialSettings)
+        }
+        if any(own.values()):
+            settings.credentials = CredentialSettings(**own)
     return check_settings(settings)
+
+
+def _list(spec: type[BaseConfiguration]) -> list[str]:
+    """Give the names of a configuration's fields."""
+    return [field.name for field in fields(spec) if not field.name.startswith("_")]
 
 
 def _resolve(sections: tuple[str, ...], overrides: Mapping[str, Any] | None = None) -> Settings:
@@ -198,10 +206,11 @@ def _resolve(sections: tuple[str, ...], overrides: Mapping[str, Any] | None = No
         ) from None
 
 
-def warn_of_unknown_settings(tenants: Sequence[str] = ()) -> None:
+def warn_of_unknown_settings() -> None:
     """Say which variables of the environment look like settings but are none: a misspelled one would be left out in silence."""
     prefix = "SOURCES__METASTUDIO__"
-    known = [field.name.upper() for field in fields(Settings)]
+    tenants = list_tenants()
+    known = [name.upper() for name in _list(Settings)]
     for name in sorted(os.environ):
         tenant, _, rest = name.removeprefix(prefix).partition("__")
         setting = rest.partition("__")[0] if tenant.lower() in tenants else tenant

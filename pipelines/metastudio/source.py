@@ -20,7 +20,7 @@ from .errors import ConfigurationError
 from .extraction.protocol import Chunk, State
 from .reader import read_step
 from .schema import SCHEMA_VERSION, TABLES, VIDEOS, Table
-from .settings import Tenant, resolve_tenant
+from .settings import Tenant, resolve_tenant, warn_of_unknown_settings
 from .tables import DLT_TYPE, Origin, make_tables, mark_deleted
 
 SOURCE = "metastudio"
@@ -40,6 +40,7 @@ def metastudio(tenant: str | None = None, **settings: Any) -> Iterable[DltResour
         ConfigurationError: a setting or the credentials are missing or wrong.
         MetaStudioError: what went wrong while reading; nothing was loaded, the next run goes on from the last committed state.
     """
+    warn_of_unknown_settings()
     resolved = resolve_tenant(tenant, **settings)
     destination = Destination(dlt.current.pipeline, resolved.project_id, resolved.app_user_id)
     return _make_resources(resolved, uuid.uuid4().hex, lambda: _read_chunks(resolved, destination), destination)

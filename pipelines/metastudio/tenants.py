@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import replace
 from logging import LogRecord
+
+from dlt.destinations.exceptions import DestinationConnectionError
 
 from .commands import Outcome, Outcomes, keep_up, run_sync
 from .console import LogWatcher
@@ -75,11 +78,25 @@ def run_tenants(
     log.addFilter(name_tenant)
     executor = ThreadPoolExecutor(resolve_tenants_at_once(), thread_name_prefix=THREADS)
     try:
-        outcomes = list(executor.map(work_for, chosen))
+        with _hold_open(chosen[0]):
+            outcomes = list(executor.map(work_for, chosen))
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
     by_tenant = {str(one.tenant): outcome for one, outcome in zip(chosen, outcomes, strict=True)}
     return Outcomes(command, by_tenant, round(time.monotonic() - started, 3))
+
+
+@contextmanager
+def _hold_open(options: Options) -> Iterator[None]:
+    """Hold a DuckDB file open: one that a thread closes for the last time, while another opens it, cannot be opened.
+
+    Where it cannot be opened at all, each tenant says so.
+    """
+    with ExitStack() as stack:
+        if options.destination == "duckdb":
+            with suppress(DestinationConnectionError, MetaStudioError):
+                stack.enter_context(open_pipeline(options).sql_client())
+        yield
 
 
 def check_apart(names: Iterable[str]) -> None:
