@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import gc
 import json
+import signal
 import sys
 import time
 from typing import Any
@@ -94,6 +95,7 @@ class Service:
 
 def main() -> None:
     """Serve `TENANTS` tenants of `JOBS` jobs each until the input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupted bench closes the input
     service = Service(int(sys.argv[1]), int(sys.argv[2]))
     for line in sys.stdin:
         command = json.loads(line)
