@@ -15,9 +15,16 @@ import time
 def main() -> None:
     limit, command = float(sys.argv[1]), sys.argv[2:]
     started = time.perf_counter()
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sys.stderr, start_new_session=True)
+    process = None
+
+    def stop(*_: object) -> None:
+        if process is None:
+            sys.exit(1)
+        os.killpg(process.pid, signal.SIGKILL)
+
     for reason in (signal.SIGALRM, signal.SIGINT, signal.SIGTERM):  # time is up, or the bench was interrupted
-        signal.signal(reason, lambda *_: os.killpg(process.pid, signal.SIGKILL))
+        signal.signal(reason, stop)
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sys.stderr, start_new_session=True)
     signal.setitimer(signal.ITIMER_REAL, limit)
     _, status, usage = os.wait4(process.pid, 0)
     wall = time.perf_counter() - started
