@@ -1,10 +1,10 @@
-# make setup | demo | notebook | test | browser-test | lint | lock.  Needs Python >= 3.11, make and the package registry; nothing else.
+# make setup | demo | notebook | test | browser-test | bench | lint | lock | lock-bench.  Needs Python >= 3.11, make and the package registry; nothing else.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 
-.PHONY: setup demo notebook test browser-test lint lock clean
+.PHONY: setup demo notebook test browser-test bench lint lock lock-bench clean
 
 setup: $(VENV)/.ready
 
@@ -30,6 +30,9 @@ browser-test: setup
 	@command -v chromium >/dev/null || { echo "make browser-test needs chromium: apt-get install chromium"; exit 1; }
 	$(BIN)/pytest tests/browser
 
+bench: setup   # BENCH="--quick" for a small one, BENCH="sync growth" for some parts, BENCH=report to write the page anew
+	$(BIN)/python -m bench $(BENCH)
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -38,6 +41,11 @@ lint: setup
 lock:
 	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 		--extra dev --extra reporting --extra notebook --extra postgres --upgrade-package duckdb==1.5.5 --output-file requirements.lock pyproject.toml
+
+lock-bench:
+	for name in $(basename $(notdir $(wildcard bench/requirements/*.in))); do \
+		$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+			--output-file bench/requirements/$$name.lock bench/requirements/$$name.in || exit 1; done
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
