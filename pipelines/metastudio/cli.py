@@ -37,9 +37,10 @@ def on_pipeline(command: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(command)
     def run(config_dir: Path | None, verbose: int, as_json: bool, **given: Any) -> Any:
         set_up(config_dir, verbose)
-        from .pipeline import Options
+        from .pipeline import Options, set_defaults
         from .settings import warn_of_unknown_settings
 
+        set_defaults()
         options = Options(**{name: given.pop(name) for name in ("pipeline", "destination", "dataset", "tenant")})
         try:
             warn_of_unknown_settings()

@@ -16,7 +16,7 @@ from .extraction.backfill import read_chunks
 from .extraction.protocol import Chunk, Run, Window
 from .extraction.sync import sync
 from .failures import explain, find_causes
-from .pipeline import Options, PipelineRun, Summary, Watcher, lock_pipeline
+from .pipeline import Options, PipelineRun, Summary, Watcher, lock_pipeline, set_defaults
 from .reporting.upkeep import build_outdated, has_outdated_models
 from .settings import parse_date, resolve_tenant
 
@@ -148,6 +148,7 @@ def _run(
     outcome = Outcome(Summary(command=command))
     started = time.monotonic()
     try:
+        set_defaults()
         tenant = resolve_tenant(options.tenant)
         with lock_pipeline(options):
             run = PipelineRun(outcome.summary, options, watcher, tenant)

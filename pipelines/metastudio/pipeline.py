@@ -106,14 +106,19 @@ class Watcher(Protocol):
     def loaded(self, summary: Summary, chunk: Chunk) -> None: ...
 
 
+def set_defaults() -> None:
+    """Set what we set of dlt's configuration; to be called before dlt reads any, for its telemetry starts when it does."""
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
+
+
 def open_pipeline(options: Options) -> dlt.Pipeline:
     """Make the dlt pipeline; nothing is asked or written yet.
 
     Raises:
         ConfigurationError: dlt does not know the destination, or misses a part of its settings.
     """
-    for name, value in DEFAULTS.items():
-        os.environ.setdefault(name, value)
+    set_defaults()
     try:
         if options.destination == "duckdb":
             allow_same_names()
