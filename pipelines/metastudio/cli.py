@@ -81,6 +81,7 @@ def watch(work: Callable[[Any], Any], as_json: bool) -> NoReturn:
     """Do a command's work under a progress display, write its outcome, and end with its exit code."""
     from .console import run_watched
 
+    gc.freeze()
     outcome = run_watched(work, as_json=as_json)
     sys.exit(outcome.error.exit_code if outcome.error else 0)
 

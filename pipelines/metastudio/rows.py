@@ -70,7 +70,13 @@ def parse_time(value: object) -> datetime:
     Raises:
         ValueError: it is no time.
     """
-    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
+    if not isinstance(value, str):
+        raise ValueError("no time")
+    if (
+        len(value) == 20 and value[4::3] == "--T::Z" and value[5] != "W"
+    ):  # as documented; fromisoformat knows weeks, too
+        return datetime.fromisoformat(value)
+    if not _RFC3339.fullmatch(value):
         raise ValueError("no time")
     time = datetime.fromisoformat(value.upper())
     try:
@@ -177,8 +183,10 @@ class RowMaker:
         return None
 
     def _url(self, job: dict[str, Any], name: str, wrong: list[str]) -> str | None:
-        url = self._text(job, name, wrong)
-        return url if url is None or self.keep_signed_urls else strip_query(url)
+        value = job.get(name)
+        if isinstance(value, str) and not self.keep_signed_urls:
+            return self._clean(strip_query(value))
+        return self._text(job, name, wrong)
 
     @staticmethod
     def _time(job: dict[str, Any], name: str, wrong: list[str]) -> datetime | None:

@@ -68,7 +68,7 @@ class Settings(BaseConfiguration):
     requests_per_second: float | None = None
     max_concurrency: int = 16
     max_rows_per_window: int = 2_000
-    chunk_rows: int = 20_000
+    chunk_rows: int = 50_000
     page_size: int = 100
     app_user_id: str | None = None
     job_type: str | None = None

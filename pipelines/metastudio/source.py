@@ -107,6 +107,6 @@ def _make_resource(table: Table, chunks: DltResource) -> DltResource:
         data_from=chunks,
         name=table.name,
         primary_key=table.primary_key,
-        write_disposition="merge",
+        write_disposition={"disposition": "merge", "deduplicated": True},  # type: ignore[typeddict-unknown-key]
         columns=table.hints(),
     )
