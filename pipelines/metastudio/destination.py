@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import dlt
-import pyarrow as pa
 from dlt.common.schema.typing import PIPELINE_STATE_TABLE_NAME
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
@@ -38,13 +37,15 @@ class Destination:
     def _pipeline(self) -> dlt.Pipeline:
         return self._given if isinstance(self._given, dlt.Pipeline) else self._given()
 
-    def rows(self, jobs: Sequence[tuple[str, datetime]]) -> pa.Table:
-        """Give the rows of jobs as they are held."""
-        with self._pipeline.sql_client() as client:
-            marks = ", ".join(["%s"] * len(jobs))
-            sql = f"SELECT * FROM {client.make_qualified_table_name(VIDEOS)} WHERE project_id = %s AND job_id IN ({marks})"
-            with client.execute_query(sql, self.project_id, *(job_id for job_id, _ in jobs)) as cursor:
-                return pa.concat_tables(cursor.iter_arrow(chunk_size=len(jobs)))
+    def rows(self, jobs: Sequence[tuple[str, datetime]]) -> list[dict[str, Any]]:
+        """Give the rows of jobs as they are held; what is JSON comes as text from some destinations, parsed from others."""
+        marks = ", ".join(["%s"] * len(jobs))
+        names, rows = self.query_named(
+            f"SELECT * FROM {{videos}} WHERE project_id = %s AND job_id IN ({marks})",
+            self.project_id,
+            *(job_id for job_id, _ in jobs),
+        )
+        return [dict(zip(names, row, strict=True)) for row in rows]
 
     def query(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:
         """Run a query over the raw tables, written as `{videos}`, `{windows}` and so on; absent tables give no rows."""

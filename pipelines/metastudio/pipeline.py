@@ -19,6 +19,8 @@ from typing import Any, Protocol, cast
 import dlt
 import pyarrow as pa
 from dlt.common.configuration.exceptions import ConfigurationException
+from dlt.common.destination import Destination as AnyDestination
+from dlt.common.destination.exceptions import SchemaUpdateError
 from dlt.common.pipeline import get_dlt_pipelines_dir
 from dlt.pipeline.exceptions import PipelineStepFailed
 from filelock import FileLock, Timeout
@@ -26,7 +28,7 @@ from filelock import FileLock, Timeout
 from .destination import Destination
 from .errors import BusyError, ConfigurationError, IncompleteError
 from .extraction.protocol import Chunk, State, WindowRecord
-from .failures import explain
+from .failures import explain, find_causes
 from .reader import Reader, Steps
 from .settings import Tenant
 from .source import SOURCE, check_state, make_source
@@ -40,6 +42,9 @@ DEFAULTS = {
     "LOAD__DELETE_COMPLETED_JOBS": "true",
 }
 """What we set of dlt's own configuration where the user's environment does not."""
+
+SCHEMA_ATTEMPTS = 5
+"""Two pipelines can meet at the dataset, at its tables and at a new column; each time one of them gets through."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -101,22 +106,29 @@ def open_pipeline(options: Options) -> dlt.Pipeline:
     """
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
-    os.environ.setdefault("DESTINATION__STAGING_DATASET_NAME_LAYOUT", f"%s_staging_{options.pipeline}")
     try:
-        destination = find_duckdb_file(options) if options.destination == "duckdb" else options.destination
-        return dlt.pipeline(options.pipeline, destination=destination, dataset_name=options.dataset)
+        return dlt.pipeline(options.pipeline, destination=make_destination(options), dataset_name=options.dataset)
     except (ConfigurationException, PipelineStepFailed, ValueError, ImportError) as error:
         raise explain(error) from None
 
 
-def find_duckdb_file(options: Options) -> Any:
-    """Give DuckDB with its file named from the working directory: dlt would go on using that of the pipeline's first run."""
+def make_destination(options: Options) -> Any:
+    """Give dlt's destination, with a staging dataset of the pipeline's own: loads that share one lose each other's rows."""
+    return AnyDestination.from_reference(
+        options.destination,
+        credentials=find_duckdb_file(options) if options.destination == "duckdb" else None,
+        staging_dataset_name_layout=f"%s_staging_{options.pipeline}",
+    )
+
+
+def find_duckdb_file(options: Options) -> str | None:
+    """Give the path of the DuckDB file from the working directory: dlt would go on using that of the pipeline's first run."""
     configured: Any = dlt.secrets.get("destination.duckdb.credentials")
     if configured is None:
-        return dlt.destinations.duckdb(str(Path(f"{options.pipeline}.duckdb").absolute()))
+        return str(Path(f"{options.pipeline}.duckdb").absolute())
     if isinstance(configured, str) and ":" not in configured:
-        return dlt.destinations.duckdb(str(Path(configured).absolute()))
-    return options.destination
+        return str(Path(configured).absolute())
+    return None
 
 
 def read_state(pipeline: dlt.Pipeline) -> State:
@@ -184,8 +196,7 @@ class PipelineRun:
         self._drop_remains()
         self.pipeline.sync_destination()
         if self.pipeline.has_pending_data:
-            info = self.pipeline.run()
-            self.summary.load_ids += info.loads_ids if info else []
+            self._load_packages()
         if self.destination.state_version() < self.pipeline.state["_state_version"]:
             log.warning(
                 "The destination is older than the local state, so it was set back: going on from what it holds."
@@ -243,10 +254,8 @@ class PipelineRun:
             held.clear()  # they are on disk: memory for the next chunk
         pa.default_memory_pool().release_unused()
         go_on()  # the package is on disk: whatever happens now, it will be loaded
-        self.pipeline.normalize()
-        info = self.pipeline.load()
+        self._load_packages()
         self.state = chunk.state
-        self.summary.load_ids += info.loads_ids
         self.summary.add(chunk, rows)
         self.summary.rejected = len(self._rejected)
         self._watcher.loaded(self.summary, chunk)
@@ -255,6 +264,19 @@ class PipelineRun:
                 f"{self.summary.rejected} records were rejected, more than max_rejected.",
                 hint="Look into the table rejected_records for the reasons; raise max_rejected if they are harmless.",
             )
+
+    def _load_packages(self) -> None:
+        """Load what is on disk. Pipelines that create the same tables at the same instant fail in that: then look again what is missing."""
+        self.pipeline.normalize()
+        for attempt in range(1, SCHEMA_ATTEMPTS + 1):
+            try:
+                self.summary.load_ids += self.pipeline.load().loads_ids
+                return
+            except PipelineStepFailed as error:
+                is_schema = any(isinstance(cause, SchemaUpdateError) for cause in find_causes(error))
+                if not is_schema or attempt == SCHEMA_ATTEMPTS:
+                    raise
+                log.debug("Another pipeline seems to change the same tables: trying again.")
 
     def _count_requests(self, reader: Reader) -> None:
         if reader.client is not None:

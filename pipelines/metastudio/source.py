@@ -91,16 +91,18 @@ def _make_resources(
             state = dlt.current.source_state()
             first = state.get("schema_version") != SCHEMA_VERSION
             videos = dlt.current.source_schema().tables.get(VIDEOS, {}).get("columns", {})
+            column_types = {name: column.get("data_type") or "text" for name, column in videos.items()}
             tables = make_tables(
                 chunk,
                 project_id=tenant.project_id,
                 region=tenant.region,
                 run_id=run_id,
                 first_window=windows + 1,
-                column_types={name: column.get("data_type") or "text" for name, column in videos.items()},
+                column_types=column_types,
             )
             if chunk.vanished:
-                tables[VIDEOS] = mark_deleted(tables[VIDEOS], destination.rows(chunk.vanished), chunk.vanished)
+                held = destination.rows(chunk.vanished)
+                tables[VIDEOS] = mark_deleted(tables[VIDEOS], held, chunk.vanished, column_types)
             windows += len(chunk.windows)
             yield {name: table for name, table in tables.items() if first or table.num_rows}
             state.update({**chunk.state, "identity": tenant.identity, "schema_version": SCHEMA_VERSION})
