@@ -12,6 +12,7 @@ from typing import Any
 import dlt
 from dlt.common.schema.typing import PIPELINE_STATE_TABLE_NAME
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
+from dlt.destinations.job_client_impl import SqlJobClientBase
 
 from .background import Background
 from .rows import SETTLED_STATES
@@ -60,6 +61,14 @@ class Destination:
                     return [column[0] for column in cursor.description], [tuple(row) for row in cursor.fetchall()]
             except DatabaseUndefinedRelation:
                 return [], []
+
+    def column_types(self) -> dict[str, str]:
+        """Give the dlt types of the columns that the table of jobs has by now, those that another pipeline added included."""
+        with self._pipeline.destination_client() as client:
+            if not isinstance(client, SqlJobClientBase):
+                return {}
+            held = client.get_storage_table(VIDEOS)[1]
+        return {name: column.get("data_type") or "text" for name, column in held.items()}
 
     def count_rows(self, table: str) -> int:
         """Count the project's rows in a raw table."""

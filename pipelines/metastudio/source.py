@@ -91,7 +91,9 @@ def _make_resources(
             state = dlt.current.source_state()
             first = state.get("schema_version") != SCHEMA_VERSION
             videos = dlt.current.source_schema().tables.get(VIDEOS, {}).get("columns", {})
-            column_types = {name: column.get("data_type") or "text" for name, column in videos.items()}
+            column_types = {name: str(column.get("data_type") or "text") for name, column in videos.items()}
+            if any(not column_types.keys() >= row.extra.keys() for row in chunk.rows if row.extra):
+                column_types = {**destination.column_types(), **column_types}
             tables = make_tables(
                 chunk,
                 project_id=tenant.project_id,

@@ -194,6 +194,17 @@ def test_two_first_syncs_that_create_the_same_thing_at_the_same_instant_both_suc
         assert held_states(ask, f"first_{what}", sim) == count_states(sim.tenant.visible())
 
 
+def test_a_field_that_two_tenants_fill_with_different_types_gets_a_column_for_each(tenants, ask):
+    for name, (sim, settings), value in zip("ab", tenants, (3, "high"), strict=True):
+        sim.tenant.spoil(sim.tenant.visible()[-1]["job_id"], priority=value)
+        assert Sync(settings, name, "types", kill_at, 0).end()[:2] == (True, "None")
+
+    assert ask(
+        "SELECT priority, priority__v_text FROM types.digital_human_videos"
+        " WHERE coalesce(priority::text, priority__v_text) IS NOT NULL ORDER BY 1"
+    ) == [(3.0, None), (None, "high")]
+
+
 def sync_with_kills(environment, dataset, instants=()):
     """Sync, killed at one SQL statement after the other, until a sync gets through; count the kills."""
     for killed, instant in enumerate([*instants, 0]):
