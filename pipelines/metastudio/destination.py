@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import dlt
 from dlt.common.schema.typing import PIPELINE_STATE_TABLE_NAME
@@ -37,6 +37,12 @@ class Destination:
     @property
     def _pipeline(self) -> dlt.Pipeline:
         return self._given if isinstance(self._given, dlt.Pipeline) else self._given()
+
+    @property
+    def table_format(self) -> Literal["delta"] | None:
+        """The format of tables that are files: only in one like this can rows be replaced."""
+        is_filesystem = self._pipeline.destination.destination_type == "dlt.destinations.filesystem"
+        return "delta" if is_filesystem else None
 
     def rows(self, jobs: Sequence[tuple[str, datetime]]) -> list[dict[str, Any]]:
         """Give the rows of jobs as they are held; what is JSON comes as text from some destinations, parsed from others."""

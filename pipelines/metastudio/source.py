@@ -111,10 +111,10 @@ def _make_resources(
 
     yield read
     for table in TABLES:
-        yield _make_resource(table, read)
+        yield _make_resource(table, read, destination)
 
 
-def _make_resource(table: Table, chunks: DltResource) -> DltResource:
+def _make_resource(table: Table, chunks: DltResource, destination: Destination) -> DltResource:
     def load(tables: dict[str, pa.Table]) -> Iterator[pa.Table]:
         if table.name not in tables:
             return
@@ -124,7 +124,11 @@ def _make_resource(table: Table, chunks: DltResource) -> DltResource:
             for field in data.schema
             if field.metadata and DLT_TYPE in field.metadata
         }
-        yield dlt.mark.with_hints(data, dlt.mark.make_hints(columns=undeclared)) if undeclared else data
+        if undeclared or destination.table_format:
+            data = dlt.mark.with_hints(
+                data, dlt.mark.make_hints(columns=undeclared or None, table_format=destination.table_format)
+            )
+        yield data
 
     return dlt.transformer(
         load,
