@@ -54,7 +54,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     key = {"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}
     identity = {"name": "lake", "credentials": [key], "actions": ["Admin", "Read", "Write", "List"]}
     (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
-    ports = dict(zip([f"{name}.port{kind}" for name in SERVERS for kind in ("", ".grpc")], find_free_ports(8), strict=True))
+    ports = dict(
+        zip([f"{name}.port{kind}" for name in SERVERS for kind in ("", ".grpc")], find_free_ports(8), strict=True)
+    )
     command = [str(BIN / "weed"), "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={folder}", "-volume.max=200"]
     command += ["-filer", "-s3", f"-s3.config={folder / 's3.json'}", "-s3.iam=false", "-s3.port.iceberg=0"]
     with serve([*command, *(f"-{name}={port}" for name, port in ports.items())], "Start Seaweed S3 API Server"):
