@@ -52,7 +52,7 @@ class Destination:
             self.project_id,
             *(job_id for job_id, _ in jobs),
         )
-        return [dict(zip(names, row, strict=True)) for row in rows]
+        return [dict(zip(map(str.lower, names), row, strict=True)) for row in rows]  # some answer in capitals
 
     def query(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:
         """Run a query over the raw tables, written as `{videos}`, `{windows}` and so on; absent tables give no rows."""
@@ -106,10 +106,10 @@ class Destination:
 
     def inversion(self) -> int | None:
         """Give the place, newest update first, of the first live job that was created after the one before it."""
+        newest = "OVER (ORDER BY coalesce(lastupdate_time, create_time) DESC, create_time DESC)"
         rows = self.query(
-            "SELECT place FROM (SELECT row_number() OVER newest AS place, create_time,"
-            " lag(create_time) OVER newest AS above FROM {videos} WHERE project_id = %s AND deleted_at IS NULL"
-            " WINDOW newest AS (ORDER BY coalesce(lastupdate_time, create_time) DESC, create_time DESC)) AS ordered"
+            f"SELECT place FROM (SELECT row_number() {newest} AS place, create_time, lag(create_time) {newest} AS above"
+            " FROM {videos} WHERE project_id = %s AND deleted_at IS NULL) AS ordered"
             " WHERE create_time > above ORDER BY place LIMIT 1",
             self.project_id,
         )

@@ -56,8 +56,9 @@ def _read_last_runs(destination: Destination) -> list[dict[str, Any]]:
     """Read the newest runs from the ledger."""
     names = ("run_id", "mode", "windows", "rows_read", "requests", "complete", "finished_at")
     rows = destination.query(
-        "SELECT run_id, min(mode), count(*), cast(sum(rows_read) AS bigint), cast(sum(requests) AS bigint), bool_and(complete),"
-        " max(finished_at) FROM {windows} WHERE project_id = %s GROUP BY run_id ORDER BY max(finished_at) DESC LIMIT 5",
+        "SELECT run_id, min(mode), count(*), cast(sum(rows_read) AS bigint), cast(sum(requests) AS bigint),"
+        " min(CASE WHEN complete THEN 1 ELSE 0 END), max(finished_at)"
+        " FROM {windows} WHERE project_id = %s GROUP BY run_id ORDER BY max(finished_at) DESC LIMIT 5",
         destination.project_id,
     )
-    return [dict(zip(names, row, strict=True)) for row in rows]
+    return [{**dict(zip(names, row, strict=True)), "complete": bool(row[5])} for row in rows]
