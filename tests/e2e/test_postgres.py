@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from contextlib import closing
 from datetime import UTC, datetime
 from random import Random
 
@@ -123,7 +124,7 @@ def tenants(postgres_url, tmp_path):
 @pytest.fixture
 def ask(postgres_url):
     def ask(sql):
-        with psycopg2.connect(postgres_url) as connection, connection.cursor() as cursor:
+        with closing(psycopg2.connect(postgres_url)) as connection, connection, connection.cursor() as cursor:
             cursor.execute(sql)
             return cursor.fetchall()
 
@@ -194,6 +195,15 @@ def test_two_first_syncs_that_create_the_same_thing_at_the_same_instant_both_suc
         assert held_states(ask, f"first_{what}", sim) == count_states(sim.tenant.visible())
 
 
+def test_a_user_that_may_not_create_schemas_is_told_so(settings, run, ask, postgres_url, monkeypatch):
+    ask("CREATE ROLE reader LOGIN; SELECT 1")
+    monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", postgres_url.replace("postgres:opensesame", "reader:none"))
+
+    ended = run("sync", "--destination", "postgres", "--dataset", "refused", "--json")
+
+    assert (ended.code, ended.json["error"]["hint"][:26]) == (2, "Grant it CREATE on the dat")
+
+
 def test_a_field_that_two_tenants_fill_with_different_types_gets_a_column_for_each(tenants, ask):
     for name, (sim, settings), value in zip("ab", tenants, (3, "high"), strict=True):
         sim.tenant.spoil(sim.tenant.visible()[-1]["job_id"], priority=value)
@@ -217,7 +227,7 @@ def sync_with_kills(environment, dataset, instants=()):
 def test_syncs_killed_while_they_load_are_finished_by_the_next_one(postgres_url, tmp_path, monkeypatch):
     tables = []
     draw = Random("kills")
-    kills = [draw.sample(range(1, FIRST), 5), draw.sample(range(1, LATER), 3)]
+    kills = [draw.sample(range(1, FIRST), 3), draw.sample(range(1, LATER), 2)]
     for dataset, instants in (("undisturbed", ([], [])), ("killed", kills)):
         with Simulator(jobs=600, days=400, seed=7, now=NOW) as sim:
             environment = make_environment(sim, tmp_path / dataset, postgres_url)
