@@ -1,4 +1,4 @@
-# make setup | demo | notebook | test | browser-test | lake-test | airflow-test | lint | lock.  Needs Python >= 3.11, make and the package registry; nothing else.
+# make setup | demo | notebook | test | browser-test | lake-test | airflow-test | bench | lint | lock | lock-bench.  Needs Python >= 3.11, make and the package registry; nothing else.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -6,7 +6,7 @@ UV     := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 
 LOCK   := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
-.PHONY: setup demo notebook test browser-test lake-test airflow-test lint lock clean
+.PHONY: setup demo notebook test browser-test lake-test airflow-test bench lint lock lock-bench clean
 
 setup: $(VENV)/.ready
 
@@ -44,6 +44,9 @@ airflow-test: .airflow/.ready setup
 	test $* = airflow || VIRTUAL_ENV=.$* $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
+bench: setup   # BENCH="--quick" for a small one, BENCH="sync growth" for some parts, BENCH=report to write the page anew
+	$(BIN)/python -m bench $(BENCH)
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -54,6 +57,10 @@ lock:
 		--output-file requirements.lock pyproject.toml
 	$(LOCK) --constraint requirements.lock --extra lake --output-file tests/lake/requirements.lock pyproject.toml tests/lake/requirements.in
 	$(LOCK) --output-file tests/airflow/requirements.lock tests/airflow/requirements.in
+
+lock-bench:
+	for name in $(basename $(notdir $(wildcard bench/requirements/*.in))); do \
+		$(LOCK) --output-file bench/requirements/$$name.lock bench/requirements/$$name.in || exit 1; done
 
 clean:
 	rm -rf $(VENV) .lake .airflow .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from .comments import write_comments
+from .destination import Destination
 from .errors import ConfigurationError, IncompleteError, MetaStudioError
 from .extraction.audit import Audit
 from .extraction.backfill import read_chunks
 from .extraction.protocol import Chunk, Run, Window
 from .extraction.sync import sync
 from .failures import explain, find_causes
-from .pipeline import Options, PipelineRun, Summary, Watcher, lock_pipeline
+from .pipeline import Options, PipelineRun, Summary, Watcher, lock_pipeline, set_defaults
 from .reporting.upkeep import build_outdated, has_outdated_models
 from .settings import parse_date, resolve_tenant
 
 log = logging.getLogger("metastudio")
+
+ALERT_FIRST = (1, 5, 3, 2, 4, 6)
+"""Exit codes, the gravest first: what needs a person comes before what mends itself."""
 
 
 @dataclass(slots=True)
@@ -30,18 +35,59 @@ class Outcome:
     audit: Audit | None = None
 
 
-def run_sync(options: Options, watcher: Watcher) -> Outcome:
-    """Bring the destination up to date."""
+class Outcomes:
+    """How a command ended for several tenants, by name."""
 
-    def work(run: PipelineRun) -> None:
+    def __init__(self, command: str, by_tenant: Mapping[str, Outcome], seconds: float) -> None:
+        self.by_tenant = by_tenant
+        self.summary = Summary(command=command, seconds=seconds)
+        summaries = [outcome.summary for outcome in by_tenant.values()]
+        for name in (
+            "requests",
+            "retries",
+            "throttled",
+            "windows",
+            "rows_read",
+            "rows_loaded",
+            "rejected",
+            "marked_deleted",
+        ):
+            setattr(self.summary, name, sum(getattr(summary, name) for summary in summaries))
+        self.summary.load_ids = [load_id for summary in summaries for load_id in summary.load_ids]
+        self.error = self._sum_up_errors()
+        self.summary.ok = self.error is None
+        self.summary.error = self.error.as_dict() if self.error else None
+
+    def _sum_up_errors(self) -> MetaStudioError | None:
+        failed = {name: outcome.error for name, outcome in self.by_tenant.items() if outcome.error}
+        if not failed:
+            return None
+        names = ", ".join(f"{name} (exit code {error.exit_code})" for name, error in failed.items())
+        error = MetaStudioError(
+            f"{len(failed)} of {len(self.by_tenant)} tenants failed: {names}.",
+            hint="The others are done. What failed, and what to do, stands above for each.",
+        )
+        error.exit_code = min((each.exit_code for each in failed.values()), key=ALERT_FIRST.index)
+        return error
+
+
+def run_sync(options: Options, watcher: Watcher, *, upkeep: bool = True) -> Outcome:
+    """Bring the destination up to date; without `upkeep`, the tables alone."""
+
+    def work(run: PipelineRun) -> Callable[[], None] | None:
         run.load(lambda reading: sync(reading, run.state))
-        with run.pipeline.sql_client():  # opened once for both: opening a DuckDB file costs more than to ask it
-            write_comments(run.pipeline)
-            outdated = run.tenant.build_models and has_outdated_models(run.pipeline)
-        if outdated:
-            build_outdated(run.pipeline)
+        return look_after(run.destination, models=run.tenant.build_models) if upkeep else None
 
     return _run("sync", options, watcher, work)
+
+
+def look_after(destination: Destination, *, models: bool) -> Callable[[], None] | None:
+    """Write the tables' descriptions where they are missing; give what builds the reporting models where these are missing or outdated.
+
+    It is to be called when the destination is closed: dbt opens it in its own way.
+    """
+    write_comments(destination)
+    return partial(build_outdated, destination.pipeline) if models and has_outdated_models(destination) else None
 
 
 def run_backfill(options: Options, watcher: Watcher, since: str, until: str | None) -> Outcome:
@@ -95,16 +141,22 @@ def run_audit(options: Options, watcher: Watcher, *, repair: bool) -> Outcome:
     return outcome
 
 
-def _run(command: str, options: Options, watcher: Watcher, work: Callable[[PipelineRun], None]) -> Outcome:
-    """Do a command's work as the only run of its pipeline, and sum it up, whatever happens."""
+def _run(
+    command: str, options: Options, watcher: Watcher, work: Callable[[PipelineRun], Callable[[], None] | None]
+) -> Outcome:
+    """Do a command's work as the only run of its pipeline, then what it leaves to do, and sum it up, whatever happens."""
     outcome = Outcome(Summary(command=command))
     started = time.monotonic()
     try:
-        tenant = resolve_tenant()
+        set_defaults()
+        tenant = resolve_tenant(options.tenant)
         with lock_pipeline(options):
             run = PipelineRun(outcome.summary, options, watcher, tenant)
-            run.prepare()
-            work(run)
+            with run.destination.opened():
+                run.prepare()
+                rest = work(run)
+            if rest is not None:
+                rest()
         outcome.summary.ok = True
     except Exception as error:
         for cause in find_causes(error):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 
-import dlt
 from dlt.destinations.exceptions import DatabaseException
 from dlt.destinations.sql_client import SqlClientBase
 
+from .destination import Destination
 from .schema import SCHEMA_VERSION, TABLES
 
 log = logging.getLogger("metastudio")
@@ -22,13 +22,13 @@ _READ = {
 """dlt's destinations that have comments -> how to read a table's."""
 
 
-def write_comments(pipeline: dlt.Pipeline) -> None:
+def write_comments(destination: Destination) -> None:
     """Write the comments unless this version of them is there; a destination that refuses is told of and goes without."""
-    read = _READ.get(pipeline.destination.destination_type)
+    read = _READ.get(destination.pipeline.destination.destination_type)
     if read is None:
         return
     try:
-        with pipeline.sql_client() as client:
+        with destination.connect() as client:
             held = client.execute_sql(read, client.dataset_name, TABLES[-1].name) or []
             if [tuple(row) for row in held] != [(TABLES[-1].description + _MARK,)]:
                 _write(client)

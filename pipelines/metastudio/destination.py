@@ -5,18 +5,25 @@ Answers of a destination without tables are those of empty ones.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 import dlt
 from dlt.common.schema.typing import PIPELINE_STATE_TABLE_NAME
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
-from dlt.destinations.job_client_impl import SqlJobClientBase
+from dlt.destinations.sql_client import SqlClientBase
 
 from .background import Background
-from .rows import SETTLED_STATES
+from .rows import SETTLED_STATES, Row
 from .schema import REJECTED, STATES, VIDEOS, WINDOWS
+
+Client = SqlClientBase[Any]
+_TRIED = {"dlt.destinations.duckdb", "dlt.destinations.postgres"}
+_COMPARED = 100
+"""Rows that are compared with what is held, at most: those of a page."""
+_FIELDS = [name for name in Row._fields if name not in ("updated", "extra")]
 
 _TABLES = {
     "videos": VIDEOS,
@@ -28,21 +35,57 @@ _TABLES = {
 
 
 class Destination:
-    """The tables of one project in a pipeline's dataset."""
+    """The tables of one tenant in a pipeline's dataset: a project's, or what was synced there for one app user."""
 
-    def __init__(self, pipeline: dlt.Pipeline | Callable[[], dlt.Pipeline], project_id: str) -> None:
+    def __init__(
+        self, pipeline: dlt.Pipeline | Callable[[], dlt.Pipeline], project_id: str = "", app_user_id: str | None = None
+    ) -> None:
         self._given = pipeline
         self.project_id = project_id
+        self._own = "project_id = %s" + (" AND app_user_id = %s" if app_user_id else "")
+        self._params = (project_id, app_user_id) if app_user_id else (project_id,)
+        self._client: Client | None = None
 
     @property
-    def _pipeline(self) -> dlt.Pipeline:
+    def pipeline(self) -> dlt.Pipeline:
         return self._given if isinstance(self._given, dlt.Pipeline) else self._given()
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Ask over one connection meanwhile, where that is what costs: DuckDB rewrites its file whenever the last one closes."""
+        if self.pipeline.destination.destination_type != "dlt.destinations.duckdb":
+            yield
+            return
+        with self.pipeline.sql_client() as self._client:
+            try:
+                yield
+            finally:
+                self._client = None
+
+    @contextmanager
+    def connect(self) -> Iterator[Client]:
+        """Give a client to ask with: the one that is open, or a new one."""
+        if self._client is not None:
+            yield self._client
+            return
+        with self.pipeline.sql_client() as client:
+            yield client
 
     @property
     def table_format(self) -> Literal["delta"] | None:
         """The format of tables that are files: only in one like this can rows be replaced."""
-        is_filesystem = self._pipeline.destination.destination_type == "dlt.destinations.filesystem"
+        is_filesystem = self.pipeline.destination.destination_type == "dlt.destinations.filesystem"
         return "delta" if is_filesystem else None
+
+    def column_types(self) -> dict[str, str]:
+        """Give the dlt types of the columns that the table of jobs has by now, those that another pipeline added included."""
+        from dlt.destinations.job_client_impl import SqlJobClientBase
+
+        with self.pipeline.destination_client() as client:
+            if not isinstance(client, SqlJobClientBase):
+                return {}
+            held = client.get_storage_table(VIDEOS)[1]
+        return {name: column.get("data_type") or "text" for name, column in held.items()}
 
     def rows(self, jobs: Sequence[tuple[str, datetime]]) -> list[dict[str, Any]]:
         """Give the rows of jobs as they are held; what is JSON comes as text from some destinations, parsed from others."""
@@ -60,7 +103,7 @@ class Destination:
 
     def query_named(self, sql: str, *params: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Run a query as `query` does, and give the names of its columns too."""
-        with self._pipeline.sql_client() as client:
+        with self.connect() as client:
             names = {short: client.make_qualified_table_name(name) for short, name in _TABLES.items()}
             try:
                 with client.execute_query(sql.format(**names), *params) as cursor:
@@ -68,13 +111,32 @@ class Destination:
             except DatabaseUndefinedRelation:
                 return [], []
 
-    def column_types(self) -> dict[str, str]:
-        """Give the dlt types of the columns that the table of jobs has by now, those that another pipeline added included."""
-        with self._pipeline.destination_client() as client:
-            if not isinstance(client, SqlJobClientBase):
-                return {}
-            held = client.get_storage_table(VIDEOS)[1]
-        return {name: column.get("data_type") or "text" for name, column in held.items()}
+    def holds(self, rows: Sequence[Row]) -> bool:
+        """Tell whether the jobs are held exactly as these rows show them, so that there is nothing to load."""
+        if not rows:
+            return True
+        if len(rows) > _COMPARED or any(row.extra for row in rows):
+            return False
+        marks = ", ".join(["%s"] * len(rows))
+        held = self.query(
+            f"SELECT {', '.join(_FIELDS)} FROM {{videos}} WHERE {self._own} AND deleted_at IS NULL AND job_id IN ({marks})",
+            *self._params,
+            *(row.job_id for row in rows),
+        )
+        return set(held) == {row[: len(_FIELDS)] for row in rows}
+
+    def add_windows(self, columns: Mapping[str, Sequence[Any]]) -> bool:
+        """Add lines to the ledger by themselves, without a load package; False where that is not known to work."""
+        if self.pipeline.destination.destination_type not in _TRIED:
+            return False
+        with self.connect() as client:
+            names = ", ".join(client.escape_column_name(name) for name in columns)
+            marks = ", ".join(["%s"] * len(columns))
+            for line in zip(*columns.values(), strict=True):
+                client.execute_sql(
+                    f"INSERT INTO {client.make_qualified_table_name(WINDOWS)} ({names}) VALUES ({marks})", *line
+                )
+        return True
 
     def count_rows(self, table: str) -> int:
         """Count the project's rows in a raw table."""
@@ -85,21 +147,40 @@ class Destination:
     def state_version(self) -> int:
         """Give the version of the pipeline's state that was committed here last; 0 where none was."""
         rows = self.query(
-            "SELECT max(version) FROM {pipeline_state} WHERE pipeline_name = %s", self._pipeline.pipeline_name
+            "SELECT max(version) FROM {pipeline_state} WHERE pipeline_name = %s", self.pipeline.pipeline_name
         )
         return int(rows[0][0] or 0) if rows else 0
 
+    def name_app_user(self) -> None:
+        """Write the app user into the rows of schema version 1, which had no column for it."""
+        with self.connect() as client:
+            for table in (VIDEOS, WINDOWS):
+                name = client.make_qualified_table_name(table)
+                client.execute_sql(f"ALTER TABLE {name} ADD COLUMN IF NOT EXISTS app_user_id varchar")
+                client.execute_sql(f"UPDATE {name} SET app_user_id = %s WHERE project_id = %s", *reversed(self._params))
+
+    def last_runs(self, number: int) -> list[dict[str, Any]]:
+        """Give the newest runs of the ledger."""
+        names = ("run_id", "mode", "windows", "rows_read", "requests", "complete", "finished_at")
+        rows = self.query(
+            "SELECT run_id, min(mode), count(*), cast(sum(rows_read) AS bigint), cast(sum(requests) AS bigint),"
+            f" min(CASE WHEN complete THEN 1 ELSE 0 END), max(finished_at) FROM {{windows}} WHERE {self._own}"
+            f" GROUP BY run_id ORDER BY max(finished_at) DESC LIMIT {number}",
+            *self._params,
+        )
+        return [{**dict(zip(names, row, strict=True)), "complete": bool(row[5])} for row in rows]
+
     def count_pending(self) -> int:
         """Count the load packages that a killed run left behind; the next run loads them."""
-        return len(self._pipeline.list_extracted_load_packages()) + len(self._pipeline.list_normalized_load_packages())
+        return len(self.pipeline.list_extracted_load_packages()) + len(self.pipeline.list_normalized_load_packages())
 
     def open_jobs(self, before: datetime) -> list[tuple[str, datetime | None]]:
         """Give job_id and create_time of the live jobs created before a time, or at an unknown one, that are not settled."""
         settled = ", ".join(f"'{state}'" for state in sorted(SETTLED_STATES))
         rows = self.query(
-            "SELECT job_id, create_time FROM {videos} WHERE project_id = %s AND deleted_at IS NULL"
+            f"SELECT job_id, create_time FROM {{videos}} WHERE {self._own} AND deleted_at IS NULL"
             f" AND (state IS NULL OR state NOT IN ({settled})) AND (create_time < %s OR create_time IS NULL)",
-            self.project_id,
+            *self._params,
             before,
         )
         return [(job_id, created and created.astimezone(UTC)) for job_id, created in rows]
@@ -109,9 +190,9 @@ class Destination:
         newest = "OVER (ORDER BY coalesce(lastupdate_time, create_time) DESC, create_time DESC)"
         rows = self.query(
             f"SELECT place FROM (SELECT row_number() {newest} AS place, create_time, lag(create_time) {newest} AS above"
-            " FROM {videos} WHERE project_id = %s AND deleted_at IS NULL) AS ordered"
+            f" FROM {{videos}} WHERE {self._own} AND deleted_at IS NULL) AS ordered"
             " WHERE create_time > above ORDER BY place LIMIT 1",
-            self.project_id,
+            *self._params,
         )
         return int(rows[0][0]) - 1 if rows else None
 
@@ -119,9 +200,8 @@ class Destination:
         """Count the live jobs by state: those shown as created at `since` or later, or at an unknown time, or all of them."""
         condition, params = ("", ()) if since is None else (" AND (create_time >= %s OR create_time IS NULL)", (since,))
         rows = self.query(
-            "SELECT state, count(*) FROM {videos} WHERE project_id = %s AND deleted_at IS NULL"
-            f"{condition} GROUP BY state",
-            self.project_id,
+            f"SELECT state, count(*) FROM {{videos}} WHERE {self._own} AND deleted_at IS NULL{condition} GROUP BY state",
+            *self._params,
             *params,
         )
         return {state: int(number) for state, number in rows}
@@ -129,9 +209,9 @@ class Destination:
     def states(self, since: datetime, before: datetime) -> dict[str, str | None]:
         """Give the state of each live job shown as created in [since, before)."""
         rows = self.query(
-            "SELECT job_id, state FROM {videos} WHERE project_id = %s AND deleted_at IS NULL"
+            f"SELECT job_id, state FROM {{videos}} WHERE {self._own} AND deleted_at IS NULL"
             " AND create_time >= %s AND create_time < %s",
-            self.project_id,
+            *self._params,
             since,
             before,
         )

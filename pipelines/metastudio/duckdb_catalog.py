@@ -7,8 +7,10 @@ DuckDB names a database after its file and then calls `metastudio.some_table` am
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
+if TYPE_CHECKING:
+    from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 
 
 def find_catalog(path: str) -> str:
@@ -17,7 +19,7 @@ def find_catalog(path: str) -> str:
 
 
 def _catalog_name(self: DuckDbSqlClient, quote: bool = True, casefold: bool = True) -> str | None:
-    if type(self) is not DuckDbSqlClient:
+    if type(self).__name__ != "DuckDbSqlClient":  # those of MotherDuck and DuckLake name their databases themselves
         return None
     catalog = find_catalog(str(getattr(self.credentials, "database", None) or ""))
     if catalog.lower() not in {self.dataset_name.lower(), self.staging_dataset_name.lower()}:
@@ -27,5 +29,7 @@ def _catalog_name(self: DuckDbSqlClient, quote: bool = True, casefold: bool = Tr
 
 def allow_same_names() -> None:
     """Teach dlt's DuckDB client to name the database where the name of the dataset alone would be ambiguous."""
+    from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
+
     DuckDbSqlClient.catalog_name = _catalog_name  # type: ignore[method-assign, assignment]
     DuckDbSqlClient.warn_if_catalog_equals_dataset_name = lambda self: None  # type: ignore[method-assign]

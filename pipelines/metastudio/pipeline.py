@@ -9,29 +9,31 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import dlt
-import pyarrow as pa
 from dlt.common.configuration.exceptions import ConfigurationException
-from dlt.common.destination import Destination as AnyDestination
 from dlt.common.destination.exceptions import SchemaUpdateError
 from dlt.common.pipeline import get_dlt_pipelines_dir
 from dlt.pipeline.exceptions import PipelineStepFailed
 from filelock import FileLock, Timeout
 
 from .destination import Destination
+from .duckdb_catalog import allow_same_names
 from .errors import BusyError, ConfigurationError, IncompleteError
 from .extraction.protocol import Chunk, State, WindowRecord
 from .failures import explain, find_causes
+from .ledger import make_ledger
 from .reader import Reader, Steps
-from .settings import Tenant
-from .source import SOURCE, check_state, make_source
+from .schema import SCHEMA_VERSION
+from .settings import Tenant, find_setting
+from .state import check_state, read_state
 
 log = logging.getLogger("metastudio")
 
@@ -47,13 +49,23 @@ SCHEMA_ATTEMPTS = 5
 """Two pipelines can meet at the dataset, at its tables and at a new column; each time one of them gets through."""
 
 
-@dataclass(slots=True, kw_only=True)
+LOADING = threading.Lock()
+"""Held by whoever loads: tenants that are synced at a time in one process make the same tables and write to the same file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """Which pipeline, into which destination and dataset."""
+    """Which pipeline, into which destination and dataset, and for which of several tenants."""
 
     pipeline: str = "metastudio"
     destination: str = "duckdb"
     dataset: str = "metastudio"
+    tenant: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of the dlt pipeline: each tenant has one of its own, and with it state, lock and staging tables."""
+        return f"{self.pipeline}_{self.tenant}" if self.tenant else self.pipeline
 
 
 @dataclass(slots=True, kw_only=True)
@@ -98,49 +110,48 @@ class Watcher(Protocol):
     def loaded(self, summary: Summary, chunk: Chunk) -> None: ...
 
 
+def set_defaults() -> None:
+    """Set what we set of dlt's configuration; to be called before dlt reads any, for its telemetry starts when it does."""
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
+
+
 def open_pipeline(options: Options) -> dlt.Pipeline:
     """Make the dlt pipeline; nothing is asked or written yet.
 
     Raises:
         ConfigurationError: dlt does not know the destination, or misses a part of its settings.
     """
-    for name, value in DEFAULTS.items():
-        os.environ.setdefault(name, value)
+    set_defaults()
     try:
-        return dlt.pipeline(options.pipeline, destination=make_destination(options), dataset_name=options.dataset)
+        if options.destination == "duckdb":
+            allow_same_names()
+        return dlt.pipeline(options.name, destination=make_destination(options), dataset_name=options.dataset)
     except (ConfigurationException, PipelineStepFailed, ValueError, ImportError) as error:
         raise explain(error) from None
 
 
 def make_destination(options: Options) -> Any:
-    """Give dlt's destination, with a staging dataset of the pipeline's own: loads that share one lose each other's rows."""
-    return AnyDestination.from_reference(
-        options.destination,
-        credentials=find_duckdb_file(options) if options.destination == "duckdb" else None,
-        staging_dataset_name_layout=f"%s_staging_{options.pipeline}",
-    )
+    """Give dlt's destination, with staging tables of this pipeline's own: two that load one table at a time would mix them up.
+
+    DuckDB's file is named from the working directory: dlt would go on using that of the pipeline's first run.
+    """
+    given: dict[str, Any] = {}
+    sections = ("destination", f"destination.{options.destination}")
+    if all(find_setting(f"{section}.staging_dataset_name_layout") is None for section in sections):
+        given["staging_dataset_name_layout"] = f"%s_staging_{options.name}"
+    if options.destination == "duckdb":
+        file = find_setting("destination.duckdb.credentials") or f"{options.pipeline}.duckdb"
+        if isinstance(file, str) and ":" not in file:
+            given["credentials"] = str(Path(file).absolute())
+    return dlt.destination(options.destination, **given)
 
 
-def find_duckdb_file(options: Options) -> str | None:
-    """Give the path of the DuckDB file from the working directory: dlt would go on using that of the pipeline's first run."""
-    configured: Any = dlt.secrets.get("destination.duckdb.credentials")
-    if configured is None:
-        return str(Path(f"{options.pipeline}.duckdb").absolute())
-    if isinstance(configured, str) and ":" not in configured:
-        return str(Path(configured).absolute())
-    return None
-
-
-def read_state(pipeline: dlt.Pipeline) -> State:
-    """Give what the pipeline remembers of its source."""
-    return cast(State, dict(pipeline.state.get("sources", {}).get(SOURCE, {})))
-
-
-def open_synced(options: Options) -> tuple[Destination, State]:
+def open_synced(options: Options, *, of_any_release: bool = False) -> tuple[Destination, State]:
     """Open the destination of a pipeline that synced before, to read from it; a lost state is restored.
 
     Raises:
-        ConfigurationError: nothing was synced yet, or the destination cannot be opened.
+        ConfigurationError: nothing was synced yet, the destination cannot be opened, or it was written by an older release.
     """
     pipeline = open_pipeline(options)
     try:
@@ -153,7 +164,14 @@ def open_synced(options: Options) -> tuple[Destination, State]:
     state = read_state(pipeline)
     if not is_there or "identity" not in state:
         raise ConfigurationError("Nothing was synced here yet.", hint="Run metastudio sync first.")
-    return Destination(pipeline, str(state["identity"]["project_id"])), state
+    is_older = state.get("schema_version", 1) < SCHEMA_VERSION
+    if is_older and not of_any_release:
+        raise ConfigurationError(
+            "The tables are as an older release wrote them.", hint="Run metastudio sync first, which takes them over."
+        )
+    identity = state["identity"]
+    app_user_id = None if is_older else identity["app_user_id"]  # version 1 has no column for it
+    return Destination(pipeline, str(identity["project_id"]), app_user_id), state
 
 
 @contextmanager
@@ -166,11 +184,11 @@ def lock_pipeline(options: Options) -> Iterator[None]:
     folder = Path(get_dlt_pipelines_dir())
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / f"{options.pipeline}.lock", timeout=0):
+        with FileLock(folder / f"{options.name}.lock", timeout=0):
             yield
     except Timeout:
         raise BusyError(
-            f"Another run of the pipeline {options.pipeline} is under way.",
+            f"Another run of the pipeline {options.name} is under way.",
             hint="Nothing was touched; the next scheduled run will do.",
         ) from None
     except PermissionError:
@@ -186,26 +204,38 @@ class PipelineRun:
         self.tenant = tenant
         self.summary = summary
         self.pipeline = open_pipeline(options)
-        self.destination = Destination(self.pipeline, tenant.project_id)
+        self.destination = Destination(self.pipeline, tenant.project_id, tenant.app_user_id)
         self.state: State = {}
         self._watcher = watcher
         self._rejected: set[str] = set()
+        self._run_id = uuid.uuid4().hex
 
     def prepare(self) -> None:
         """Restore a lost state from the destination, load what a killed run left pending, and check whose state it is."""
         self._drop_remains()
+        pending = self.pipeline.has_pending_data
+        if pending or self.pipeline.first_run or self.destination.state_version() != self._local_version():
+            self._agree(pending=pending)
+        self.state = read_state(self.pipeline)
+        check_state(self.state, self.tenant)
+        if self.state.get("schema_version") == 1 and self.tenant.app_user_id:
+            self.destination.name_app_user()
+        self.summary.watermark = self.state.get("watermark")
+
+    def _local_version(self) -> int:
+        return int(self.pipeline.state["_state_version"])
+
+    def _agree(self, *, pending: bool) -> None:
+        """Bring the local state and the destination's together, and load what is pending."""
         self.pipeline.sync_destination()
-        if self.pipeline.has_pending_data:
-            self._load_packages()
-        if self.destination.state_version() < self.pipeline.state["_state_version"]:
+        if pending:
+            self._load_what_is_extracted()
+        if self.destination.state_version() < self._local_version():
             log.warning(
                 "The destination is older than the local state, so it was set back: going on from what it holds."
             )
             self.pipeline.drop()
             self.pipeline.sync_destination()
-        self.state = read_state(self.pipeline)
-        check_state(self.state, self.tenant)
-        self.summary.watermark = self.state.get("watermark")
 
     def _drop_remains(self) -> None:
         """Remove what a kill left of packages that were normalised but not yet removed as extracted: dlt never gets past them.
@@ -228,33 +258,19 @@ class PipelineRun:
             IncompleteError: a window was not proved whole (it is in the ledger), or more than `max_rejected` records were rejected.
         """
         reader = Reader(self.tenant, self.destination, steps)
-        run_id = uuid.uuid4().hex
-        current: list[Chunk] = []
-        source = make_source(self.tenant, run_id, lambda: iter(current), self.destination)
         self._watcher.start(self.tenant, reader)
         try:
-            with self.pipeline.sql_client():  # held open: DuckDB rewrites its file whenever the last connection closes
-                for chunk in reader:
-                    current[:] = [chunk]
-                    self._load_chunk(source, chunk, reader.go_on)
+            for chunk in reader:
+                self._load_chunk(chunk, reader.go_on)
         except IncompleteError as error:
             if isinstance(error.record, WindowRecord):
-                current[:] = [Chunk(mode=error.record.mode, windows=[error.record], state=self.state)]
-                self._load_chunk(source, current[0], reader.go_on)
+                self._load_chunk(Chunk(mode=error.record.mode, windows=[error.record], state=self.state), reader.go_on)
             raise
         finally:
             self._count_requests(reader)
 
-    def _load_chunk(self, source: Any, chunk: Chunk, go_on: Callable[[], None]) -> None:
-        contract: Any = {"columns": self.tenant.schema_contract}
-        self.pipeline.extract(source, schema_contract=contract)
-        rows = len(chunk.rows)
-        self._rejected |= {item.record_hash for item in chunk.rejected}
-        for held in (chunk.rows, chunk.seen, chunk.rejected):
-            held.clear()  # they are on disk: memory for the next chunk
-        pa.default_memory_pool().release_unused()
-        go_on()  # the package is on disk: whatever happens now, it will be loaded
-        self._load_packages()
+    def _load_chunk(self, chunk: Chunk, go_on: Callable[[], None]) -> None:
+        rows = 0 if self._add_to_ledger(chunk) else self._load_package(chunk, go_on)
         self.state = chunk.state
         self.summary.add(chunk, rows)
         self.summary.rejected = len(self._rejected)
@@ -265,12 +281,41 @@ class PipelineRun:
                 hint="Look into the table rejected_records for the reasons; raise max_rejected if they are harmless.",
             )
 
-    def _load_packages(self) -> None:
-        """Load what is on disk. Pipelines that create the same tables at the same instant fail in that: then look again what is missing."""
+    def _add_to_ledger(self, chunk: Chunk) -> bool:
+        """Where a chunk brings nothing new, write its lines of the ledger alone: a load package costs a third of a second."""
+        is_new = chunk.rejected or chunk.vanished or len(chunk.seen) > len(chunk.rows) or chunk.state != self.state
+        if is_new or self.state.get("schema_version") != SCHEMA_VERSION or not self.destination.holds(chunk.rows):
+            return False
+        lines = make_ledger(chunk.windows, self.tenant.origin, self._run_id, self.summary.windows + 1)
+        with LOADING:
+            return self.destination.add_windows(lines)
+
+    def _load_package(self, chunk: Chunk, go_on: Callable[[], None]) -> int:
+        """Load a chunk as one package; give the number of its rows."""
+        import pyarrow as pa
+
+        from .source import make_source
+
+        numbered = [(self.summary.windows + 1, chunk)]
+        source = make_source(self.tenant, self._run_id, lambda: numbered, self.destination)
+        contract: Any = {"columns": self.tenant.schema_contract}
+        self.pipeline.extract(source, schema_contract=contract)
+        rows = len(chunk.rows)
+        self._rejected |= {item.record_hash for item in chunk.rejected}
+        for held in (chunk.rows, chunk.seen, chunk.rejected):
+            held.clear()  # they are on disk: memory for the next chunk
+        pa.default_memory_pool().release_unused()
+        go_on()  # the package is on disk: whatever happens now, it will be loaded
+        self._load_what_is_extracted()
+        return rows
+
+    def _load_what_is_extracted(self) -> None:
+        """Load what is on disk. Processes that create the same tables at the same instant fail in that: then look again what is missing."""
         self.pipeline.normalize()
         for attempt in range(1, SCHEMA_ATTEMPTS + 1):
             try:
-                self.summary.load_ids += self.pipeline.load().loads_ids
+                with LOADING:
+                    self.summary.load_ids += self.pipeline.load().loads_ids
                 return
             except PipelineStepFailed as error:
                 is_schema = any(isinstance(cause, SchemaUpdateError) for cause in find_causes(error))

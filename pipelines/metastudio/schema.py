@@ -5,25 +5,26 @@ Column names are the API's own words; times are timestamps in UTC. Knows nothing
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import pyarrow as pa
+if TYPE_CHECKING:
+    import pyarrow as pa
 
-SCHEMA_VERSION = 1
-"""Version of the raw tables, kept in the pipeline's state; raised when a release changes what a column means."""
+SCHEMA_VERSION = 2
+"""Version of the raw tables, kept in the pipeline's state; raised when a release adds a column or changes what one means."""
 
 VIDEOS = "digital_human_videos"
 STATES = "digital_human_video_states"
 WINDOWS = "extraction_windows"
 REJECTED = "rejected_records"
 
-_ARROW = {
-    "text": pa.string(),
-    "timestamp": pa.timestamp("us", tz="UTC"),
-    "double": pa.float64(),
-    "bigint": pa.int64(),
-    "bool": pa.bool_(),
-}
+
+class Origin(NamedTuple):
+    """Where the rows of a tenant come from, as its tables say in each row."""
+
+    project_id: str
+    region: str
+    app_user_id: str | None
 
 
 class Column(NamedTuple):
@@ -62,12 +63,22 @@ class Table(NamedTuple):
 
     def arrow_schema(self) -> pa.Schema:
         """Give the columns as the one Arrow schema that every batch of this table is built on."""
+        import pyarrow as pa  # here: a sync that finds nothing to load does without
+
+        types = {
+            "text": pa.string(),
+            "timestamp": pa.timestamp("us", tz="UTC"),
+            "double": pa.float64(),
+            "bigint": pa.int64(),
+            "bool": pa.bool_(),
+        }
         return pa.schema(
-            [pa.field(column.name, _ARROW[column.data_type], nullable=column.nullable) for column in self.columns]
+            [pa.field(column.name, types[column.data_type], nullable=column.nullable) for column in self.columns]
         )
 
 
 PROJECT_ID = Column("project_id", "text", "The project (tenant) that the job belongs to", nullable=False)
+APP_USER_ID = Column("app_user_id", "text", "The third-party user whose jobs were asked for; null where all were")
 
 VIDEOS_TABLE = Table(
     VIDEOS,
@@ -97,6 +108,7 @@ VIDEOS_TABLE = Table(
         Column(
             "deleted_at", "timestamp", "When the API was found not to show the job any more, UTC; null for live jobs"
         ),
+        APP_USER_ID,
     ),
 )
 
@@ -138,6 +150,7 @@ WINDOWS_TABLE = Table(
         Column("complete", "bool", "Whether it is proved that nothing of the window is missing"),
         Column("started_at", "timestamp", "The server's clock at the first answer, UTC"),
         Column("finished_at", "timestamp", "The server's clock at the last answer, UTC"),
+        APP_USER_ID,
     ),
 )
 

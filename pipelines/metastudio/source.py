@@ -16,78 +16,60 @@ from dlt.extract import DltResource
 
 from .destination import Destination
 from .duckdb_catalog import allow_same_names
-from .errors import ConfigurationError
 from .extraction.protocol import Chunk, State
 from .reader import read_step
 from .schema import SCHEMA_VERSION, TABLES, VIDEOS, Table
-from .settings import Tenant, resolve_tenant
+from .settings import Tenant, resolve_tenant, warn_of_unknown_settings
+from .state import SOURCE, check_state
 from .tables import DLT_TYPE, make_tables, mark_deleted
-
-SOURCE = "metastudio"
 
 allow_same_names()
 
 
 @dlt.source(name=SOURCE, section=SOURCE)
-def metastudio(**settings: Any) -> Iterable[DltResource]:
+def metastudio(tenant: str | None = None, **settings: Any) -> Iterable[DltResource]:
     """Load the video production jobs of one tenant.
 
     Args:
+        tenant: which of the setting `tenants`; none of them where there is only one.
         settings: any of the section `sources.metastudio`, before what is configured (`project_id`, `region`, `start_date`, …).
 
     Raises:
         ConfigurationError: a setting or the credentials are missing or wrong.
         MetaStudioError: what went wrong while reading; nothing was loaded, the next run goes on from the last committed state.
     """
-    tenant = resolve_tenant(**settings)
-    destination = Destination(dlt.current.pipeline, tenant.project_id)
-    return _make_resources(tenant, uuid.uuid4().hex, lambda: _read_chunks(tenant, destination), destination)
+    warn_of_unknown_settings()
+    resolved = resolve_tenant(tenant, **settings)
+    destination = Destination(dlt.current.pipeline, resolved.project_id, resolved.app_user_id)
+    return _make_resources(resolved, uuid.uuid4().hex, lambda: _read_chunks(resolved, destination), destination)
 
 
-def _read_chunks(tenant: Tenant, destination: Destination) -> Iterator[Chunk]:
+def _read_chunks(tenant: Tenant, destination: Destination) -> Iterator[tuple[int, Chunk]]:
     """Read the next step from the state of the pipeline that is running."""
     state = cast(State, dict(dlt.current.source_state()))
     check_state(state, tenant)
-    yield from read_step(tenant, state, destination)
-
-
-def check_state(state: State, tenant: Tenant) -> None:
-    """Check that a state is this tenant's, and not of a newer release.
-
-    Raises:
-        ConfigurationError: it is not; the tables would hold two different things.
-    """
-    if state.get("schema_version", 0) > SCHEMA_VERSION:
-        raise ConfigurationError(
-            "The destination was written by a newer release of metastudio.", hint="Upgrade: pip install -U metastudio."
-        )
-    held = state.get("identity", tenant.identity)
-    changed = [name for name, value in tenant.identity.items() if held.get(name) != value]
-    if changed:
-        raise ConfigurationError(
-            f"This pipeline was synced with another {' and another '.join(changed)}.",
-            hint="Put the setting back, or sync the other jobs with --pipeline NAME and --dataset NAME of their own.",
-        )
+    first_window = 1
+    for chunk in read_step(tenant, state, destination):
+        yield first_window, chunk
+        first_window += len(chunk.windows)
 
 
 @dlt.source(name=SOURCE, section=SOURCE)
 def make_source(
-    tenant: Tenant, run_id: str, chunks: Callable[[], Iterable[Chunk]], destination: Destination
+    tenant: Tenant, run_id: str, chunks: Callable[[], Iterable[tuple[int, Chunk]]], destination: Destination
 ) -> Iterable[DltResource]:
-    """Make the source over a stream of chunks that somebody else reads."""
+    """Make the source over a stream of chunks that somebody else reads, each with the number of its first window in the run."""
     return _make_resources(tenant, run_id, chunks, destination)
 
 
 def _make_resources(
-    tenant: Tenant, run_id: str, chunks: Callable[[], Iterable[Chunk]], destination: Destination
+    tenant: Tenant, run_id: str, chunks: Callable[[], Iterable[tuple[int, Chunk]]], destination: Destination
 ) -> Iterable[DltResource]:
     """Make the four resources over one stream of chunks, and the pipe they share, which keeps the state."""
-    windows = 0
 
     @dlt.resource(name="chunks", selected=False)
     def read() -> Iterator[dict[str, pa.Table]]:
-        nonlocal windows
-        for chunk in chunks():
+        for first_window, chunk in chunks():
             state = dlt.current.source_state()
             first = state.get("schema_version") != SCHEMA_VERSION
             videos = dlt.current.source_schema().tables.get(VIDEOS, {}).get("columns", {})
@@ -95,17 +77,11 @@ def _make_resources(
             if any(not column_types.keys() >= row.extra.keys() for row in chunk.rows if row.extra):
                 column_types = {**destination.column_types(), **column_types}
             tables = make_tables(
-                chunk,
-                project_id=tenant.project_id,
-                region=tenant.region,
-                run_id=run_id,
-                first_window=windows + 1,
-                column_types=column_types,
+                chunk, tenant.origin, run_id=run_id, first_window=first_window, column_types=column_types
             )
             if chunk.vanished:
                 held = destination.rows(chunk.vanished)
                 tables[VIDEOS] = mark_deleted(tables[VIDEOS], held, chunk.vanished, column_types)
-            windows += len(chunk.windows)
             yield {name: table for name, table in tables.items() if first or table.num_rows}
             state.update({**chunk.state, "identity": tenant.identity, "schema_version": SCHEMA_VERSION})
 

@@ -13,8 +13,20 @@ from typing import Any
 import pyarrow as pa
 
 from .extraction.protocol import Chunk
+from .ledger import make_ledger
 from .rows import Rejected, Row, write_json
-from .schema import REJECTED, REJECTED_TABLE, STATES, STATES_TABLE, VIDEOS, VIDEOS_TABLE, WINDOWS, WINDOWS_TABLE, Table
+from .schema import (
+    REJECTED,
+    REJECTED_TABLE,
+    STATES,
+    STATES_TABLE,
+    VIDEOS,
+    VIDEOS_TABLE,
+    WINDOWS,
+    WINDOWS_TABLE,
+    Origin,
+    Table,
+)
 
 _ROW_FIELDS = [name for name in Row._fields if name not in ("updated", "extra")]
 _ARROW = {"text": pa.string(), "json": pa.string(), "double": pa.float64(), "bool": pa.bool_()}
@@ -24,7 +36,7 @@ _OWN = frozenset(VIDEOS_TABLE.names)
 
 
 def make_tables(
-    chunk: Chunk, *, project_id: str, region: str, run_id: str, first_window: int, column_types: Mapping[str, str]
+    chunk: Chunk, origin: Origin, *, run_id: str, first_window: int, column_types: Mapping[str, str]
 ) -> dict[str, pa.Table]:
     """Make all four tables of a chunk.
 
@@ -33,19 +45,19 @@ def make_tables(
         column_types: the dlt types that the destination's columns of `digital_human_videos` have by now.
     """
     return {
-        VIDEOS: make_videos(chunk.rows, project_id, region, column_types),
-        STATES: _make_states(chunk.seen, project_id),
-        WINDOWS: _make_windows(chunk, project_id, run_id, first_window),
-        REJECTED: _make_rejected(chunk.rejected, project_id),
+        VIDEOS: make_videos(chunk.rows, origin, column_types),
+        STATES: _make_states(chunk.seen, origin.project_id),
+        WINDOWS: _make_table(WINDOWS_TABLE, make_ledger(chunk.windows, origin, run_id, first_window)),
+        REJECTED: _make_rejected(chunk.rejected, origin.project_id),
     }
 
 
-def make_videos(rows: Sequence[Row], project_id: str, region: str, column_types: Mapping[str, str]) -> pa.Table:
+def make_videos(rows: Sequence[Row], origin: Origin, column_types: Mapping[str, str]) -> pa.Table:
     """Make the table of jobs: each row a live job in its current version."""
     columns: dict[str, Any] = dict(zip(Row._fields, zip(*rows, strict=True), strict=True)) if rows else {}
     data = {name: columns.get(name, ()) for name in _ROW_FIELDS}
     size = len(rows)
-    data |= {"project_id": [project_id] * size, "region": [region] * size, "deleted_at": [None] * size}
+    data |= {"deleted_at": [None] * size, **{name: [value] * size for name, value in origin._asdict().items()}}
     table = _make_table(VIDEOS_TABLE, data)
     extras = columns.get("extra", ())
     if any(extras):
@@ -97,18 +109,6 @@ def _make_states(seen: Sequence[Row], project_id: str) -> pa.Table:
         STATES_TABLE,
         {"project_id": [project_id] * len(job_ids), "job_id": job_ids, "state": names, "lastupdate_time": times},
     )
-
-
-def _make_windows(chunk: Chunk, project_id: str, run_id: str, first_window: int) -> pa.Table:
-    size = len(chunk.windows)
-    data: dict[str, Sequence[Any]] = {
-        "run_id": [run_id] * size,
-        "window": range(first_window, first_window + size),
-        "project_id": [project_id] * size,
-    }
-    for column in WINDOWS_TABLE.names[len(data) :]:
-        data[column] = [getattr(record, column) for record in chunk.windows]
-    return _make_table(WINDOWS_TABLE, data)
 
 
 def _make_rejected(rejected: Sequence[Rejected], project_id: str) -> pa.Table:

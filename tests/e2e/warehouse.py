@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from metastudio.commands import run_audit, run_sync
 from metastudio.console import LogWatcher
+from metastudio.destination import Destination
 from metastudio.pipeline import Options, open_pipeline
 from metastudio.reporting.models import Models
 from metastudio_simulator import Simulator
@@ -50,7 +51,7 @@ class Warehouse:
 
     @property
     def models(self) -> Models:
-        return Models(open_pipeline(self.options))
+        return Models(Destination(open_pipeline(self.options)))
 
     def sync(self) -> None:
         outcome = run_sync(self.options, LogWatcher())

@@ -237,8 +237,10 @@ class Scan:
         self.record.complete = self.complete
         chunk = self._make_chunk()
         chunk.windows = [self.record]
-        if not self.complete or self.order == "proved":
+        if not self.complete:
             chunk.state.update({"update_time_sorting": self.order, "sorting_asked_at": format_time(now)})
+        elif self.order == "proved":
+            chunk.state["update_time_sorting"] = "proved"
         if self.complete and watermark != old:
             chunk.state.update(set_watermark(watermark, now))
         elif self.complete and now > read_time(self.state["watermark_at"]) + self.run.limits.overlap:

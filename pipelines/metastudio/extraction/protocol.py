@@ -128,7 +128,7 @@ class State(TypedDict, total=False):
     """What a pipeline remembers between runs; plain JSON, times as text, bounded in size.
 
     `watermark_at` is the server's time when the watermark got its value; `settled` says that the changes up to the watermark were read
-    once more at least `overlap` later. `update_time_sorting` is what was last learned, at `sorting_asked_at`.
+    once more at least `overlap` later. `update_time_sorting` is what was last learned; where it was not proved, at `sorting_asked_at`.
     """
 
     identity: dict[str, str | None]

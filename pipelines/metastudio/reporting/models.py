@@ -9,9 +9,9 @@ import hashlib
 from functools import cache
 from typing import Any, NamedTuple
 
-import dlt
 from dlt.destinations.exceptions import DatabaseException
 
+from ..destination import Destination
 from . import PROJECT
 
 MODELS = (
@@ -47,12 +47,13 @@ def make_fingerprint() -> str:
 class Models:
     """The models of a pipeline's dataset."""
 
-    def __init__(self, pipeline: dlt.Pipeline) -> None:
-        self.pipeline = pipeline
+    def __init__(self, destination: Destination) -> None:
+        self.pipeline = destination.pipeline
+        self._destination = destination
 
     def query(self, sql: str, *params: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Run a query over the models, written as `{video_jobs}` and so on; the names of its columns, and its rows."""
-        with self.pipeline.sql_client() as client:
+        with self._destination.connect() as client:
             client.execute_sql("SET TIME ZONE 'UTC'")
             with client.with_alternative_dataset_name(make_dataset_name(str(client.dataset_name))):
                 names = {model: client.make_qualified_table_name(model) for model in MODELS}

@@ -6,6 +6,7 @@ import logging
 
 import dlt
 
+from ..destination import Destination
 from ..errors import MetaStudioError
 from .build import Tested, build_models, is_installed
 from .connection import find_adapter
@@ -20,9 +21,9 @@ def is_current(models: Models) -> bool:
     return version is not None and version.fingerprint == make_fingerprint()
 
 
-def has_outdated_models(pipeline: dlt.Pipeline) -> bool:
+def has_outdated_models(destination: Destination) -> bool:
     """Tell whether the models are to be built: they run on this destination, and are missing, of another version, or do not work."""
-    return find_adapter(pipeline) is not None and not is_current(Models(pipeline))
+    return find_adapter(destination.pipeline) is not None and not is_current(Models(destination))
 
 
 def build_outdated(pipeline: dlt.Pipeline) -> None:
@@ -43,5 +44,5 @@ def renew_models(pipeline: dlt.Pipeline, time_zone: str | None = None, *, test: 
     Raises:
         MetaStudioError: they could not be built.
     """
-    version = Models(pipeline).version()
+    version = Models(Destination(pipeline)).version()
     return build_models(pipeline, time_zone or (version.time_zone if version else UTC), test=test)

@@ -1,0 +1,39 @@
+"""What a pipeline remembers of its source between runs, and whose it is."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import dlt
+
+from .errors import ConfigurationError
+from .extraction.protocol import State
+from .schema import SCHEMA_VERSION
+from .settings import Tenant
+
+SOURCE = "metastudio"
+"""The source's name, under which dlt keeps its state."""
+
+
+def read_state(pipeline: dlt.Pipeline) -> State:
+    """Give what a pipeline remembers of its source."""
+    return cast(State, dict(pipeline.state.get("sources", {}).get(SOURCE, {})))
+
+
+def check_state(state: State, tenant: Tenant) -> None:
+    """Check that a state is this tenant's, and not of a newer release.
+
+    Raises:
+        ConfigurationError: it is not; the tables would hold two different things.
+    """
+    if state.get("schema_version", 0) > SCHEMA_VERSION:
+        raise ConfigurationError(
+            "The destination was written by a newer release of metastudio.", hint="Upgrade: pip install -U metastudio."
+        )
+    held = state.get("identity", tenant.identity)
+    changed = [name for name, value in tenant.identity.items() if held.get(name) != value]
+    if changed:
+        raise ConfigurationError(
+            f"This pipeline was synced with another {' and another '.join(changed)}.",
+            hint="Put the setting back, or sync the other jobs with --pipeline NAME and --dataset NAME of their own.",
+        )
