@@ -1,10 +1,12 @@
-# make setup | demo | notebook | test | browser-test | bench | lint | lock | lock-bench.  Needs Python >= 3.11, make and the package registry; nothing else.
+# make setup | demo | notebook | test | browser-test | lake-test | airflow-test | bench | lint | lock | lock-bench.  Needs Python >= 3.11, make and the package registry; nothing else.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 
-.PHONY: setup demo notebook test browser-test bench lint lock lock-bench clean
+LOCK   := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
+
+.PHONY: setup demo notebook test browser-test lake-test airflow-test bench lint lock lock-bench clean
 
 setup: $(VENV)/.ready
 
@@ -30,6 +32,18 @@ browser-test: setup
 	@command -v chromium >/dev/null || { echo "make browser-test needs chromium: apt-get install chromium"; exit 1; }
 	$(BIN)/pytest tests/browser
 
+lake-test: .lake/.ready
+	.lake/bin/pytest tests/lake
+
+airflow-test: .airflow/.ready setup
+	.airflow/bin/python -m pytest tests/airflow
+
+.lake/.ready .airflow/.ready: .%/.ready: tests/%/requirements.lock $(VENV)/.ready
+	test -x .$*/bin/python || $(PYTHON) -m venv .$*
+	VIRTUAL_ENV=.$* $(UV) pip sync --quiet --require-hashes --compile-bytecode tests/$*/requirements.lock
+	test $* = airflow || VIRTUAL_ENV=.$* $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
 bench: setup   # BENCH="--quick" for a small one, BENCH="sync growth" for some parts, BENCH=report to write the page anew
 	$(BIN)/python -m bench $(BENCH)
 
@@ -39,13 +53,14 @@ lint: setup
 	$(BIN)/mypy
 
 lock:
-	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
-		--extra dev --extra reporting --extra notebook --extra postgres --upgrade-package duckdb==1.5.5 --output-file requirements.lock pyproject.toml
+	$(LOCK) --extra dev --extra reporting --extra notebook --extra postgres --upgrade-package duckdb==1.5.5 \
+		--output-file requirements.lock pyproject.toml
+	$(LOCK) --constraint requirements.lock --extra lake --output-file tests/lake/requirements.lock pyproject.toml tests/lake/requirements.in
+	$(LOCK) --output-file tests/airflow/requirements.lock tests/airflow/requirements.in
 
 lock-bench:
 	for name in $(basename $(notdir $(wildcard bench/requirements/*.in))); do \
-		$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
-			--output-file bench/requirements/$$name.lock bench/requirements/$$name.in || exit 1; done
+		$(LOCK) --output-file bench/requirements/$$name.lock bench/requirements/$$name.in || exit 1; done
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .lake .airflow .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 import dlt
 from dlt.common.schema.typing import PIPELINE_STATE_TABLE_NAME
@@ -18,9 +18,6 @@ from dlt.destinations.sql_client import SqlClientBase
 from .background import Background
 from .rows import SETTLED_STATES, Row
 from .schema import REJECTED, STATES, VIDEOS, WINDOWS
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 Client = SqlClientBase[Any]
 _TRIED = {"dlt.destinations.duckdb", "dlt.destinations.postgres"}
@@ -74,15 +71,31 @@ class Destination:
         with self.pipeline.sql_client() as client:
             yield client
 
-    def rows(self, jobs: Sequence[tuple[str, datetime]]) -> pa.Table:
-        """Give the rows of jobs as they are held."""
-        import pyarrow as pa
+    @property
+    def table_format(self) -> Literal["delta"] | None:
+        """The format of tables that are files: only in one like this can rows be replaced."""
+        is_filesystem = self.pipeline.destination.destination_type == "dlt.destinations.filesystem"
+        return "delta" if is_filesystem else None
 
-        with self.connect() as client:
-            marks = ", ".join(["%s"] * len(jobs))
-            sql = f"SELECT * FROM {client.make_qualified_table_name(VIDEOS)} WHERE project_id = %s AND job_id IN ({marks})"
-            with client.execute_query(sql, self.project_id, *(job_id for job_id, _ in jobs)) as cursor:
-                return pa.concat_tables(cursor.iter_arrow(chunk_size=len(jobs)))
+    def column_types(self) -> dict[str, str]:
+        """Give the dlt types of the columns that the table of jobs has by now, those that another pipeline added included."""
+        from dlt.destinations.job_client_impl import SqlJobClientBase
+
+        with self.pipeline.destination_client() as client:
+            if not isinstance(client, SqlJobClientBase):
+                return {}
+            held = client.get_storage_table(VIDEOS)[1]
+        return {name: column.get("data_type") or "text" for name, column in held.items()}
+
+    def rows(self, jobs: Sequence[tuple[str, datetime]]) -> list[dict[str, Any]]:
+        """Give the rows of jobs as they are held; what is JSON comes as text from some destinations, parsed from others."""
+        marks = ", ".join(["%s"] * len(jobs))
+        names, rows = self.query_named(
+            f"SELECT * FROM {{videos}} WHERE project_id = %s AND job_id IN ({marks})",
+            self.project_id,
+            *(job_id for job_id, _ in jobs),
+        )
+        return [dict(zip(map(str.lower, names), row, strict=True)) for row in rows]  # some answer in capitals
 
     def query(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:
         """Run a query over the raw tables, written as `{videos}`, `{windows}` and so on; absent tables give no rows."""
@@ -151,11 +164,11 @@ class Destination:
         names = ("run_id", "mode", "windows", "rows_read", "requests", "complete", "finished_at")
         rows = self.query(
             "SELECT run_id, min(mode), count(*), cast(sum(rows_read) AS bigint), cast(sum(requests) AS bigint),"
-            f" bool_and(complete), max(finished_at) FROM {{windows}} WHERE {self._own}"
+            f" min(CASE WHEN complete THEN 1 ELSE 0 END), max(finished_at) FROM {{windows}} WHERE {self._own}"
             f" GROUP BY run_id ORDER BY max(finished_at) DESC LIMIT {number}",
             *self._params,
         )
-        return [dict(zip(names, row, strict=True)) for row in rows]
+        return [{**dict(zip(names, row, strict=True)), "complete": bool(row[5])} for row in rows]
 
     def count_pending(self) -> int:
         """Count the load packages that a killed run left behind; the next run loads them."""
@@ -174,10 +187,10 @@ class Destination:
 
     def inversion(self) -> int | None:
         """Give the place, newest update first, of the first live job that was created after the one before it."""
+        newest = "OVER (ORDER BY coalesce(lastupdate_time, create_time) DESC, create_time DESC)"
         rows = self.query(
-            "SELECT place FROM (SELECT row_number() OVER newest AS place, create_time,"
-            f" lag(create_time) OVER newest AS above FROM {{videos}} WHERE {self._own} AND deleted_at IS NULL"
-            " WINDOW newest AS (ORDER BY coalesce(lastupdate_time, create_time) DESC, create_time DESC)) AS ordered"
+            f"SELECT place FROM (SELECT row_number() {newest} AS place, create_time, lag(create_time) {newest} AS above"
+            f" FROM {{videos}} WHERE {self._own} AND deleted_at IS NULL) AS ordered"
             " WHERE create_time > above ORDER BY place LIMIT 1",
             *self._params,
         )

@@ -46,6 +46,11 @@ def explain(error: BaseException) -> MetaStudioError:
         )
     if names & {"InvalidPipelineName"}:
         return ConfigurationError("The pipeline's name is not allowed.", hint="Use letters, digits and underscores.")
+    if "InsufficientPrivilege" in names:
+        return ConfigurationError(
+            "The destination's user may not create or change the schemas and tables.",
+            hint="Grant it CREATE on the database; the schemas and tables that it did not create itself must be its own, too.",
+        )
     if names & {"OperationalError", "DestinationConnectionError"}:
         return UnavailableError(
             "The destination could not be reached.",

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 import dlt
 from dlt.common.configuration.exceptions import ConfigurationException
+from dlt.common.destination.exceptions import SchemaUpdateError
 from dlt.common.pipeline import get_dlt_pipelines_dir
 from dlt.pipeline.exceptions import PipelineStepFailed
 from filelock import FileLock, Timeout
@@ -27,7 +28,7 @@ from .destination import Destination
 from .duckdb_catalog import allow_same_names
 from .errors import BusyError, ConfigurationError, IncompleteError
 from .extraction.protocol import Chunk, State, WindowRecord
-from .failures import explain
+from .failures import explain, find_causes
 from .ledger import make_ledger
 from .reader import Reader, Steps
 from .schema import SCHEMA_VERSION
@@ -43,6 +44,9 @@ DEFAULTS = {
     "LOAD__DELETE_COMPLETED_JOBS": "true",
 }
 """What we set of dlt's own configuration where the user's environment does not."""
+
+SCHEMA_ATTEMPTS = 5
+"""Two pipelines can meet at the dataset, at its tables and at a new column; each time one of them gets through."""
 
 
 LOADING = threading.Lock()
@@ -225,9 +229,7 @@ class PipelineRun:
         """Bring the local state and the destination's together, and load what is pending."""
         self.pipeline.sync_destination()
         if pending:
-            with LOADING:
-                info = self.pipeline.run()
-            self.summary.load_ids += info.loads_ids if info else []
+            self._load_what_is_extracted()
         if self.destination.state_version() < self._local_version():
             log.warning(
                 "The destination is older than the local state, so it was set back: going on from what it holds."
@@ -304,10 +306,22 @@ class PipelineRun:
             held.clear()  # they are on disk: memory for the next chunk
         pa.default_memory_pool().release_unused()
         go_on()  # the package is on disk: whatever happens now, it will be loaded
-        self.pipeline.normalize()
-        with LOADING:
-            self.summary.load_ids += self.pipeline.load().loads_ids
+        self._load_what_is_extracted()
         return rows
+
+    def _load_what_is_extracted(self) -> None:
+        """Load what is on disk. Processes that create the same tables at the same instant fail in that: then look again what is missing."""
+        self.pipeline.normalize()
+        for attempt in range(1, SCHEMA_ATTEMPTS + 1):
+            try:
+                with LOADING:
+                    self.summary.load_ids += self.pipeline.load().loads_ids
+                return
+            except PipelineStepFailed as error:
+                is_schema = any(isinstance(cause, SchemaUpdateError) for cause in find_causes(error))
+                if not is_schema or attempt == SCHEMA_ATTEMPTS:
+                    raise
+                log.debug("Another pipeline seems to change the same tables: trying again.")
 
     def _count_requests(self, reader: Reader) -> None:
         if reader.client is not None:

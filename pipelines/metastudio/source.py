@@ -73,24 +73,24 @@ def _make_resources(
             state = dlt.current.source_state()
             first = state.get("schema_version") != SCHEMA_VERSION
             videos = dlt.current.source_schema().tables.get(VIDEOS, {}).get("columns", {})
+            column_types = {name: str(column.get("data_type") or "text") for name, column in videos.items()}
+            if any(not column_types.keys() >= row.extra.keys() for row in chunk.rows if row.extra):
+                column_types = {**destination.column_types(), **column_types}
             tables = make_tables(
-                chunk,
-                tenant.origin,
-                run_id=run_id,
-                first_window=first_window,
-                column_types={name: column.get("data_type") or "text" for name, column in videos.items()},
+                chunk, tenant.origin, run_id=run_id, first_window=first_window, column_types=column_types
             )
             if chunk.vanished:
-                tables[VIDEOS] = mark_deleted(tables[VIDEOS], destination.rows(chunk.vanished), chunk.vanished)
+                held = destination.rows(chunk.vanished)
+                tables[VIDEOS] = mark_deleted(tables[VIDEOS], held, chunk.vanished, column_types)
             yield {name: table for name, table in tables.items() if first or table.num_rows}
             state.update({**chunk.state, "identity": tenant.identity, "schema_version": SCHEMA_VERSION})
 
     yield read
     for table in TABLES:
-        yield _make_resource(table, read)
+        yield _make_resource(table, read, destination)
 
 
-def _make_resource(table: Table, chunks: DltResource) -> DltResource:
+def _make_resource(table: Table, chunks: DltResource, destination: Destination) -> DltResource:
     def load(tables: dict[str, pa.Table]) -> Iterator[pa.Table]:
         if table.name not in tables:
             return
@@ -100,7 +100,11 @@ def _make_resource(table: Table, chunks: DltResource) -> DltResource:
             for field in data.schema
             if field.metadata and DLT_TYPE in field.metadata
         }
-        yield dlt.mark.with_hints(data, dlt.mark.make_hints(columns=undeclared)) if undeclared else data
+        if undeclared or destination.table_format:
+            data = dlt.mark.with_hints(
+                data, dlt.mark.make_hints(columns=undeclared or None, table_format=destination.table_format)
+            )
+        yield data
 
     return dlt.transformer(
         load,

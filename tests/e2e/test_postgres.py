@@ -1,0 +1,244 @@
+"""PostgreSQL as the warehouse: the same life ends in the same tables as on DuckDB, and loads that overlap leave each other alone."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from contextlib import closing
+from datetime import UTC, datetime
+from random import Random
+
+import psycopg2
+import pytest
+from metastudio.commands import run_audit, run_sync
+from metastudio.console import LogWatcher
+from metastudio.pipeline import Options, open_pipeline
+from metastudio.schema import TABLES
+from metastudio_simulator import Simulator
+
+from tests.e2e.postgres import (
+    CONTEXT,
+    WAIT_SECONDS,
+    Sync,
+    hold_before_the_merge,
+    kill_at,
+    make_environment,
+    meet_before_creating,
+)
+
+NOW = "2026-01-15T12:00:00Z"
+DIFFERS_BY_RUN = {"run_id", "window", "request_id", "_dlt_load_id", "_dlt_id"}
+"""What is drawn anew in each run, and the places of windows that were read side by side."""
+FIRST, LATER = 46, 12
+"""SQL statements within which a first and a later sync are killed: as many as they make, less what was done before the kill."""
+
+
+def read_tables(options):
+    """Read the raw tables, each as its sorted rows with their names, times in UTC, without what differs from run to run."""
+    with open_pipeline(options).sql_client() as client:
+        return {table.name: read_table(client, table.name) for table in TABLES}
+
+
+def read_table(client, name):
+    with client.execute_query(f"SELECT * FROM {client.make_qualified_table_name(name)}") as cursor:
+        names = [column[0] for column in cursor.description]
+        rows = [
+            tuple(plain(name, value) for name, value in zip(names, row, strict=True) if name not in DIFFERS_BY_RUN)
+            for row in cursor.fetchall()
+        ]
+    return [tuple(name for name in names if name not in DIFFERS_BY_RUN), *sorted(rows, key=str)]
+
+
+def plain(name, value):
+    if isinstance(value, datetime):
+        return value.astimezone(UTC)
+    return json.loads(value) if name == "tags__of" and isinstance(value, str) else value
+
+
+def live(sim, options):
+    """A tenant's life, synced on the way: backfill in chunks, states, late changes, odd records, jobs that vanish and come back."""
+
+    def sync():
+        outcome = run_sync(options, LogWatcher())
+        assert outcome.error is None, outcome.error
+        return outcome.summary
+
+    job = sim.tenant.create(1, state="WAITING")[0]
+    assert len(sync().load_ids) > 2
+    sim.clock.advance(60)
+    sim.tenant.update(job, state="PROCESSING")
+    sync()
+    sim.tenant.update(job, state="FAILED")
+    odd, gone, *_ = (job["job_id"] for job in sim.tenant.visible())
+    sim.clock.advance(86_400)
+    sim.tenant.change_some(create=40, update=60)
+    sim.tenant.spoil(odd, priority=3, tags={"of": ["a", "kind"]}, duration="long")
+    sim.tenant.update(odd, asset_name="odd")
+    sim.tenant.add_raw({"state": "SUCCEED"}, at="2026-01-15T12:30:00Z")
+    assert sync().rejected == 2
+    for job_id in (odd, gone):
+        sim.tenant.vanish(job_id)
+    sim.clock.advance(3_600)
+    audit = run_audit(options, LogWatcher(), repair=True)
+    assert (audit.error, audit.summary.marked_deleted) == (None, 2)
+    sim.tenant.reappear(gone)
+    sim.clock.advance(3_600)
+    assert run_audit(options, LogWatcher(), repair=True).error is None
+
+
+@pytest.fixture
+def live_in(postgres_url, tmp_path, monkeypatch):
+    """Live a life in a DuckDB file or in PostgreSQL, and give the tables it ends in."""
+
+    def live_in(destination):
+        folder = tmp_path / destination
+        url = postgres_url if destination == "postgres" else str(tmp_path / "videos.duckdb")
+        with Simulator(jobs=600, days=400, seed=7, now=NOW) as sim, monkeypatch.context() as patch:
+            for name, value in make_environment(sim, folder, url).items():
+                patch.setenv(name, value)
+            options = Options(pipeline="same_life", destination=destination, dataset="same_life")
+            live(sim, options)
+            return read_tables(options)
+
+    return live_in
+
+
+def test_the_same_life_ends_in_the_same_rows_on_postgres_as_on_duckdb(live_in):
+    duckdb, postgres = live_in("duckdb"), live_in("postgres")
+
+    assert [len(rows) > 2 for rows in duckdb.values()] == [True] * len(TABLES)
+    for table in TABLES:
+        assert postgres[table.name] == duckdb[table.name]
+
+
+@pytest.fixture
+def tenants(postgres_url, tmp_path):
+    """Two tenants, and the settings under which each is synced into the same PostgreSQL."""
+    with (
+        Simulator(jobs=400, days=400, seed=7, now=NOW) as a,
+        Simulator(jobs=600, days=400, seed=8, now=NOW) as b,
+    ):
+        yield [(sim, make_environment(sim, tmp_path / sim.project_id, postgres_url)) for sim in (a, b)]
+
+
+@pytest.fixture
+def ask(postgres_url):
+    def ask(sql):
+        with closing(psycopg2.connect(postgres_url)) as connection, connection, connection.cursor() as cursor:
+            cursor.execute(sql)
+            return cursor.fetchall()
+
+    return ask
+
+
+def count_states(jobs):
+    return Counter(job["state"] for job in jobs)
+
+
+def held_states(ask, dataset, sim):
+    return Counter(
+        dict(
+            ask(
+                f"SELECT state, count(*) FROM {dataset}.digital_human_videos WHERE project_id = '{sim.project_id}' GROUP BY 1"
+            )
+        )
+    )
+
+
+def test_a_load_that_is_held_between_staging_and_merge_is_untouched_by_another_tenants_backfill(tenants, ask):
+    (a, settings_of_a), (b, settings_of_b) = tenants
+    assert Sync(settings_of_a, "a", "overlap", kill_at, 0).end()[0]
+    a.clock.advance(3_600)
+    a.tenant.change_some(create=30, update=50)
+    held, go_on = CONTEXT.Event(), CONTEXT.Event()
+    sync_of_a = Sync(settings_of_a, "a", "overlap", hold_before_the_merge, held, go_on)
+    assert held.wait(WAIT_SECONDS)
+    staged = ask("SELECT * FROM overlap_staging_a.digital_human_videos ORDER BY job_id")
+
+    assert Sync(settings_of_b, "b", "overlap", kill_at, 0).end()[0]
+    assert held_states(ask, "overlap", b) == count_states(b.tenant.visible())
+    assert ask("SELECT * FROM overlap_staging_a.digital_human_videos ORDER BY job_id") == staged
+    assert len(staged) >= 80
+    go_on.set()
+
+    assert sync_of_a.end()[0]
+    for sim in (a, b):
+        assert held_states(ask, "overlap", sim) == count_states(sim.tenant.visible())
+    assert ask("SELECT count(*) - count(DISTINCT (project_id, job_id)) FROM overlap.digital_human_videos") == [(0,)]
+    assert {name for (name,) in ask("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'overlap%'")} == {
+        "overlap",
+        "overlap_staging_a",
+        "overlap_staging_b",
+    }
+
+
+def test_pipelines_opened_in_one_process_have_staging_datasets_of_their_own(postgres_url, folder, monkeypatch):
+    monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", postgres_url)
+    clients = [open_pipeline(Options(pipeline=name, destination="postgres")).destination_client() for name in "ab"]
+
+    assert [client.sql_client.staging_dataset_name for client in clients] == [
+        "metastudio_staging_a",
+        "metastudio_staging_b",
+    ]
+
+
+@pytest.mark.parametrize("what", ["schema", "tables"])
+def test_two_first_syncs_that_create_the_same_thing_at_the_same_instant_both_succeed(tenants, ask, what):
+    meeting = CONTEXT.Barrier(2)
+    syncs = [
+        Sync(settings, name, f"first_{what}", meet_before_creating, meeting, what == "schema")
+        for name, (_, settings) in zip("ab", tenants, strict=True)
+    ]
+
+    assert [sync.end()[:2] for sync in syncs] == [(True, "None")] * 2
+    for sim, _ in tenants:
+        assert held_states(ask, f"first_{what}", sim) == count_states(sim.tenant.visible())
+
+
+def test_a_user_that_may_not_create_schemas_is_told_so(settings, run, ask, postgres_url, monkeypatch):
+    ask("CREATE ROLE reader LOGIN; SELECT 1")
+    monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", postgres_url.replace("postgres:opensesame", "reader:none"))
+
+    ended = run("sync", "--destination", "postgres", "--dataset", "refused", "--json")
+
+    assert (ended.code, ended.json["error"]["hint"][:26]) == (2, "Grant it CREATE on the dat")
+
+
+def test_a_field_that_two_tenants_fill_with_different_types_gets_a_column_for_each(tenants, ask):
+    for name, (sim, settings), value in zip("ab", tenants, (3, "high"), strict=True):
+        sim.tenant.spoil(sim.tenant.visible()[-1]["job_id"], priority=value)
+        assert Sync(settings, name, "types", kill_at, 0).end()[:2] == (True, "None")
+
+    assert ask(
+        "SELECT priority, priority__v_text FROM types.digital_human_videos"
+        " WHERE coalesce(priority::text, priority__v_text) IS NOT NULL ORDER BY 1"
+    ) == [(3.0, None), (None, "high")]
+
+
+def sync_with_kills(environment, dataset, instants=()):
+    """Sync, killed at one SQL statement after the other, until a sync gets through; count the kills."""
+    for killed, instant in enumerate([*instants, 0]):
+        ended = Sync(environment, "killed", dataset, kill_at, instant).end()
+        if ended is not None:
+            assert ended[0], f"{ended[1]} after kills at {instants[:killed]}"
+            return killed
+
+
+def test_syncs_killed_while_they_load_are_finished_by_the_next_one(postgres_url, tmp_path, monkeypatch):
+    tables = []
+    draw = Random("kills")
+    kills = [draw.sample(range(1, FIRST), 3), draw.sample(range(1, LATER), 2)]
+    for dataset, instants in (("undisturbed", ([], [])), ("killed", kills)):
+        with Simulator(jobs=600, days=400, seed=7, now=NOW) as sim:
+            environment = make_environment(sim, tmp_path / dataset, postgres_url)
+            for planned in instants:
+                assert sync_with_kills(environment, dataset, planned) == len(planned)
+                sim.tenant.live(5 * 86_400)
+            for name, value in environment.items():
+                monkeypatch.setenv(name, value)
+            tables.append(read_tables(Options(pipeline="killed", destination="postgres", dataset=dataset)))
+    undisturbed, resumed = tables
+
+    for table in TABLES:
+        if table.name != "extraction_windows":
+            assert resumed[table.name] == undisturbed[table.name]
