@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import dlt
+import orjson
 from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.destination.exceptions import SchemaUpdateError
 from dlt.common.pipeline import get_dlt_pipelines_dir
@@ -39,7 +40,13 @@ log = logging.getLogger("metastudio")
 
 DEFAULTS = {
     "RUNTIME__DLTHUB_TELEMETRY": "false",
-    "DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG": '{"memory_limit": "80MB", "threads": 2}',  # it takes all it finds
+    "DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG": orjson.dumps(
+        {
+            "memory_limit": "80MB",  # it takes all it finds
+            "threads": 1,  # a second one costs a tenth more CPU and saves no time: chunks are small
+            "wal_autocheckpoint": "64MB",  # by default it writes its file anew for each 16 MB, twice a chunk
+        }
+    ).decode(),
     "LOAD__TRUNCATE_STAGING_DATASET": "true",  # 24 MB per 100,000 rows stay behind otherwise
     "LOAD__DELETE_COMPLETED_JOBS": "true",
 }

@@ -185,7 +185,9 @@ class Audit:
         found.add(job_id)
 
     def _make_chunk(self, reads: list[WindowRead], vanished: list[tuple[str, datetime]]) -> Chunk:
-        return replace(make_chunk(reads, "audit", self.state), vanished=vanished)
+        chunk = make_chunk(reads, "audit", self.state)
+        came = {row.job_id for row in chunk.rows}  # gone from where it was held, but found in another part
+        return replace(chunk, vanished=[(job_id, at) for job_id, at in vanished if job_id not in came])
 
     async def _count(self, since: datetime, state: str | None) -> int:
         """Ask how many jobs were created at a time or later, in one state or in all."""
