@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import dlt
-import orjson
 from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.destination.exceptions import SchemaUpdateError
 from dlt.common.pipeline import get_dlt_pipelines_dir
@@ -40,13 +39,7 @@ log = logging.getLogger("metastudio")
 
 DEFAULTS = {
     "RUNTIME__DLTHUB_TELEMETRY": "false",
-    "DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG": orjson.dumps(
-        {
-            "memory_limit": "80MB",  # it takes all it finds
-            "threads": 1,  # a second one costs a tenth more CPU and saves no time: chunks are small
-            "wal_autocheckpoint": "64MB",  # by default it writes its file anew for each 16 MB, twice a chunk
-        }
-    ).decode(),
+    "DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG": '{"memory_limit": "80MB", "threads": 1}',  # it takes all it finds
     "LOAD__TRUNCATE_STAGING_DATASET": "true",  # 24 MB per 100,000 rows stay behind otherwise
     "LOAD__DELETE_COMPLETED_JOBS": "true",
 }
@@ -303,6 +296,7 @@ class PipelineRun:
 
         from .source import make_source
 
+        go_on()  # while this chunk is loaded, the next one is read
         numbered = [(self.summary.windows + 1, chunk)]
         source = make_source(self.tenant, self._run_id, lambda: numbered, self.destination)
         contract: Any = {"columns": self.tenant.schema_contract}
@@ -312,7 +306,6 @@ class PipelineRun:
         for held in (chunk.rows, chunk.seen, chunk.rejected):
             held.clear()  # they are on disk: memory for the next chunk
         pa.default_memory_pool().release_unused()
-        go_on()  # the package is on disk: whatever happens now, it will be loaded
         self._load_what_is_extracted()
         return rows
 

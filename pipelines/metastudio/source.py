@@ -23,9 +23,6 @@ from .settings import Tenant, resolve_tenant, warn_of_unknown_settings
 from .state import SOURCE, check_state
 from .tables import DLT_TYPE, make_tables, mark_deleted
 
-MERGE: Any = {"disposition": "merge", "deduplicated": True}
-"""By primary key; no key is twice in a chunk, so dlt need not look for repeats."""
-
 allow_same_names()
 
 
@@ -114,6 +111,6 @@ def _make_resource(table: Table, chunks: DltResource, destination: Destination) 
         data_from=chunks,
         name=table.name,
         primary_key=table.primary_key,
-        write_disposition=MERGE,
+        write_disposition="merge",  # never declared as free of repeats: a kill can leave a file twice in the staging table
         columns=table.hints(),
     )

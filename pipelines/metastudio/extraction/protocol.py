@@ -105,15 +105,19 @@ class Limits:
     overlap: timedelta = timedelta(minutes=10)
     rescan: timedelta = timedelta(days=30)
     max_rows_per_window: int = 2_000
-    chunk_rows: int = 20_000
+    chunk_rows: int = 50_000
     page_size: int = 100
     max_concurrency: int = 16
     tries: int = 5
 
     @property
     def lookahead(self) -> int:
-        """How many windows are read at a time: enough for `max_concurrency` requests, but no more than make a chunk."""
-        enough = min(self.max_concurrency, max(3, self.max_concurrency * self.page_size // self.max_rows_per_window))
+        """How many windows are read at a time: enough for `max_concurrency` requests, though a window begins with one, but no more than
+        make a chunk.
+        """
+        enough = min(
+            self.max_concurrency, max(6, 2 * self.max_concurrency * self.page_size // self.max_rows_per_window)
+        )
         return max(2, min(enough, self.chunk_rows // self.max_rows_per_window))
 
 
