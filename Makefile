@@ -37,7 +37,7 @@ lint: setup
 
 lock:
 	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
-		--extra dev --extra reporting --extra notebook --extra postgres --upgrade-package duckdb==1.5.5 --output-file requirements.lock pyproject.toml
+		--extra dev --extra reporting --extra notebook --extra postgres --extra dagster --upgrade-package duckdb==1.5.5 --output-file requirements.lock pyproject.toml
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
