@@ -30,14 +30,18 @@ class Outcome:
     audit: Audit | None = None
 
 
-def run_sync(options: Options, watcher: Watcher) -> Outcome:
-    """Bring the destination up to date."""
+def run_sync(options: Options, watcher: Watcher, *, build_models: bool = True) -> Outcome:
+    """Bring the destination up to date.
+
+    Args:
+        build_models: whether reporting models that are missing or outdated are built, where the settings allow it.
+    """
 
     def work(run: PipelineRun) -> None:
         run.load(lambda reading: sync(reading, run.state))
         with run.pipeline.sql_client():  # opened once for both: opening a DuckDB file costs more than to ask it
             write_comments(run.pipeline)
-            outdated = run.tenant.build_models and has_outdated_models(run.pipeline)
+            outdated = build_models and run.tenant.build_models and has_outdated_models(run.pipeline)
         if outdated:
             build_outdated(run.pipeline)
 

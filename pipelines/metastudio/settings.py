@@ -75,6 +75,8 @@ class Settings(BaseConfiguration):
     build_models: bool = True
     retry_seconds: float = 120.0
     request_timeout_seconds: float = 30.0
+    schedule: str = "*/15 * * * *"
+    stale_after_seconds: int = 3_600
 
 
 _BOUNDS: dict[str, tuple[float, float]] = {
@@ -88,6 +90,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "max_rejected": (0, 1_000_000_000),
     "retry_seconds": (0, 86_400),
     "request_timeout_seconds": (0.1, 3_600),
+    "stale_after_seconds": (1, 31_536_000),
 }
 
 
@@ -133,6 +136,15 @@ def resolve_tenant(**overrides: Any) -> Tenant:
         ConfigurationError: a setting is missing, of the wrong type or out of bounds.
     """
     warn_of_unknown_settings()
+    return check_settings(resolve_settings(**overrides))
+
+
+def resolve_settings(**overrides: Any) -> Settings:
+    """Resolve the settings and check their numbers, not yet whose jobs they name and with which credentials.
+
+    Raises:
+        ConfigurationError: a setting is of the wrong type or out of bounds.
+    """
     try:
         settings = resolve_configuration(Settings(), sections=SECTION, explicit_value=overrides or None)
     except ConfigurationException as error:
@@ -140,7 +152,8 @@ def resolve_tenant(**overrides: Any) -> Tenant:
             f"A setting could not be read: {_name_setting(error)}.",
             hint="See the list of settings and their types in the README.",
         ) from None
-    return check_settings(settings)
+    _check_bounds(settings)
+    return settings
 
 
 def warn_of_unknown_settings() -> None:
@@ -160,18 +173,21 @@ def _name_setting(error: ConfigurationException) -> str:
     return f"sources.metastudio.{name} is of the wrong type" if name else type(error).__name__
 
 
-def check_settings(settings: Settings) -> Tenant:
-    """Make a tenant of settings.
-
-    Raises:
-        ConfigurationError: a setting is missing or out of bounds.
-    """
+def _check_bounds(settings: Settings) -> None:
     for name, (low, high) in _BOUNDS.items():
         value = getattr(settings, name)
         if value is not None and not low <= value <= high:
             raise ConfigurationError(
                 f"sources.metastudio.{name} is out of bounds.", hint=f"It must lie between {low:g} and {high:g}."
             )
+
+
+def check_settings(settings: Settings) -> Tenant:
+    """Make a tenant of settings.
+
+    Raises:
+        ConfigurationError: a setting is missing or out of bounds.
+    """
     if settings.schema_contract not in _CONTRACTS:
         raise ConfigurationError(
             "sources.metastudio.schema_contract is none that dlt knows.", hint=f"Use one of {', '.join(_CONTRACTS)}."

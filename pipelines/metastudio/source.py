@@ -78,6 +78,19 @@ def make_source(
     return _make_resources(tenant, run_id, chunks, destination)
 
 
+@dlt.source(name=SOURCE, section=SOURCE)
+def describe_source() -> Iterable[DltResource]:
+    """Make the source with nothing to read: what orchestrators and catalogues show of it, without settings or credentials."""
+
+    @dlt.resource(name="chunks", selected=False)
+    def read() -> Iterator[dict[str, pa.Table]]:
+        yield from ()
+
+    yield read
+    for table in TABLES:
+        yield _make_resource(table, read)
+
+
 def _make_resources(
     tenant: Tenant, run_id: str, chunks: Callable[[], Iterable[Chunk]], destination: Destination
 ) -> Iterable[DltResource]:
