@@ -2,16 +2,18 @@
 
 # Without `from __future__ import annotations`: Dagster looks at the type of an asset's context.
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dagster import (
     AssetExecutionContext,
     AssetsDefinition,
+    AssetSpec,
     BackfillPolicy,
     MaterializeResult,
     MonthlyPartitionsDefinition,
-    asset,
+    multi_asset,
 )
 
 from ..commands import run_backfill
@@ -32,29 +34,30 @@ def make_months(settings: Settings) -> MonthlyPartitionsDefinition:
 
 def make_backfill(lane: Lane, settings: Settings) -> AssetsDefinition:
     """Make the asset whose partitions are the months of a lane's jobs."""
-
-    @asset(
-        key=lane.key("backfill"),
+    spec = AssetSpec(
+        lane.key("backfill"),
         deps=[lane.key("api")],
-        partitions_def=make_months(settings),
-        backfill_policy=BackfillPolicy.single_run(),
+        description="Reads jobs again by the month of their creation, into the raw tables; the watermark of the syncs stays."
+        " For what an audit cannot see, or after a setting changed what is stored. Several months are read in one run.",
         group_name=RAW_GROUP,
         kinds={"dlt", lane.options.destination},
-        output_required=False,
+        skippable=True,
+    )
+
+    @multi_asset(
+        name=lane.name("backfill"),
+        specs=[spec],
+        partitions_def=make_months(settings),
+        backfill_policy=BackfillPolicy.single_run(),
         pool=lane.pool,
     )
-    def backfill(context: AssetExecutionContext) -> MaterializeResult[Any] | None:
-        """Reads jobs again by the month of their creation, into the raw tables; the watermark of the syncs stays.
-
-        Needed where `metastudio audit` cannot see a difference, or after a setting changed what is stored.
-        Several months are read in one run.
-        """
+    def backfill(context: AssetExecutionContext) -> Iterator[MaterializeResult[Any]]:
+        """Read some months again."""
         since, until = make_range(*context.partition_time_window, now=datetime.now(UTC))
         watcher = ContextWatcher(context)
         outcome = run_backfill(lane.options, watcher, since, until)
         if settle(context, outcome.error):
-            return MaterializeResult(metadata=describe_run(outcome.summary, watcher))
-        return None
+            yield MaterializeResult(metadata=describe_run(outcome.summary, watcher))
 
     return backfill
 

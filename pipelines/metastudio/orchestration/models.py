@@ -7,6 +7,7 @@ their tests are wanted.
 # Without `from __future__ import annotations`: Dagster looks at the type of an asset's context.
 
 from collections.abc import Iterator, Mapping, Sequence
+from graphlib import TopologicalSorter
 from typing import Any
 
 from dagster import (
@@ -93,8 +94,9 @@ def make_models(lanes: Sequence[Lane]) -> AssetsDefinition:
         except Exception as error:
             settle(context, explain(error))
             return
-        for key in sorted(context.selected_asset_keys):
-            yield MaterializeResult(asset_key=key, metadata={"built": built, "version": make_fingerprint()})
+        for key in TopologicalSorter(context.assets_def.asset_deps).static_order():
+            if key in context.selected_asset_keys:
+                yield MaterializeResult(asset_key=key, metadata={"built": built, "version": make_fingerprint()})
         yield from _report(tested, checks)
         if tested.failed:
             found = f"{len(tested.failed)} tests of the reporting models failed: {'; '.join(tested.failed)}."

@@ -33,9 +33,9 @@ class ContextWatcher(LogWatcher):
     def loaded(self, summary: Summary, chunk: Chunk) -> None:
         self._log.info(f"{chunk.mode}: {self.describe(summary, chunk)}")
 
-    def share_of_quota(self, summary: Summary) -> float:
-        """Give the requests made, as a share of those that the quota would have allowed in the same time."""
-        return summary.requests / (max(summary.seconds, 0.001) * self._tenant.requests_per_second)
+    def quota_percent(self, summary: Summary) -> float:
+        """Give the requests made, in percent of those that the quota would have allowed in the same time."""
+        return 100 * summary.requests / (max(summary.seconds, 0.001) * self._tenant.requests_per_second)
 
 
 def settle(context: Context, error: MetaStudioError | None) -> bool:
@@ -83,7 +83,7 @@ def describe_run(summary: Summary, watcher: ContextWatcher) -> Mapping[str, Any]
         "requests": summary.requests,
         "retries": summary.retries,
         "throttled": summary.throttled,
-        "share_of_quota": round(watcher.share_of_quota(summary), 4),
+        "quota_percent": round(watcher.quota_percent(summary), 2),
         "seconds": summary.seconds,
         "rejected": summary.rejected,
         **({"watermark": watermark} if watermark else {}),
