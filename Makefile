@@ -1,10 +1,10 @@
-# make setup | demo | notebook | test | browser-test | lint | lock.  Needs Python >= 3.11, make and the package registry; nothing else.
+# make setup | demo | dagster | notebook | test | browser-test | lint | lock.  Needs Python >= 3.11, make and the package registry; nothing else.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 
-.PHONY: setup demo notebook test browser-test lint lock clean
+.PHONY: setup demo dagster notebook test browser-test lint lock clean
 
 setup: $(VENV)/.ready
 
@@ -19,12 +19,15 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 demo: setup
 	@$(BIN)/metastudio demo
 
+dagster: setup
+	@$(BIN)/python -m metastudio.dagster_demo
+
 notebook: setup
 	@test -f metastudio.duckdb || $(BIN)/metastudio demo
 	MARIMO_SKIP_UPDATE_CHECK=1 $(BIN)/marimo edit notebooks/walkthrough.py
 
 test: lint
-	$(BIN)/pytest -n auto --maxprocesses=4
+	$(BIN)/pytest -n auto --maxprocesses=4 --dist loadgroup
 
 browser-test: setup
 	@command -v chromium >/dev/null || { echo "make browser-test needs chromium: apt-get install chromium"; exit 1; }

@@ -9,7 +9,12 @@ import dlt
 from ..pipeline import Options
 from ..schema import TABLES
 
+API_GROUP = "metastudio_api"
+BACKFILL_GROUP = "metastudio_backfill"
 RAW_GROUP = "metastudio_raw"
+STAGING_GROUP = "metastudio_staging"
+REPORTING_GROUP = "metastudio_reporting"
+"""Groups of assets, which Dagster shows as one box each: from the API to the report."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,11 +29,9 @@ from ..reporting.build import Tested
 from ..reporting.connection import find_adapter
 from ..reporting.models import Models, make_dataset_name, make_fingerprint
 from ..reporting.upkeep import is_current, renew_models
-from .lanes import Lane
+from .lanes import REPORTING_GROUP, STAGING_GROUP, Lane
 from .manifest import find_manifest
 from .outcomes import settle
-
-MODELS_GROUP, STAGING_GROUP = "metastudio_reporting", "metastudio_staging"
 
 
 class Translator(DagsterDbtTranslator):
@@ -53,7 +51,7 @@ class Translator(DagsterDbtTranslator):
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
         """Keep what only prepares the data apart from what people read."""
-        return STAGING_GROUP if "staging" in dbt_resource_props["fqn"] else MODELS_GROUP
+        return STAGING_GROUP if "staging" in dbt_resource_props["fqn"] else REPORTING_GROUP
 
     def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
         """Give the model's description, without its SQL."""

@@ -22,7 +22,7 @@ from ..commands import run_sync
 from ..pipeline import Options, open_pipeline, open_synced
 from ..schema import TABLES, Table
 from ..source import describe_source
-from .lanes import RAW_GROUP, Lane
+from .lanes import API_GROUP, RAW_GROUP, Lane
 from .outcomes import ContextWatcher, describe_run, settle
 
 _TABLES = {table.name: table for table in TABLES}
@@ -34,7 +34,7 @@ def make_api(lane: Lane) -> AssetSpec:
         lane.key("api"),
         description="The video production jobs as the API lists them: `GET /v1/{project_id}/digital-human-videos`"
         + (f", tenant {lane.tenant}." if lane.tenant else "."),
-        group_name=RAW_GROUP,
+        group_name=API_GROUP,
         kinds={"api"},
     )
 
