@@ -11,6 +11,7 @@ import queue
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -34,7 +35,9 @@ class Background(Generic[T]):
         self._may_go_on = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
-        self._thread = threading.Thread(target=self._work, name="metastudio-extraction", daemon=True)
+        self._thread = threading.Thread(
+            target=copy_context().run, args=(self._work,), name="metastudio-extraction", daemon=True
+        )
 
     async def ask(self, answer: Callable[[], A]) -> A:
         """From within the stream: have the consumer's thread call `answer`, after it has dealt with all earlier items."""

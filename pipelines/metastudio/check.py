@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -32,10 +32,10 @@ class Item:
         return "FAILED" if self.error else "note" if self.is_limit else "ok"
 
 
-def check() -> Iterator[Item]:
-    """Look at one thing after the other; what depends on a failed one is left out."""
+def check(name: str | None = None) -> Iterator[Item]:
+    """Look at one thing after the other, for one tenant; what depends on a failed one is left out."""
     try:
-        tenant = resolve_tenant()
+        tenant = resolve_tenant(name)
     except MetaStudioError as error:
         yield Item("configuration", str(error), error)
         return
@@ -123,17 +123,21 @@ def _check_quota(client: Client, tenant: Tenant) -> Item:
     return Item("quota", f"none of {stats.requests} requests was throttled; pace {pace}")
 
 
-def show_check(*, as_json: bool) -> int:
-    """Print one line per item, or one JSON object; give the exit code of the first failure."""
+def show_check(tenants: Sequence[str | None], *, as_json: bool) -> int:
+    """Print one line per item and tenant, or one JSON object; give the exit code of the first failure."""
     from .console import write_json, write_out
 
-    items = []
-    for item in check():
-        items.append(item)
-        if not as_json:
-            write_out(f"{item.verdict:<7} {item.name:<20} {item.text}")
-    failed = [item.error for item in items if item.error]
+    told: list[dict[str, str | None]] = []
+    failed: list[MetaStudioError] = []
+    for tenant in tenants:
+        for item in check(tenant):
+            told.append({"name": item.name, "verdict": item.verdict, "text": item.text})
+            if tenant:
+                told[-1]["tenant"] = tenant
+            if item.error:
+                failed.append(item.error)
+            if not as_json:
+                write_out(f"{tenant + ': ' if tenant else ''}{item.verdict:<7} {item.name:<20} {item.text}")
     if as_json:
-        told = [{"name": item.name, "verdict": item.verdict, "text": item.text} for item in items]
         write_json({"command": "check", "ok": not failed, "items": told})
     return failed[0].exit_code if failed else 0

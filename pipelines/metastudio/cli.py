@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -18,6 +19,8 @@ import click
 from .errors import ConfigurationError, MetaStudioError
 
 if TYPE_CHECKING:
+    from .commands import Outcome
+    from .console import LogWatcher
     from .pipeline import Options
 
 
@@ -34,9 +37,11 @@ def on_pipeline(command: Callable[..., Any]) -> Callable[..., Any]:
     def run(config_dir: Path | None, verbose: int, as_json: bool, **given: Any) -> Any:
         set_up(config_dir, verbose)
         from .pipeline import Options
+        from .settings import warn_of_unknown_settings
 
-        options = Options(**{name: given.pop(name) for name in ("pipeline", "destination", "dataset")})
+        options = Options(**{name: given.pop(name) for name in ("pipeline", "destination", "dataset", "tenant")})
         try:
+            warn_of_unknown_settings()
             return command(options=options, as_json=as_json, **given)
         except MetaStudioError as error:
             if as_json:
@@ -49,6 +54,7 @@ def on_pipeline(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line"),
         click.option("--dataset", default="metastudio", show_default=True, help="Dataset (schema) of the tables"),
         click.option("--destination", default="duckdb", show_default=True, help="One of dlt's destinations"),
+        click.option("--tenant", help="One of the setting tenants; all of them without it"),
         click.option("--pipeline", default="metastudio", show_default=True, help="Name of the pipeline"),
         click.option("--config-dir", type=folder, help="Folder with secrets.toml and config.toml, or with .dlt in it"),
     ):
@@ -81,9 +87,9 @@ def watch(work: Callable[[Any], Any], as_json: bool) -> NoReturn:
 @on_pipeline
 def sync(options: Options, as_json: bool) -> None:
     """Bring the destination up to date: everything on the first run, the changes after."""
-    from .commands import run_sync
+    from .tenants import sync_tenants
 
-    watch(lambda watcher: run_sync(options, watcher), as_json)
+    watch(lambda watcher: sync_tenants(options, watcher), as_json)
 
 
 @cli.command()
@@ -93,8 +99,12 @@ def sync(options: Options, as_json: bool) -> None:
 def backfill(options: Options, as_json: bool, since: str, until: str | None) -> None:
     """Read a create_time range again, in committed chunks; the watermark stays."""
     from .commands import run_backfill
+    from .tenants import run_tenants
 
-    watch(lambda watcher: run_backfill(options, watcher, since, until), as_json)
+    def work(one: Options, watcher: LogWatcher) -> Outcome:
+        return run_backfill(one, watcher, since, until)
+
+    watch(lambda watcher: run_tenants("backfill", options, watcher, work), as_json)
 
 
 @cli.command()
@@ -103,8 +113,12 @@ def backfill(options: Options, as_json: bool, since: str, until: str | None) -> 
 def audit(options: Options, as_json: bool, dry_run: bool) -> None:
     """Prove the destination equal to the API, or mend it; mark the jobs that vanished."""
     from .commands import run_audit
+    from .tenants import run_tenants
 
-    watch(lambda watcher: run_audit(options, watcher, repair=not dry_run), as_json)
+    def work(one: Options, watcher: LogWatcher) -> Outcome:
+        return run_audit(one, watcher, repair=not dry_run)
+
+    watch(lambda watcher: run_tenants("audit", options, watcher, work), as_json)
 
 
 @cli.command()
@@ -112,8 +126,9 @@ def audit(options: Options, as_json: bool, dry_run: bool) -> None:
 def check(options: Options, as_json: bool) -> None:
     """Look at configuration, credentials, network, clock and quota, and say what to do; writes nothing."""
     from .check import show_check
+    from .tenants import list_options
 
-    sys.exit(show_check(as_json=as_json))
+    sys.exit(show_check([one.tenant for one in list_options(options)], as_json=as_json))
 
 
 @cli.command()
@@ -121,8 +136,9 @@ def check(options: Options, as_json: bool) -> None:
 def status(options: Options, as_json: bool) -> None:
     """Show the watermark, the last runs, tables, open jobs and pending packages."""
     from .status import show_status
+    from .tenants import list_options
 
-    show_status(options, as_json=as_json)
+    sys.exit(show_status(list_options(options), as_json=as_json))
 
 
 @cli.command()
@@ -131,8 +147,9 @@ def status(options: Options, as_json: bool) -> None:
 def report(options: Options, as_json: bool, html: Path | None) -> None:
     """Show what was produced, what failed and why, and how long jobs wait and render."""
     from .reporting.terminal import show_report
+    from .tenants import list_options
 
-    show_report(options, as_json=as_json, html=html)
+    show_report(list_options(options), as_json=as_json, html=html)
 
 
 @cli.command()
@@ -141,8 +158,9 @@ def report(options: Options, as_json: bool, html: Path | None) -> None:
 def models(options: Options, as_json: bool, time_zone: str | None) -> None:
     """Build and test the reporting models; sync builds them by itself where they are missing or outdated."""
     from .reporting.command import run_models
+    from .tenants import list_options
 
-    sys.exit(run_models(options, time_zone, as_json=as_json))
+    sys.exit(run_models(list_options(options)[0], time_zone, as_json=as_json))
 
 
 @cli.command()
@@ -190,9 +208,17 @@ def main() -> NoReturn:
         sys.exit(error.exit_code)
     except _Terminated:
         sys.stderr.write("Terminated: nothing is lost, the next run goes on.\n")
-        sys.exit(143)
+        _leave(143)
     except (KeyboardInterrupt, click.Abort) as error:
         code = 128 + getattr(error, "signal_code", signal.SIGINT)
         sys.stderr.write("Interrupted: nothing is lost, the next run goes on.\n")
-        sys.exit(code)
+        _leave(code)
     sys.exit(0)
+
+
+def _leave(code: int) -> NoReturn:
+    """End at once: what still works for other tenants may be killed at any moment, and is not waited for."""
+    if any(thread.name.startswith("metastudio-tenant") for thread in threading.enumerate()):
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+
+import dlt
 
 from .comments import write_comments
 from .errors import ConfigurationError, IncompleteError, MetaStudioError
@@ -20,6 +22,9 @@ from .settings import parse_date, resolve_tenant
 
 log = logging.getLogger("metastudio")
 
+ALERT_FIRST = (1, 5, 3, 2, 4, 6)
+"""Exit codes, the gravest first: what needs a person comes before what mends itself."""
+
 
 @dataclass(slots=True)
 class Outcome:
@@ -30,22 +35,60 @@ class Outcome:
     audit: Audit | None = None
 
 
-def run_sync(options: Options, watcher: Watcher, *, build_models: bool = True) -> Outcome:
-    """Bring the destination up to date.
+class Outcomes:
+    """How a command ended for several tenants, by name."""
 
-    Args:
-        build_models: whether reporting models that are missing or outdated are built, where the settings allow it.
-    """
+    def __init__(self, command: str, by_tenant: Mapping[str, Outcome], seconds: float) -> None:
+        self.by_tenant = by_tenant
+        self.summary = Summary(command=command, seconds=seconds)
+        summaries = [outcome.summary for outcome in by_tenant.values()]
+        for name in (
+            "requests",
+            "retries",
+            "throttled",
+            "windows",
+            "rows_read",
+            "rows_loaded",
+            "rejected",
+            "marked_deleted",
+        ):
+            setattr(self.summary, name, sum(getattr(summary, name) for summary in summaries))
+        self.summary.load_ids = [load_id for summary in summaries for load_id in summary.load_ids]
+        self.error = self._sum_up_errors()
+        self.summary.ok = self.error is None
+        self.summary.error = self.error.as_dict() if self.error else None
+
+    def _sum_up_errors(self) -> MetaStudioError | None:
+        failed = {name: outcome.error for name, outcome in self.by_tenant.items() if outcome.error}
+        if not failed:
+            return None
+        names = ", ".join(f"{name} (exit code {error.exit_code})" for name, error in failed.items())
+        error = MetaStudioError(
+            f"{len(failed)} of {len(self.by_tenant)} tenants failed: {names}.",
+            hint="The others are done. What failed, and what to do, stands above for each.",
+        )
+        error.exit_code = min((each.exit_code for each in failed.values()), key=ALERT_FIRST.index)
+        return error
+
+
+def run_sync(options: Options, watcher: Watcher, *, upkeep: bool = True, models: bool = True) -> Outcome:
+    """Bring the destination up to date; without `upkeep`, the tables alone; without `models`, not the reporting models."""
 
     def work(run: PipelineRun) -> None:
         run.load(lambda reading: sync(reading, run.state))
-        with run.pipeline.sql_client():  # opened once for both: opening a DuckDB file costs more than to ask it
-            write_comments(run.pipeline)
-            outdated = build_models and run.tenant.build_models and has_outdated_models(run.pipeline)
-        if outdated:
-            build_outdated(run.pipeline)
+        if upkeep:
+            keep_up(run.pipeline, models=models and run.tenant.build_models)
 
     return _run("sync", options, watcher, work)
+
+
+def keep_up(pipeline: dlt.Pipeline, *, models: bool) -> None:
+    """Write the tables' descriptions and build the reporting models, where these are missing or of another version."""
+    with pipeline.sql_client():  # opened once for both: opening a DuckDB file costs more than to ask it
+        write_comments(pipeline)
+        outdated = models and has_outdated_models(pipeline)
+    if outdated:
+        build_outdated(pipeline)
 
 
 def run_backfill(options: Options, watcher: Watcher, since: str, until: str | None) -> Outcome:
@@ -104,7 +147,7 @@ def _run(command: str, options: Options, watcher: Watcher, work: Callable[[Pipel
     outcome = Outcome(Summary(command=command))
     started = time.monotonic()
     try:
-        tenant = resolve_tenant()
+        tenant = resolve_tenant(options.tenant)
         with lock_pipeline(options):
             run = PipelineRun(outcome.summary, options, watcher, tenant)
             run.prepare()

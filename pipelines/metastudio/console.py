@@ -7,22 +7,30 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from .commands import Outcome
+from .commands import Outcome, Outcomes
 from .errors import MetaStudioError
+from .extraction.audit import Audit
 from .extraction.protocol import Chunk
 from .pipeline import Summary
 from .reader import Reader
 from .settings import Tenant
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 log = logging.getLogger("metastudio")
 
 
 class LogWatcher:
     """Logs one line a chunk: for schedulers and files."""
+
+    def of(self, tenant: str) -> LogWatcher:
+        """Give a watcher of one of several tenants."""
+        return LogWatcher()
 
     def start(self, tenant: Tenant, reader: Reader) -> None:
         self._tenant = tenant
@@ -56,35 +64,38 @@ class LogWatcher:
 
 
 class BarWatcher(LogWatcher):
-    """Shows a progress bar: for a terminal."""
+    """Shows a progress bar: for a terminal; of several tenants, one for each."""
+
+    def __init__(self, display: Progress | None = None, label: str = "") -> None:
+        self._display = display or _make_display()
+        self._label = label
+
+    def of(self, tenant: str) -> LogWatcher:
+        return BarWatcher(self._display, f"{tenant}: ")
 
     def start(self, tenant: Tenant, reader: Reader) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
         super().start(tenant, reader)
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TimeElapsedColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        self._task = self._progress.add_task("asking the API", total=None)
-        self._progress.start()
+        self._task = self._display.add_task(f"{self._label}asking the API", total=None)
+        self._display.start()
 
     def loaded(self, summary: Summary, chunk: Chunk) -> None:
-        self._progress.update(
+        self._display.update(
             self._task,
-            description=self.describe(summary, chunk),
+            description=self._label + self.describe(summary, chunk),
             total=chunk.expected_rows,
             completed=min(summary.rows_read, chunk.expected_rows or summary.rows_read),
         )
 
     def stop(self) -> None:
-        if hasattr(self, "_progress"):
-            self._progress.stop()
+        self._display.stop()
+
+
+def _make_display() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=Console(stderr=True), transient=True)
 
 
 def count(number: int, what: str) -> str:
@@ -97,7 +108,7 @@ def make_watcher() -> LogWatcher:
     return BarWatcher() if sys.stderr.isatty() else LogWatcher()
 
 
-def run_watched(work: Callable[[LogWatcher], Outcome], *, as_json: bool) -> Outcome:
+def run_watched(work: Callable[[LogWatcher], Outcome | Outcomes], *, as_json: bool) -> Outcome | Outcomes:
     """Do a command's work under a progress display, and write how it ended."""
     watcher = make_watcher()
     try:
@@ -144,17 +155,38 @@ def show_seconds(seconds: Any) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def write_outcome(outcome: Outcome, *, as_json: bool) -> None:
+def write_outcome(outcome: Outcome | Outcomes, *, as_json: bool) -> None:
     """Write how a command ended."""
+    if isinstance(outcome, Outcomes):
+        _write_outcomes(outcome, as_json=as_json)
+        return
     if outcome.error is not None:
         write_error(outcome.error)
     if as_json:
         write_json(outcome.summary.as_json())
         return
     if outcome.audit is not None:
-        write_out(_describe_audit(outcome))
+        write_out(_describe_audit(outcome.audit))
     if outcome.error is None:
         write_out(_describe(outcome.summary))
+
+
+def _write_outcomes(outcomes: Outcomes, *, as_json: bool) -> None:
+    for name, outcome in outcomes.by_tenant.items():
+        if outcome.error is not None:
+            sys.stderr.write(f"{name}: Error: {outcome.error}\n")
+        if not as_json and outcome.audit is not None and outcome.audit.comparisons:
+            write_out("".join(f"{name}: {line}\n" for line in _describe_audit(outcome.audit).splitlines()).rstrip())
+        if not as_json and outcome.error is None:
+            write_out(f"{name}: {_describe(outcome.summary)}")
+    if outcomes.error is not None:
+        write_error(outcomes.error)
+    if as_json:
+        tenants = {
+            name: {**outcome.summary.as_json(), "exit_code": outcome.error.exit_code if outcome.error else 0}
+            for name, outcome in outcomes.by_tenant.items()
+        }
+        write_json({**outcomes.summary.as_json(), "tenants": tenants})
 
 
 def _describe(summary: Summary) -> str:
@@ -173,14 +205,13 @@ def _describe(summary: Summary) -> str:
     return "; ".join(parts) + f"; watermark {summary.watermark or 'not set'}"
 
 
-def _describe_audit(outcome: Outcome) -> str:
-    assert outcome.audit is not None
+def _describe_audit(audit: Audit) -> str:
     lines = [
         f"{'jobs in all' if item.state is None else item.state:<12} {item.api:>12,} at the API {item.destination:>12,} here"
         f"   {'equal' if item.api == item.destination else 'differs'}"
-        for item in outcome.audit.comparisons
+        for item in audit.comparisons
     ]
-    found = outcome.audit.findings
+    found = audit.findings
     lines.append(
         f"differences: {len(found.missing):,} missing, {len(found.vanished):,} vanished, {len(found.other_state):,} in another state"
     )

@@ -36,7 +36,6 @@ def run_demo() -> None:
         sim.switches.quota_per_second = QUOTA
         configure(sim, DATABASE, STATE)
         options = Options()
-        options = Options()
         _say(f"A simulated tenant with {JOBS:,} jobs of the last 400 days. First sync, at {QUOTA} requests a second:")
         _do(lambda watcher: run_sync(options, watcher))
         sim.tenant.live(A_DAY)
@@ -45,7 +44,7 @@ def run_demo() -> None:
         _say("\nDoes the destination equal the API? The audit marks what vanished there:")
         _do(lambda watcher: run_audit(options, watcher, repair=True))
         _say("\nThe report (metastudio report):")
-        show_report(options, as_json=False)
+        show_report([options], as_json=False)
         _say(f"\nThe tables are in {DATABASE}. Remove it before you sync an account of your own in this folder.")
 
 

@@ -27,12 +27,45 @@ _TABLES = {
 }
 
 
-class Destination:
-    """The tables of one project in a pipeline's dataset."""
+_COMPLETENESS = """
+WITH runs AS (
+    SELECT
+        max(finished_at) AS finished_at,
+        max(CASE WHEN mode = 'rescan' THEN 1 ELSE 0 END) AS rescanned,
+        max(CASE WHEN mode = 'changes' AND complete THEN 1 ELSE 0 END) AS changed,
+        sum(CASE WHEN mode = 'changes' AND NOT complete THEN 1 ELSE 0 END) AS unproved_changes,
+        sum(CASE WHEN mode <> 'changes' AND NOT complete THEN 1 ELSE 0 END) AS unproved_others
+    FROM {{windows}}
+    WHERE {own}
+    GROUP BY run_id
+),
 
-    def __init__(self, pipeline: dlt.Pipeline | Callable[[], dlt.Pipeline], project_id: str) -> None:
+judged AS (
+    SELECT
+        finished_at,
+        rescanned + changed > 0 AS reached_the_end,
+        unproved_others + CASE WHEN rescanned = 1 THEN 0 ELSE unproved_changes END AS incomplete
+    FROM runs
+)
+
+SELECT
+    max(CASE WHEN reached_the_end AND incomplete = 0 THEN finished_at END),
+    max(CASE WHEN finished_at = (SELECT max(finished_at) FROM judged) THEN incomplete ELSE 0 END)
+FROM judged
+"""
+"""By the rules of the model `sync_health`, in any database's SQL; a test holds the two together."""
+
+
+class Destination:
+    """The tables of one tenant in a pipeline's dataset: a project's, or what was synced there for one app user."""
+
+    def __init__(
+        self, pipeline: dlt.Pipeline | Callable[[], dlt.Pipeline], project_id: str, app_user_id: str | None = None
+    ) -> None:
         self._given = pipeline
         self.project_id = project_id
+        self._own = "project_id = %s" + (" AND app_user_id = %s" if app_user_id else "")
+        self._params = (project_id, app_user_id) if app_user_id else (project_id,)
 
     @property
     def _pipeline(self) -> dlt.Pipeline:
@@ -73,6 +106,31 @@ class Destination:
         )
         return int(rows[0][0] or 0) if rows else 0
 
+    def name_app_user(self) -> None:
+        """Write the app user into the rows of schema version 1, which had no column for it."""
+        with self._pipeline.sql_client() as client:
+            for table in (VIDEOS, WINDOWS):
+                name = client.make_qualified_table_name(table)
+                client.execute_sql(f"ALTER TABLE {name} ADD COLUMN IF NOT EXISTS app_user_id varchar")
+                client.execute_sql(f"UPDATE {name} SET app_user_id = %s WHERE project_id = %s", *reversed(self._params))
+
+    def last_runs(self, number: int) -> list[dict[str, Any]]:
+        """Give the newest runs of the ledger."""
+        names = ("run_id", "mode", "windows", "rows_read", "requests", "complete", "finished_at")
+        rows = self.query(
+            "SELECT run_id, min(mode), count(*), cast(sum(rows_read) AS bigint), cast(sum(requests) AS bigint),"
+            f" bool_and(complete), max(finished_at) FROM {{windows}} WHERE {self._own}"
+            f" GROUP BY run_id ORDER BY max(finished_at) DESC LIMIT {number}",
+            *self._params,
+        )
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def completeness(self) -> tuple[datetime | None, int]:
+        """Give the end of the last sync that was complete, and how many windows the last run left unproved."""
+        rows = self.query(_COMPLETENESS.format(own=self._own), *self._params)
+        synced_at, incomplete = rows[0] if rows else (None, None)
+        return synced_at, int(incomplete or 0)
+
     def count_pending(self) -> int:
         """Count the load packages that a killed run left behind; the next run loads them."""
         return len(self._pipeline.list_extracted_load_packages()) + len(self._pipeline.list_normalized_load_packages())
@@ -81,9 +139,9 @@ class Destination:
         """Give job_id and create_time of the live jobs created before a time, or at an unknown one, that are not settled."""
         settled = ", ".join(f"'{state}'" for state in sorted(SETTLED_STATES))
         rows = self.query(
-            "SELECT job_id, create_time FROM {videos} WHERE project_id = %s AND deleted_at IS NULL"
+            f"SELECT job_id, create_time FROM {{videos}} WHERE {self._own} AND deleted_at IS NULL"
             f" AND (state IS NULL OR state NOT IN ({settled})) AND (create_time < %s OR create_time IS NULL)",
-            self.project_id,
+            *self._params,
             before,
         )
         return [(job_id, created and created.astimezone(UTC)) for job_id, created in rows]
@@ -92,10 +150,10 @@ class Destination:
         """Give the place, newest update first, of the first live job that was created after the one before it."""
         rows = self.query(
             "SELECT place FROM (SELECT row_number() OVER newest AS place, create_time,"
-            " lag(create_time) OVER newest AS above FROM {videos} WHERE project_id = %s AND deleted_at IS NULL"
+            f" lag(create_time) OVER newest AS above FROM {{videos}} WHERE {self._own} AND deleted_at IS NULL"
             " WINDOW newest AS (ORDER BY coalesce(lastupdate_time, create_time) DESC, create_time DESC)) AS ordered"
             " WHERE create_time > above ORDER BY place LIMIT 1",
-            self.project_id,
+            *self._params,
         )
         return int(rows[0][0]) - 1 if rows else None
 
@@ -103,9 +161,8 @@ class Destination:
         """Count the live jobs by state: those shown as created at `since` or later, or at an unknown time, or all of them."""
         condition, params = ("", ()) if since is None else (" AND (create_time >= %s OR create_time IS NULL)", (since,))
         rows = self.query(
-            "SELECT state, count(*) FROM {videos} WHERE project_id = %s AND deleted_at IS NULL"
-            f"{condition} GROUP BY state",
-            self.project_id,
+            f"SELECT state, count(*) FROM {{videos}} WHERE {self._own} AND deleted_at IS NULL{condition} GROUP BY state",
+            *self._params,
             *params,
         )
         return {state: int(number) for state, number in rows}
@@ -113,9 +170,9 @@ class Destination:
     def states(self, since: datetime, before: datetime) -> dict[str, str | None]:
         """Give the state of each live job shown as created in [since, before)."""
         rows = self.query(
-            "SELECT job_id, state FROM {videos} WHERE project_id = %s AND deleted_at IS NULL"
+            f"SELECT job_id, state FROM {{videos}} WHERE {self._own} AND deleted_at IS NULL"
             " AND create_time >= %s AND create_time < %s",
-            self.project_id,
+            *self._params,
             since,
             before,
         )

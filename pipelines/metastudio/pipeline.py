@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,7 +29,8 @@ from .errors import BusyError, ConfigurationError, IncompleteError
 from .extraction.protocol import Chunk, State, WindowRecord
 from .failures import explain
 from .reader import Reader, Steps
-from .settings import Tenant
+from .schema import SCHEMA_VERSION
+from .settings import Tenant, find_setting
 from .source import SOURCE, check_state, make_source
 
 log = logging.getLogger("metastudio")
@@ -42,13 +44,23 @@ DEFAULTS = {
 """What we set of dlt's own configuration where the user's environment does not."""
 
 
-@dataclass(slots=True, kw_only=True)
+LOADING = threading.Lock()
+"""Held by whoever loads: tenants that are synced at a time in one process make the same tables and write to the same file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """Which pipeline, into which destination and dataset."""
+    """Which pipeline, into which destination and dataset, and for which of several tenants."""
 
     pipeline: str = "metastudio"
     destination: str = "duckdb"
     dataset: str = "metastudio"
+    tenant: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of the dlt pipeline: each tenant has one of its own, and with it state, lock and staging tables."""
+        return f"{self.pipeline}_{self.tenant}" if self.tenant else self.pipeline
 
 
 @dataclass(slots=True, kw_only=True)
@@ -101,22 +113,26 @@ def open_pipeline(options: Options) -> dlt.Pipeline:
     """
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
-    os.environ.setdefault("DESTINATION__STAGING_DATASET_NAME_LAYOUT", f"%s_staging_{options.pipeline}")
     try:
-        destination = find_duckdb_file(options) if options.destination == "duckdb" else options.destination
-        return dlt.pipeline(options.pipeline, destination=destination, dataset_name=options.dataset)
+        return dlt.pipeline(options.name, destination=make_destination(options), dataset_name=options.dataset)
     except (ConfigurationException, PipelineStepFailed, ValueError, ImportError) as error:
         raise explain(error) from None
 
 
-def find_duckdb_file(options: Options) -> Any:
-    """Give DuckDB with its file named from the working directory: dlt would go on using that of the pipeline's first run."""
-    configured: Any = dlt.secrets.get("destination.duckdb.credentials")
-    if configured is None:
-        return dlt.destinations.duckdb(str(Path(f"{options.pipeline}.duckdb").absolute()))
-    if isinstance(configured, str) and ":" not in configured:
-        return dlt.destinations.duckdb(str(Path(configured).absolute()))
-    return options.destination
+def make_destination(options: Options) -> Any:
+    """Give dlt's destination, with staging tables of this pipeline's own: two that load one table at a time would mix them up.
+
+    DuckDB's file is named from the working directory: dlt would go on using that of the pipeline's first run.
+    """
+    given: dict[str, Any] = {}
+    sections = ("destination", f"destination.{options.destination}")
+    if all(find_setting(f"{section}.staging_dataset_name_layout") is None for section in sections):
+        given["staging_dataset_name_layout"] = f"%s_staging_{options.name}"
+    if options.destination == "duckdb":
+        file = find_setting("destination.duckdb.credentials") or f"{options.pipeline}.duckdb"
+        if isinstance(file, str) and ":" not in file:
+            given["credentials"] = str(Path(file).absolute())
+    return dlt.destination(options.destination, **given)
 
 
 def read_state(pipeline: dlt.Pipeline) -> State:
@@ -124,11 +140,11 @@ def read_state(pipeline: dlt.Pipeline) -> State:
     return cast(State, dict(pipeline.state.get("sources", {}).get(SOURCE, {})))
 
 
-def open_synced(options: Options) -> tuple[Destination, State]:
+def open_synced(options: Options, *, of_any_release: bool = False) -> tuple[Destination, State]:
     """Open the destination of a pipeline that synced before, to read from it; a lost state is restored.
 
     Raises:
-        ConfigurationError: nothing was synced yet, or the destination cannot be opened.
+        ConfigurationError: nothing was synced yet, the destination cannot be opened, or it was written by an older release.
     """
     pipeline = open_pipeline(options)
     try:
@@ -141,7 +157,14 @@ def open_synced(options: Options) -> tuple[Destination, State]:
     state = read_state(pipeline)
     if not is_there or "identity" not in state:
         raise ConfigurationError("Nothing was synced here yet.", hint="Run metastudio sync first.")
-    return Destination(pipeline, str(state["identity"]["project_id"])), state
+    is_older = state.get("schema_version", 1) < SCHEMA_VERSION
+    if is_older and not of_any_release:
+        raise ConfigurationError(
+            "The tables are as an older release wrote them.", hint="Run metastudio sync first, which takes them over."
+        )
+    identity = state["identity"]
+    app_user_id = None if is_older else identity["app_user_id"]  # version 1 has no column for it
+    return Destination(pipeline, str(identity["project_id"]), app_user_id), state
 
 
 @contextmanager
@@ -154,11 +177,11 @@ def lock_pipeline(options: Options) -> Iterator[None]:
     folder = Path(get_dlt_pipelines_dir())
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / f"{options.pipeline}.lock", timeout=0):
+        with FileLock(folder / f"{options.name}.lock", timeout=0):
             yield
     except Timeout:
         raise BusyError(
-            f"Another run of the pipeline {options.pipeline} is under way.",
+            f"Another run of the pipeline {options.name} is under way.",
             hint="Nothing was touched; the next scheduled run will do.",
         ) from None
     except PermissionError:
@@ -174,7 +197,7 @@ class PipelineRun:
         self.tenant = tenant
         self.summary = summary
         self.pipeline = open_pipeline(options)
-        self.destination = Destination(self.pipeline, tenant.project_id)
+        self.destination = Destination(self.pipeline, tenant.project_id, tenant.app_user_id)
         self.state: State = {}
         self._watcher = watcher
         self._rejected: set[str] = set()
@@ -184,7 +207,8 @@ class PipelineRun:
         self._drop_remains()
         self.pipeline.sync_destination()
         if self.pipeline.has_pending_data:
-            info = self.pipeline.run()
+            with LOADING:
+                info = self.pipeline.run()
             self.summary.load_ids += info.loads_ids if info else []
         if self.destination.state_version() < self.pipeline.state["_state_version"]:
             log.warning(
@@ -194,6 +218,8 @@ class PipelineRun:
             self.pipeline.sync_destination()
         self.state = read_state(self.pipeline)
         check_state(self.state, self.tenant)
+        if self.state.get("schema_version") == 1 and self.tenant.app_user_id:
+            self.destination.name_app_user()
         self.summary.watermark = self.state.get("watermark")
 
     def _drop_remains(self) -> None:
@@ -244,7 +270,8 @@ class PipelineRun:
         pa.default_memory_pool().release_unused()
         go_on()  # the package is on disk: whatever happens now, it will be loaded
         self.pipeline.normalize()
-        info = self.pipeline.load()
+        with LOADING:
+            info = self.pipeline.load()
         self.state = chunk.state
         self.summary.load_ids += info.loads_ids
         self.summary.add(chunk, rows)

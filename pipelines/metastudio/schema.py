@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
-"""Version of the raw tables, kept in the pipeline's state; raised when a release changes what a column means."""
+SCHEMA_VERSION = 2
+"""Version of the raw tables, kept in the pipeline's state; raised when a release adds a column or changes what one means."""
 
 VIDEOS = "digital_human_videos"
 STATES = "digital_human_video_states"
@@ -68,6 +68,7 @@ class Table(NamedTuple):
 
 
 PROJECT_ID = Column("project_id", "text", "The project (tenant) that the job belongs to", nullable=False)
+APP_USER_ID = Column("app_user_id", "text", "The third-party user whose jobs were asked for; null where all were")
 
 VIDEOS_TABLE = Table(
     VIDEOS,
@@ -97,6 +98,7 @@ VIDEOS_TABLE = Table(
         Column(
             "deleted_at", "timestamp", "When the API was found not to show the job any more, UTC; null for live jobs"
         ),
+        APP_USER_ID,
     ),
 )
 
@@ -138,6 +140,7 @@ WINDOWS_TABLE = Table(
         Column("complete", "bool", "Whether it is proved that nothing of the window is missing"),
         Column("started_at", "timestamp", "The server's clock at the first answer, UTC"),
         Column("finished_at", "timestamp", "The server's clock at the last answer, UTC"),
+        APP_USER_ID,
     ),
 )
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from typing import Any
 
+import dlt
 import pendulum
 from dlt.common.configuration import configspec
 from dlt.common.configuration.exceptions import ConfigurationException
@@ -54,6 +55,8 @@ class CredentialSettings(CredentialsConfiguration):
 class Settings(BaseConfiguration):
     """All settings of the section `sources.metastudio`; meaning and defaults as in `interface.md`."""
 
+    tenants: Any | None = None
+    tenants_at_once: int = 4
     project_id: str | None = None
     region: str = "cn-north-4"
     endpoint: str | None = None
@@ -80,6 +83,7 @@ class Settings(BaseConfiguration):
 
 
 _BOUNDS: dict[str, tuple[float, float]] = {
+    "tenants_at_once": (1, 64),
     "overlap_seconds": (0, 86_400),
     "rescan_days": (0, 3_650),
     "requests_per_second": (0.01, 1_000),
@@ -129,57 +133,111 @@ class Tenant:
         }
 
 
-def resolve_tenant(**overrides: Any) -> Tenant:
-    """Resolve the settings and check them; keyword arguments come before what is configured.
+def find_setting(name: str) -> Any:
+    """Give a setting by its full name from wherever dlt would find it; None where nobody set it."""
+    value: Any = dlt.secrets.get(name)
+    return dlt.config.get(name) if value is None else value
+
+
+def list_tenants() -> tuple[str, ...]:
+    """Give the names in the setting `tenants`; none where there is only one tenant, which needs no name.
 
     Raises:
-        ConfigurationError: a setting is missing, of the wrong type or out of bounds.
+        ConfigurationError: they are no list of names, or a name is not allowed or given twice.
     """
-    warn_of_unknown_settings()
-    return check_settings(resolve_settings(**overrides))
+    given = find_setting("sources.metastudio.tenants") or ()
+    if isinstance(given, str):
+        given = given.strip().removeprefix("[").removesuffix("]").split(",")
+    names = tuple(str(name).strip(" \"'") for name in given)
+    taken = _list(Settings)
+    for name in names:
+        if not re.fullmatch("[a-z](_?[a-z0-9]){0,29}", name) or name in taken or names.count(name) > 1:
+            raise ConfigurationError(
+                "A name in sources.metastudio.tenants cannot be used, or is there twice.",
+                hint="Use lower-case letters, digits and single underscores, 30 at most, and no name of a setting: berlin, team_2.",
+            )
+    return names
 
 
-def resolve_settings(**overrides: Any) -> Settings:
-    """Resolve the settings and check their numbers, not yet whose jobs they name and with which credentials.
+def resolve_tenants_at_once() -> int:
+    """Give how many tenants one process works for at a time.
+
+    Raises:
+        ConfigurationError: it is no number, or out of bounds.
+    """
+    settings = _resolve(SECTION)
+    _check_bounds(settings, "tenants_at_once")
+    return settings.tenants_at_once
+
+
+def resolve_tenant(name: str | None = None, **overrides: Any) -> Tenant:
+    """Resolve the settings of a tenant and check them; keyword arguments come before what is configured.
+
+    A named tenant's own section `sources.metastudio.NAME` comes before `sources.metastudio`, setting by setting; credentials are taken
+    whole, from the one or the other.
+
+    Raises:
+        ConfigurationError: a setting is missing, of the wrong type or out of bounds, or there is no such tenant.
+    """
+    tenants = list_tenants()
+    if name is not None and name not in tenants:
+        raise ConfigurationError(
+            "There is no tenant of this name.", hint=f"sources.metastudio.tenants has: {', '.join(tenants) or 'none'}."
+        )
+    settings = resolve_settings(name, **overrides)
+    if name:
+        own = {
+            part: find_setting(f"sources.metastudio.{name}.credentials.{part}") for part in _list(CredentialSettings)
+        }
+        if any(own.values()):
+            settings.credentials = CredentialSettings(**own)
+    return check_settings(settings)
+
+
+def resolve_settings(name: str | None = None, **overrides: Any) -> Settings:
+    """Resolve the settings of a tenant and check their numbers; whose jobs they name, and with which credentials, is not looked at.
 
     Raises:
         ConfigurationError: a setting is of the wrong type or out of bounds.
     """
+    settings = _resolve((*SECTION, name) if name else SECTION, overrides)
+    _check_bounds(settings, *_BOUNDS)
+    return settings
+
+
+def _list(spec: type[BaseConfiguration]) -> list[str]:
+    """Give the names of a configuration's fields."""
+    return [field.name for field in fields(spec) if not field.name.startswith("_")]
+
+
+def _resolve(sections: tuple[str, ...], overrides: Mapping[str, Any] | None = None) -> Settings:
     try:
-        settings = resolve_configuration(Settings(), sections=SECTION, explicit_value=overrides or None)
+        return resolve_configuration(Settings(), sections=sections, explicit_value=overrides or None)
     except ConfigurationException as error:
         raise ConfigurationError(
             f"A setting could not be read: {_name_setting(error)}.",
             hint="See the list of settings and their types in the README.",
         ) from None
-    _check_bounds(settings)
-    return settings
 
 
 def warn_of_unknown_settings() -> None:
     """Say which variables of the environment look like settings but are none: a misspelled one would be left out in silence."""
     prefix = "SOURCES__METASTUDIO__"
-    known = [field.name.upper() for field in fields(Settings)]
+    tenants = list_tenants()
+    known = [name.upper() for name in _list(Settings)]
     for name in sorted(os.environ):
-        setting = name.removeprefix(prefix).partition("__")[0]
+        tenant, _, rest = name.removeprefix(prefix).partition("__")
+        setting = rest.partition("__")[0] if tenant.lower() in tenants else tenant
         if name.startswith(prefix) and setting not in known:
             near = get_close_matches(setting, known, 1)
-            log.warning("There is no setting %s%s", name, f"; did you mean {prefix}{near[0]}?" if near else ".")
+            ours = name[: name.index(setting, len(prefix))]
+            log.warning("There is no setting %s%s", name, f"; did you mean {ours}{near[0]}?" if near else ".")
 
 
 def _name_setting(error: ConfigurationException) -> str:
     """Say which setting is wrong without its value, which may be a secret."""
     name = getattr(error, "field_name", None)
     return f"sources.metastudio.{name} is of the wrong type" if name else type(error).__name__
-
-
-def _check_bounds(settings: Settings) -> None:
-    for name, (low, high) in _BOUNDS.items():
-        value = getattr(settings, name)
-        if value is not None and not low <= value <= high:
-            raise ConfigurationError(
-                f"sources.metastudio.{name} is out of bounds.", hint=f"It must lie between {low:g} and {high:g}."
-            )
 
 
 def check_settings(settings: Settings) -> Tenant:
@@ -222,6 +280,16 @@ def check_settings(settings: Settings) -> Tenant:
         retry_seconds=settings.retry_seconds,
         request_timeout_seconds=settings.request_timeout_seconds,
     )
+
+
+def _check_bounds(settings: Settings, *names: str) -> None:
+    for name in names:
+        low, high = _BOUNDS[name]
+        value = getattr(settings, name)
+        if value is not None and not low <= value <= high:
+            raise ConfigurationError(
+                f"sources.metastudio.{name} is out of bounds.", hint=f"It must lie between {low:g} and {high:g}."
+            )
 
 
 def _find_endpoints(settings: Settings) -> tuple[str, str, float]:
@@ -275,7 +343,7 @@ def make_credentials(settings: CredentialSettings) -> AccessKey | Token | Passwo
         return AccessKey(settings.access_key, settings.secret_key, settings.security_token or None)
     if settings.token:
         return Token(settings.token)
-    if settings.username or settings.password or settings.domain_name:
+    if settings.password or settings.domain_name:  # dlt takes a bare USERNAME, too, which many machines set
         if not (settings.username and settings.password and settings.domain_name):
             raise _incomplete("username, password and domain_name")
         return Password(settings.username, settings.password, settings.domain_name)

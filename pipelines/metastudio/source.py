@@ -20,8 +20,8 @@ from .errors import ConfigurationError
 from .extraction.protocol import Chunk, State
 from .reader import read_step
 from .schema import SCHEMA_VERSION, TABLES, VIDEOS, Table
-from .settings import Tenant, resolve_tenant
-from .tables import DLT_TYPE, make_tables, mark_deleted
+from .settings import Tenant, resolve_tenant, warn_of_unknown_settings
+from .tables import DLT_TYPE, Origin, make_tables, mark_deleted
 
 SOURCE = "metastudio"
 
@@ -29,19 +29,21 @@ allow_same_names()
 
 
 @dlt.source(name=SOURCE, section=SOURCE)
-def metastudio(**settings: Any) -> Iterable[DltResource]:
+def metastudio(tenant: str | None = None, **settings: Any) -> Iterable[DltResource]:
     """Load the video production jobs of one tenant.
 
     Args:
+        tenant: which of the setting `tenants`; none of them where there is only one.
         settings: any of the section `sources.metastudio`, before what is configured (`project_id`, `region`, `start_date`, …).
 
     Raises:
         ConfigurationError: a setting or the credentials are missing or wrong.
         MetaStudioError: what went wrong while reading; nothing was loaded, the next run goes on from the last committed state.
     """
-    tenant = resolve_tenant(**settings)
-    destination = Destination(dlt.current.pipeline, tenant.project_id)
-    return _make_resources(tenant, uuid.uuid4().hex, lambda: _read_chunks(tenant, destination), destination)
+    warn_of_unknown_settings()
+    resolved = resolve_tenant(tenant, **settings)
+    destination = Destination(dlt.current.pipeline, resolved.project_id, resolved.app_user_id)
+    return _make_resources(resolved, uuid.uuid4().hex, lambda: _read_chunks(resolved, destination), destination)
 
 
 def _read_chunks(tenant: Tenant, destination: Destination) -> Iterator[Chunk]:
@@ -106,8 +108,7 @@ def _make_resources(
             videos = dlt.current.source_schema().tables.get(VIDEOS, {}).get("columns", {})
             tables = make_tables(
                 chunk,
-                project_id=tenant.project_id,
-                region=tenant.region,
+                Origin(tenant.project_id, tenant.region, tenant.app_user_id),
                 run_id=run_id,
                 first_window=windows + 1,
                 column_types={name: column.get("data_type") or "text" for name, column in videos.items()},

@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from .console import show, write_json, write_out
-from .destination import Destination
+from .errors import MetaStudioError
 from .pipeline import Options, open_synced
 from .schema import SCHEMA_VERSION, TABLES
 
 
-def show_status(options: Options, *, as_json: bool) -> None:
-    """Print where a pipeline stands, as lines or as one JSON object."""
-    status = read_status(options)
+def show_status(chosen: Sequence[Options], *, as_json: bool) -> int:
+    """Print where a pipeline stands, or that of each tenant, as lines or as one JSON object; give the exit code."""
+    if len(chosen) == 1:
+        status = read_status(chosen[0])
+        write_json(status) if as_json else _print(status)
+        return 0
+    told: dict[str, dict[str, Any]] = {}
+    failed: list[MetaStudioError] = []
+    for options in chosen:
+        name = str(options.tenant)
+        try:
+            told[name] = read_status(options)
+        except MetaStudioError as error:
+            told[name] = {"error": error.as_dict()}
+            failed.append(error)
+            sys.stderr.write(f"{name}: Error: {error}\n")
+        if not as_json and "error" not in told[name]:
+            write_out(f"\n{name}")
+            _print(told[name])
     if as_json:
-        write_json(status)
-        return
+        write_json({"tenants": told})
+    return failed[0].exit_code if failed else 0
+
+
+def _print(status: dict[str, Any]) -> None:
     for name, value in status.items():
         if isinstance(value, dict):
             value = ", ".join(f"{table} {show(rows)} rows" for table, rows in value.items())
@@ -36,9 +57,9 @@ def read_status(options: Options) -> dict[str, Any]:
     Raises:
         ConfigurationError: it was never synced, or its destination cannot be opened.
     """
-    destination, state = open_synced(options)
+    destination, state = open_synced(options, of_any_release=True)
     return {
-        "pipeline": options.pipeline,
+        "pipeline": options.name,
         "destination": options.destination,
         "dataset": options.dataset,
         "project_id": destination.project_id,
@@ -48,16 +69,5 @@ def read_status(options: Options) -> dict[str, Any]:
         "tables": {table.name: destination.count_rows(table.name) for table in TABLES},
         "open_jobs": len(destination.open_jobs(datetime(9999, 1, 1, tzinfo=UTC))),
         "pending_packages": destination.count_pending(),
-        "last_runs": _read_last_runs(destination),
+        "last_runs": destination.last_runs(5),
     }
-
-
-def _read_last_runs(destination: Destination) -> list[dict[str, Any]]:
-    """Read the newest runs from the ledger."""
-    names = ("run_id", "mode", "windows", "rows_read", "requests", "complete", "finished_at")
-    rows = destination.query(
-        "SELECT run_id, min(mode), count(*), cast(sum(rows_read) AS bigint), cast(sum(requests) AS bigint), bool_and(complete),"
-        " max(finished_at) FROM {windows} WHERE project_id = %s GROUP BY run_id ORDER BY max(finished_at) DESC LIMIT 5",
-        destination.project_id,
-    )
-    return [dict(zip(names, row, strict=True)) for row in rows]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -23,8 +23,16 @@ DLT_TYPE = b"dlt_type"
 _OWN = frozenset(VIDEOS_TABLE.names)
 
 
+class Origin(NamedTuple):
+    """Where the rows of a tenant come from, as its tables say in each row."""
+
+    project_id: str
+    region: str
+    app_user_id: str | None
+
+
 def make_tables(
-    chunk: Chunk, *, project_id: str, region: str, run_id: str, first_window: int, column_types: Mapping[str, str]
+    chunk: Chunk, origin: Origin, *, run_id: str, first_window: int, column_types: Mapping[str, str]
 ) -> dict[str, pa.Table]:
     """Make all four tables of a chunk.
 
@@ -33,19 +41,19 @@ def make_tables(
         column_types: the dlt types that the destination's columns of `digital_human_videos` have by now.
     """
     return {
-        VIDEOS: make_videos(chunk.rows, project_id, region, column_types),
-        STATES: _make_states(chunk.seen, project_id),
-        WINDOWS: _make_windows(chunk, project_id, run_id, first_window),
-        REJECTED: _make_rejected(chunk.rejected, project_id),
+        VIDEOS: make_videos(chunk.rows, origin, column_types),
+        STATES: _make_states(chunk.seen, origin.project_id),
+        WINDOWS: _make_windows(chunk, origin, run_id, first_window),
+        REJECTED: _make_rejected(chunk.rejected, origin.project_id),
     }
 
 
-def make_videos(rows: Sequence[Row], project_id: str, region: str, column_types: Mapping[str, str]) -> pa.Table:
+def make_videos(rows: Sequence[Row], origin: Origin, column_types: Mapping[str, str]) -> pa.Table:
     """Make the table of jobs: each row a live job in its current version."""
     columns: dict[str, Any] = dict(zip(Row._fields, zip(*rows, strict=True), strict=True)) if rows else {}
     data = {name: columns.get(name, ()) for name in _ROW_FIELDS}
     size = len(rows)
-    data |= {"project_id": [project_id] * size, "region": [region] * size, "deleted_at": [None] * size}
+    data |= {"deleted_at": [None] * size, **{name: [value] * size for name, value in origin._asdict().items()}}
     table = _make_table(VIDEOS_TABLE, data)
     extras = columns.get("extra", ())
     if any(extras):
@@ -84,15 +92,17 @@ def _make_states(seen: Sequence[Row], project_id: str) -> pa.Table:
     )
 
 
-def _make_windows(chunk: Chunk, project_id: str, run_id: str, first_window: int) -> pa.Table:
+def _make_windows(chunk: Chunk, origin: Origin, run_id: str, first_window: int) -> pa.Table:
     size = len(chunk.windows)
     data: dict[str, Sequence[Any]] = {
         "run_id": [run_id] * size,
         "window": range(first_window, first_window + size),
-        "project_id": [project_id] * size,
+        "project_id": [origin.project_id] * size,
+        "app_user_id": [origin.app_user_id] * size,
     }
-    for column in WINDOWS_TABLE.names[len(data) :]:
-        data[column] = [getattr(record, column) for record in chunk.windows]
+    for column in WINDOWS_TABLE.names:
+        if column not in data:
+            data[column] = [getattr(record, column) for record in chunk.windows]
     return _make_table(WINDOWS_TABLE, data)
 
 

@@ -166,7 +166,7 @@ def test_all_tables_and_columns_are_there_and_typed_before_any_row_is(sim, setti
             " WHERE table_schema = 'metastudio' AND table_name NOT LIKE '\\_dlt%' ESCAPE '\\'"
         )
     )
-    assert len(types) == 17 + 4 + 14 + 6
+    assert len(types) == 18 + 4 + 15 + 6
     for name in ("create_time", "lastupdate_time", "start_time", "end_time", "deleted_at"):
         assert types[f"digital_human_videos.{name}"] == "TIMESTAMP WITH TIME ZONE"
     assert types["digital_human_videos.duration"] == "DOUBLE"

@@ -32,7 +32,7 @@ def make_months(settings: Settings) -> MonthlyPartitionsDefinition:
     return MonthlyPartitionsDefinition(start_date=start, timezone="UTC", end_offset=1)
 
 
-def make_backfill(lane: Lane, settings: Settings) -> AssetsDefinition:
+def make_backfill(lane: Lane) -> AssetsDefinition:
     """Make the asset whose partitions are the months of a lane's jobs."""
     spec = AssetSpec(
         lane.key("backfill"),
@@ -47,7 +47,7 @@ def make_backfill(lane: Lane, settings: Settings) -> AssetsDefinition:
     @multi_asset(
         name=lane.name("backfill"),
         specs=[spec],
-        partitions_def=make_months(settings),
+        partitions_def=make_months(lane.settings),
         backfill_policy=BackfillPolicy.single_run(),
         pool=lane.pool,
     )

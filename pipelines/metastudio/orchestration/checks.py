@@ -21,7 +21,6 @@ from dagster import (
 from ..console import count, show_seconds
 from ..failures import explain
 from ..schema import REJECTED, VIDEOS
-from ..settings import Settings
 from .health import Health, read_health
 from .lanes import Lane
 from .outcomes import settle
@@ -30,9 +29,9 @@ ERROR_AFTER_LIMITS = 4
 """Stale tables are a warning; from this many times the limit on they are an error."""
 
 
-def make_checks(lane: Lane, settings: Settings) -> AssetChecksDefinition:
+def make_checks(lane: Lane) -> AssetChecksDefinition:
     """Make the checks of a lane's raw tables."""
-    limit = settings.stale_after_seconds
+    limit = lane.settings.stale_after_seconds
 
     @multi_asset_check(name=lane.name("health"), specs=list(_make_specs(lane, limit)), can_subset=True, pool=lane.pool)
     def check(context: AssetCheckExecutionContext) -> Iterator[AssetCheckResult]:

@@ -9,7 +9,6 @@ from dagster import AssetsDefinition, AssetSelection, Definitions, in_process_ex
 from ..pipeline import Options, open_pipeline
 from ..reporting.build import is_installed
 from ..reporting.connection import find_adapter
-from ..settings import Settings, resolve_settings
 from .backfill import make_backfill
 from .checks import make_checks
 from .jobs import (
@@ -35,11 +34,11 @@ def make_definitions(options: Options | None = None) -> Definitions:
         options: the pipeline, its destination and dataset; what dlt's section `pipelines.metastudio` says without.
 
     Raises:
-        ConfigurationError: a setting is of the wrong type or out of bounds, or dlt does not know the destination.
+        ConfigurationError: a setting is wrong, two tenants would hold the same jobs, or dlt does not know the destination.
         MetaStudioError: dbt could not read the project of the models.
     """
-    lanes, settings = make_lanes(options), resolve_settings()
-    models = _make_models_if_wanted(lanes, settings)
+    lanes = make_lanes(options)
+    models = _make_models_if_wanted(lanes)
     selected = AssetSelection.assets(*models)
     sync_jobs = [make_sync_job(lane, selected) for lane in lanes]
     health_jobs = [make_health_job(lane) for lane in lanes]
@@ -47,13 +46,13 @@ def make_definitions(options: Options | None = None) -> Definitions:
     return Definitions(
         assets=[
             *(make(lane) for make in (make_api, make_raw_tables) for lane in lanes),
-            *(make_backfill(lane, settings) for lane in lanes),
+            *(make_backfill(lane) for lane in lanes),
             *models,
         ],
-        asset_checks=[make_checks(lane, settings) for lane in lanes],
+        asset_checks=[make_checks(lane) for lane in lanes],
         jobs=[*sync_jobs, *health_jobs, *(make_backfill_job(lane) for lane in lanes), *models_jobs],
         schedules=[
-            *(make_schedule(lane, job, settings) for lane, job in zip(lanes, sync_jobs, strict=True)),
+            *(make_schedule(lane, job) for lane, job in zip(lanes, sync_jobs, strict=True)),
             *(make_models_schedule(job) for job in models_jobs),
         ],
         sensors=[make_failure_sensor(sync_jobs, health_jobs)],
@@ -61,10 +60,10 @@ def make_definitions(options: Options | None = None) -> Definitions:
     )
 
 
-def _make_models_if_wanted(lanes: list[Lane], settings: Settings) -> list[AssetsDefinition]:
+def _make_models_if_wanted(lanes: list[Lane]) -> list[AssetsDefinition]:
     """Make the models, unless they are left to a project of the user's own, or cannot be built here."""
     pipeline = open_pipeline(lanes[0].options)
-    if not settings.build_models or find_adapter(pipeline) is None:
+    if not lanes[0].settings.build_models or find_adapter(pipeline) is None:
         return []
     if not is_installed(pipeline):
         log.warning("The reporting models are left out: they need pip install 'metastudio[reporting]'.")

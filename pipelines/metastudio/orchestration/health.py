@@ -1,4 +1,7 @@
-"""How fresh and whole a tenant's tables are: from the model `sync_health`, or from the ledger where that is not built."""
+"""How fresh and whole a tenant's tables are: from the model `sync_health`, or from the ledger where that is not built.
+
+Of a project that is synced for several app users, the model tells of the worst of them, the ledger of the tenant's own.
+"""
 
 from __future__ import annotations
 
@@ -9,34 +12,6 @@ from ..pipeline import Options, open_pipeline, open_synced
 from ..reporting.connection import find_adapter
 from ..reporting.models import Models
 from ..reporting.upkeep import is_current
-
-_FROM_LEDGER = """
-WITH runs AS (
-    SELECT
-        max(finished_at) AS finished_at,
-        max(CASE WHEN mode = 'rescan' THEN 1 ELSE 0 END) AS rescanned,
-        max(CASE WHEN mode = 'changes' AND complete THEN 1 ELSE 0 END) AS changed,
-        sum(CASE WHEN mode = 'changes' AND NOT complete THEN 1 ELSE 0 END) AS unproved_changes,
-        sum(CASE WHEN mode <> 'changes' AND NOT complete THEN 1 ELSE 0 END) AS unproved_others
-    FROM {windows}
-    WHERE project_id = %s
-    GROUP BY run_id
-),
-
-judged AS (
-    SELECT
-        finished_at,
-        rescanned + changed > 0 AS reached_the_end,
-        unproved_others + CASE WHEN rescanned = 1 THEN 0 ELSE unproved_changes END AS incomplete
-    FROM runs
-)
-
-SELECT
-    max(CASE WHEN reached_the_end AND incomplete = 0 THEN finished_at END),
-    max(CASE WHEN finished_at = (SELECT max(finished_at) FROM judged) THEN incomplete ELSE 0 END)
-FROM judged
-"""
-"""The same facts by the same rules as `sync_health.sql`; a test holds them together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +47,6 @@ def read_health(options: Options) -> Health:
         found = models.query(sql, destination.project_id)[1]
         synced_at, incomplete, rejected = found[0] if found else (None, 0, 0)
     else:
-        synced_at, incomplete = (destination.query(_FROM_LEDGER, destination.project_id) or [(None, 0)])[0]
+        synced_at, incomplete = destination.completeness()
         rejected = destination.count_rows("rejected_records")
     return Health(synced_at and synced_at.astimezone(UTC), int(incomplete or 0), int(rejected))

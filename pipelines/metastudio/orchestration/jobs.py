@@ -26,7 +26,6 @@ from dagster import (
 )
 
 from ..errors import ConfigurationError
-from ..settings import Settings
 from .lanes import Lane
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ def make_models_job(models: AssetSelection) -> UnresolvedAssetJobDefinition:
     )
 
 
-def make_schedule(lane: Lane, job: UnresolvedAssetJobDefinition, settings: Settings) -> ScheduleDefinition:
+def make_schedule(lane: Lane, job: UnresolvedAssetJobDefinition) -> ScheduleDefinition:
     """Make the schedule of a lane's sync, on from the start; a tick is skipped while a run of an earlier one still waits.
 
     Raises:
@@ -90,7 +89,7 @@ def make_schedule(lane: Lane, job: UnresolvedAssetJobDefinition, settings: Setti
     make = schedule(
         job=job,
         name=lane.name("metastudio_sync_schedule"),
-        cron_schedule=settings.schedule,
+        cron_schedule=lane.settings.schedule,
         execution_timezone="UTC",
         default_status=DefaultScheduleStatus.RUNNING,
         description="One run at a time: the pool holds back the next one while one is under way, and a third is not asked for.",

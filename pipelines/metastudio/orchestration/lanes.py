@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import dlt
-
 from ..pipeline import Options
 from ..schema import TABLES
+from ..settings import Settings, find_setting, resolve_settings
+from ..tenants import list_options
 
 API_GROUP = "metastudio_api"
 BACKFILL_GROUP = "metastudio_backfill"
@@ -19,10 +19,15 @@ REPORTING_GROUP = "metastudio_reporting"
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """What one tenant's definitions are made from; `tenant` is None where there is a single, unnamed one."""
+    """What one tenant's definitions are made from; a single one needs no name, and then none is named after it."""
 
-    tenant: str | None
     options: Options
+    settings: Settings
+
+    @property
+    def tenant(self) -> str | None:
+        """The tenant's name."""
+        return self.options.tenant
 
     @property
     def prefix(self) -> list[str]:
@@ -48,19 +53,17 @@ class Lane:
         return [self.key(table.name) for table in TABLES]
 
 
-def tenants() -> tuple[str | None, ...]:
-    """Give the tenants that are configured: None for the single, unnamed one."""
-    return (None,)
-
-
 def make_lanes(options: Options | None = None) -> list[Lane]:
     """Make the lanes of a pipeline.
 
     Args:
         options: the pipeline, its destination and dataset; what dlt's section `pipelines.metastudio` says without.
+
+    Raises:
+        ConfigurationError: a setting is of the wrong type or out of bounds, or two tenants would hold the same jobs.
     """
     given = options or Options(
-        destination=dlt.config.get("pipelines.metastudio.destination_type") or "duckdb",
-        dataset=dlt.config.get("pipelines.metastudio.dataset_name") or "metastudio",
+        destination=find_setting("pipelines.metastudio.destination_type") or "duckdb",
+        dataset=find_setting("pipelines.metastudio.dataset_name") or "metastudio",
     )
-    return [Lane(tenant, given) for tenant in tenants()]
+    return [Lane(each, resolve_settings(each.tenant)) for each in list_options(given)]

@@ -7,6 +7,7 @@ their tests are wanted.
 # Without `from __future__ import annotations`: Dagster looks at the type of an asset's context.
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from graphlib import TopologicalSorter
 from typing import Any
 
@@ -22,7 +23,7 @@ from dagster import (
 )
 from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 
-from ..errors import IncompleteError
+from ..errors import ConfigurationError, IncompleteError
 from ..failures import explain
 from ..pipeline import Options, lock_pipeline, open_pipeline, open_synced
 from ..reporting.build import Tested
@@ -82,13 +83,13 @@ def make_models(lanes: Sequence[Lane]) -> AssetsDefinition:
         exclude="models_version",  # how metastudio knows its own build; nothing for people
         name="models",
         dagster_dbt_translator=Translator(lanes),
-        pool=lanes[0].pool,
+        pool=lanes[0].pool if len({lane.pool for lane in lanes}) == 1 else None,  # else all tenants would wait for one
     )
     def models(context: AssetExecutionContext) -> Iterator[MaterializeResult[Any] | AssetCheckResult]:
         """Build the models where they are outdated, or their tests are wanted; say that they are current otherwise."""
         checks = _find_checks(context)
         try:
-            built, tested = bring_up_to_date(options, test=bool(checks))
+            built, tested = bring_up_to_date(find_synced(lanes), test=bool(checks))
         except Exception as error:
             settle(context, explain(error))
             return
@@ -103,17 +104,30 @@ def make_models(lanes: Sequence[Lane]) -> AssetsDefinition:
     return models
 
 
+def find_synced(lanes: Sequence[Lane]) -> Options:
+    """Give the options of the first tenant that was synced: the raw tables are there then.
+
+    Raises:
+        ConfigurationError: none was.
+    """
+    for lane in lanes[:-1]:
+        with suppress(ConfigurationError):
+            open_synced(lane.options)
+            return lane.options
+    open_synced(lanes[-1].options)
+    return lanes[-1].options
+
+
 def bring_up_to_date(options: Options, *, test: bool) -> tuple[bool, Tested]:
     """Build the models where they are outdated or tests are wanted; tell whether they were built, and what the tests found.
 
     Raises:
-        MetaStudioError: nothing was synced yet, another run is under way, or they could not be built.
+        MetaStudioError: another run is under way, or they could not be built.
     """
-    open_synced(options)
+    pipeline = open_pipeline(options)
+    if is_current(Models(pipeline)) and not test:
+        return False, Tested()
     with lock_pipeline(options):
-        pipeline = open_pipeline(options)
-        if is_current(Models(pipeline)) and not test:
-            return False, Tested()
         return True, renew_models(pipeline, test=test)
 
 

@@ -94,7 +94,7 @@ def make_raw_tables(lane: Lane) -> AssetsDefinition:
     def sync(context: AssetExecutionContext) -> Iterator[MaterializeResult[Any]]:
         """Bring the raw tables up to date: everything on the first run, what changed on later ones."""
         watcher = ContextWatcher(context)
-        outcome = run_sync(lane.options, watcher, build_models=False)
+        outcome = run_sync(lane.options, watcher, models=False)
         if settle(context, outcome.error):
             counts, run = count_rows(lane.options), describe_run(outcome.summary, watcher)
             for key in sorted(context.selected_asset_keys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich import box
@@ -17,13 +18,22 @@ from .models import Models
 from .upkeep import is_current, renew_models
 
 
-def show_report(options: Options, *, as_json: bool, html: Path | None = None) -> None:
-    """Print the report of a pipeline's destination, as tables or as one JSON object, or write it to a page.
+def show_report(chosen: Sequence[Options], *, as_json: bool, html: Path | None = None) -> None:
+    """Print the report of a pipeline's destination, as tables or as one JSON object, or write it to a page; of several tenants, as tables.
 
     Raises:
         ConfigurationError: nothing was synced yet, what the models need is not installed, or the page cannot be written.
         MetaStudioError: the models are missing and could not be built.
     """
+    if len(chosen) > 1 and (as_json or html is not None):
+        raise ConfigurationError("--json and --html show one tenant.", hint="Choose it with --tenant NAME.")
+    for options in chosen:
+        if len(chosen) > 1:
+            write_out(f"\n{options.tenant}")
+        _show(options, as_json=as_json, html=html)
+
+
+def _show(options: Options, *, as_json: bool, html: Path | None) -> None:
     try:
         destination, _ = open_synced(options)
         report = read_report(_open_models(options), destination.project_id, charts=html is not None)

@@ -1,6 +1,7 @@
 with runs as (
     select
         project_id,
+        app_user_id,
         run_id,
         max(finished_at) as finished_at,
         coalesce(max(mode) filter (where mode in ('audit', 'rescan')), min(mode)) as mode,
@@ -12,25 +13,42 @@ with runs as (
         sum(retries) as retries,
         sum(throttled) as throttled
     from {{ ref('stg_extraction_windows') }}
-    group by project_id, run_id
+    group by project_id, app_user_id, run_id
 ),
 
 ranked as (
-    select *, row_number() over (partition by project_id order by finished_at desc nulls last, run_id) as place
+    select
+        *,
+        row_number() over (partition by project_id, app_user_id order by finished_at desc nulls last, run_id) as place,
+        row_number() over (partition by project_id order by finished_at desc nulls last, run_id) as place_in_project
     from runs
+),
+
+app_users as (
+    select
+        project_id,
+        max(finished_at) as as_of,
+        max(mode) filter (where place_in_project = 1) as last_run_mode,
+        max(finished_at) filter (where reached_the_end and incomplete_windows = 0) as last_complete_sync_at,
+        coalesce(sum(incomplete_windows) filter (where place = 1), 0) as incomplete_windows,
+        sum(requests) as requests,
+        sum(retries) as retries,
+        sum(throttled) as throttled
+    from ranked
+    group by project_id, app_user_id
 ),
 
 ledger as (
     select
         project_id,
-        max(finished_at) as as_of,
-        max(mode) filter (where place = 1) as last_run_mode,
-        max(finished_at) filter (where reached_the_end and incomplete_windows = 0) as last_complete_sync_at,
-        coalesce(sum(incomplete_windows) filter (where place = 1), 0) as incomplete_windows,
+        max(as_of) as as_of,
+        max(last_run_mode) as last_run_mode,
+        case when count(last_complete_sync_at) = count(*) then min(last_complete_sync_at) end as last_complete_sync_at,
+        sum(incomplete_windows) as incomplete_windows,
         cast(sum(requests) as bigint) as requests,
         cast(sum(retries) as bigint) as retries,
         cast(sum(throttled) as bigint) as throttled
-    from ranked
+    from app_users
     group by project_id
 ),
 

@@ -8,6 +8,7 @@ select
     jobs.job_id,
     jobs.project_id,
     jobs.region,
+    jobs.app_user_id,
     jobs.state,
     jobs.job_type,
     jobs.created_at,

@@ -2,6 +2,7 @@ select
     cast(run_id as text) as run_id,
     cast("window" as bigint) as window_number,
     cast(project_id as text) as project_id,
+    cast(app_user_id as text) as app_user_id,
     cast(mode as text) as mode,
     cast(since as timestamp with time zone) as since,
     cast(until as timestamp with time zone) as until,

@@ -2,6 +2,7 @@ select
     cast(project_id as text) as project_id,
     cast(job_id as text) as job_id,
     cast(region as text) as region,
+    cast(app_user_id as text) as app_user_id,
     {{ one_state('state') }} as state,
     {{ one_job_type('job_type') }} as job_type,
     cast(create_time as timestamp with time zone) as created_at,
