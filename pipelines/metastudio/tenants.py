@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import replace
 from logging import LogRecord
+from typing import Any
 
 from dlt.destinations.exceptions import DestinationConnectionError
 
@@ -95,7 +96,8 @@ def _hold_open(options: Options) -> Iterator[None]:
     with ExitStack() as stack:
         if options.destination == "duckdb":
             with suppress(DestinationConnectionError, MetaStudioError):
-                stack.enter_context(open_pipeline(options).sql_client())
+                client: Any = open_pipeline(options).sql_client()
+                stack.enter_context(client)
         yield
 
 

@@ -117,7 +117,8 @@ def test_every_asset_is_described_and_grouped(fresh):
     graph = fresh.defs.resolve_asset_graph()
     nodes = [graph.get(key) for key in graph.get_all_asset_keys()]
     assert all(node.description for node in nodes)
-    assert {node.group_name for node in nodes} == {"metastudio_raw", "metastudio_staging", "metastudio_reporting"}
+    groups = ("api", "backfill", "raw", "staging", "reporting")
+    assert {node.group_name for node in nodes} == {f"metastudio_{group}" for group in groups}
 
 
 def test_everything_runs_in_one_process_and_one_pool_and_nothing_is_told_to_the_vendor(fresh):
@@ -153,6 +154,34 @@ def test_models_that_are_left_to_the_users_own_project_are_no_assets(fresh, monk
     monkeypatch.setenv(f"{SECTION}BUILD_MODELS", "false")
     keys = make_definitions().resolve_asset_graph().get_all_asset_keys()
     assert {key.path[0] for key in keys} == {"metastudio"}
+
+
+def test_each_tenant_has_assets_jobs_schedule_and_checks_of_its_own_and_all_feed_the_models(fresh, monkeypatch):
+    from dagster import AssetKey
+    from metastudio.orchestration import make_definitions
+
+    for name, value in (("TENANTS", "berlin,paris"), ("PARIS__SCHEDULE", "0 * * * *"), ("PARIS__PROJECT_ID", "b")):
+        monkeypatch.setenv(f"{SECTION}{name}", value)
+
+    defs = make_definitions()
+
+    graph = defs.resolve_asset_graph()
+    for city, cron in (("berlin", "*/15 * * * *"), ("paris", "0 * * * *")):
+        own = [key for key in graph.get_all_asset_keys() if key.path[:2] == ["metastudio", city]]
+        assert {key.path[2] for key in own} == {"api", "backfill", *(table.name for table in TABLES)}
+        assert defs.resolve_schedule_def(f"metastudio_sync_schedule_{city}").cron_schedule == cron
+        selected = defs.resolve_job_def(f"metastudio_sync_{city}").asset_layer.selected_asset_keys
+        assert {key.path[1] for key in selected if len(key.path) == 3} == {city}
+        assert AssetKey(["metastudio_reporting", "daily_production"]) in selected
+    parents = graph.get(AssetKey(["metastudio_reporting", "stg_video_jobs"])).parent_keys
+    assert parents == {AssetKey(["metastudio", city, "digital_human_videos"]) for city in ("berlin", "paris")}
+    pools = {checks.op.pool for checks in defs.asset_checks}
+    assert pools == {"metastudio"}  # a DuckDB file has one writer
+    on_a_warehouse = make_definitions(Options(destination="postgres"))
+    pools = {
+        assets.op.pool for assets in [*on_a_warehouse.assets, *on_a_warehouse.asset_checks] if hasattr(assets, "op")
+    }
+    assert pools == {"metastudio_berlin", "metastudio_paris", None}  # of the models: they would have all wait for one
 
 
 # Ticks
