@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
 import socket
 import subprocess
 import sys
@@ -10,6 +12,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.e2e.orchestrated import Orchestrated, orchestrate
@@ -53,6 +56,7 @@ def ui(ran: Orchestrated):
 
 
 def wait_for(url: str, server: subprocess.Popen) -> None:
+    """Wait until somebody answers at a URL."""
     while True:
         assert server.poll() is None
         try:
@@ -112,3 +116,19 @@ def test_the_checks_of_a_table_are_shown_as_passed(browse, ui):
 def test_the_months_of_the_backfill_can_be_chosen(browse, ui):
     text = look_at(browse, f"{ui}/assets/metastudio/backfill?view=partitions", "Materialized (1)", "2022-01-01")
     assert "Materialize…" in text
+
+
+def test_make_dagster_serves_the_ui_and_leaves_no_process_behind(tmp_path):
+    command = [sys.executable, "-m", "metastudio.dagster_demo"]
+    with (
+        open(tmp_path / "dagster.log", "wb") as log,
+        subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=log, text=True) as demo,
+    ):
+        url = next(found[0] for line in demo.stdout if (found := re.findall(r"Open (http://127\.0\.0\.1:\d+) ", line)))
+        wait_for(f"{url}/server_info", demo)
+        started = psutil.Process(demo.pid).children(recursive=True)
+        demo.send_signal(signal.SIGINT)
+        demo.communicate()
+
+    assert (demo.returncode, len(started) >= 4) == (0, True)
+    assert psutil.wait_procs(started, timeout=5)[1] == []
