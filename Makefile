@@ -1,4 +1,4 @@
-# make setup | demo | notebook | test | browser-test | lake-test | airflow-test | bench | lint | lock | lock-bench.  Needs Python >= 3.11, make and the package registry; nothing else.
+# make setup | demo | dagster | notebook | test | browser-test | lake-test | airflow-test | bench | lint | lock | lock-bench.  Needs Python >= 3.11, make and the package registry; nothing else.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -6,7 +6,7 @@ UV     := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 
 LOCK   := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
-.PHONY: setup demo notebook test browser-test lake-test airflow-test bench lint lock lock-bench clean
+.PHONY: setup demo dagster notebook test browser-test lake-test airflow-test bench lint lock lock-bench clean
 
 setup: $(VENV)/.ready
 
@@ -21,12 +21,15 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 demo: setup
 	@$(BIN)/metastudio demo
 
+dagster: setup
+	@$(BIN)/python -m metastudio.dagster_demo
+
 notebook: setup
 	@test -f metastudio.duckdb || $(BIN)/metastudio demo
 	MARIMO_SKIP_UPDATE_CHECK=1 $(BIN)/marimo edit notebooks/walkthrough.py
 
 test: lint
-	$(BIN)/pytest -n auto --maxprocesses=4
+	$(BIN)/pytest -n auto --maxprocesses=4 --dist loadgroup
 
 browser-test: setup
 	@command -v chromium >/dev/null || { echo "make browser-test needs chromium: apt-get install chromium"; exit 1; }
@@ -53,7 +56,7 @@ lint: setup
 	$(BIN)/mypy
 
 lock:
-	$(LOCK) --extra dev --extra reporting --extra notebook --extra postgres --upgrade-package duckdb==1.5.5 \
+	$(LOCK) --extra dev --extra reporting --extra notebook --extra postgres --extra dagster --upgrade-package duckdb==1.5.5 \
 		--output-file requirements.lock pyproject.toml
 	$(LOCK) --constraint requirements.lock --extra lake --output-file tests/lake/requirements.lock pyproject.toml tests/lake/requirements.in
 	$(LOCK) --output-file tests/airflow/requirements.lock tests/airflow/requirements.in

@@ -71,12 +71,12 @@ class Outcomes:
         return error
 
 
-def run_sync(options: Options, watcher: Watcher, *, upkeep: bool = True) -> Outcome:
-    """Bring the destination up to date; without `upkeep`, the tables alone."""
+def run_sync(options: Options, watcher: Watcher, *, upkeep: bool = True, models: bool = True) -> Outcome:
+    """Bring the destination up to date; without `upkeep`, the tables alone; without `models`, not the reporting models."""
 
     def work(run: PipelineRun) -> Callable[[], None] | None:
         run.load(lambda reading: sync(reading, run.state))
-        return look_after(run.destination, models=run.tenant.build_models) if upkeep else None
+        return look_after(run.destination, models=models and run.tenant.build_models) if upkeep else None
 
     return _run("sync", options, watcher, work)
 

@@ -34,7 +34,7 @@ def run_demo() -> None:
     with Simulator(jobs=JOBS, days=400, seed=SEED) as sim:
         _clear(sim.project_id)
         sim.switches.quota_per_second = QUOTA
-        _configure(sim)
+        configure(sim, DATABASE, STATE)
         options = Options()
         _say(f"A simulated tenant with {JOBS:,} jobs of the last 400 days. First sync, at {QUOTA} requests a second:")
         _do(lambda watcher: run_sync(options, watcher))
@@ -64,8 +64,8 @@ def _clear(project_id: str) -> None:
     shutil.rmtree(STATE, ignore_errors=True)
 
 
-def _configure(sim: Simulator) -> None:
-    """Set what a user would set in the environment."""
+def configure(sim: Simulator, database: Path, state: Path) -> None:
+    """Set what a user would set in the environment, to sync from a simulator into a DuckDB file."""
     for name in [name for name in os.environ if name.startswith(("SOURCES__METASTUDIO__", "DESTINATION__"))]:
         del os.environ[name]
     os.environ |= {
@@ -73,8 +73,8 @@ def _configure(sim: Simulator) -> None:
         "SOURCES__METASTUDIO__PROJECT_ID": sim.project_id,
         "SOURCES__METASTUDIO__CREDENTIALS__ACCESS_KEY": sim.access_key,
         "SOURCES__METASTUDIO__CREDENTIALS__SECRET_KEY": sim.secret_key,
-        "DESTINATION__DUCKDB__CREDENTIALS": str(DATABASE),
-        "DLT_DATA_DIR": str(STATE.resolve()),
+        "DESTINATION__DUCKDB__CREDENTIALS": str(database),
+        "DLT_DATA_DIR": str(state.resolve()),
     }
 
 

@@ -34,6 +34,35 @@ _TABLES = {
 }
 
 
+_COMPLETENESS = """
+WITH runs AS (
+    SELECT
+        max(finished_at) AS finished_at,
+        max(CASE WHEN mode = 'rescan' THEN 1 ELSE 0 END) AS rescanned,
+        max(CASE WHEN mode = 'changes' AND complete THEN 1 ELSE 0 END) AS changed,
+        sum(CASE WHEN mode = 'changes' AND NOT complete THEN 1 ELSE 0 END) AS unproved_changes,
+        sum(CASE WHEN mode <> 'changes' AND NOT complete THEN 1 ELSE 0 END) AS unproved_others
+    FROM {{windows}}
+    WHERE {own}
+    GROUP BY run_id
+),
+
+judged AS (
+    SELECT
+        finished_at,
+        rescanned + changed > 0 AS reached_the_end,
+        unproved_others + CASE WHEN rescanned = 1 THEN 0 ELSE unproved_changes END AS incomplete
+    FROM runs
+)
+
+SELECT
+    max(CASE WHEN reached_the_end AND incomplete = 0 THEN finished_at END),
+    max(CASE WHEN finished_at = (SELECT max(finished_at) FROM judged) THEN incomplete ELSE 0 END)
+FROM judged
+"""
+"""By the rules of the model `sync_health`, in any database's SQL; a test holds the two together."""
+
+
 class Destination:
     """The tables of one tenant in a pipeline's dataset: a project's, or what was synced there for one app user."""
 
@@ -169,6 +198,12 @@ class Destination:
             *self._params,
         )
         return [{**dict(zip(names, row, strict=True)), "complete": bool(row[5])} for row in rows]
+
+    def completeness(self) -> tuple[datetime | None, int]:
+        """Give the end of the last sync that was complete, and how many windows the last run left unproved."""
+        rows = self.query(_COMPLETENESS.format(own=self._own), *self._params)
+        synced_at, incomplete = rows[0] if rows else (None, None)
+        return synced_at, int(incomplete or 0)
 
     def count_pending(self) -> int:
         """Count the load packages that a killed run left behind; the next run loads them."""

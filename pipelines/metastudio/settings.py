@@ -79,6 +79,8 @@ class Settings(BaseConfiguration):
     build_models: bool = True
     retry_seconds: float = 120.0
     request_timeout_seconds: float = 30.0
+    schedule: str = "*/15 * * * *"
+    stale_after_seconds: int = 3_600
 
 
 _BOUNDS: dict[str, tuple[float, float]] = {
@@ -93,6 +95,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "max_rejected": (0, 1_000_000_000),
     "retry_seconds": (0, 86_400),
     "request_timeout_seconds": (0.1, 3_600),
+    "stale_after_seconds": (1, 31_536_000),
 }
 
 
@@ -187,7 +190,7 @@ def resolve_tenant(name: str | None = None, **overrides: Any) -> Tenant:
         raise ConfigurationError(
             "There is no tenant of this name.", hint=f"sources.metastudio.tenants has: {', '.join(tenants) or 'none'}."
         )
-    settings = _resolve((*SECTION, name) if name else SECTION, overrides)
+    settings = resolve_settings(name, **overrides)
     if name:
         own = {
             part: find_setting(f"sources.metastudio.{name}.credentials.{part}") for part in _list(CredentialSettings)
@@ -195,6 +198,17 @@ def resolve_tenant(name: str | None = None, **overrides: Any) -> Tenant:
         if any(own.values()):
             settings.credentials = CredentialSettings(**own)
     return check_settings(settings)
+
+
+def resolve_settings(name: str | None = None, **overrides: Any) -> Settings:
+    """Resolve the settings of a tenant and check their numbers; whose jobs they name, and with which credentials, is not looked at.
+
+    Raises:
+        ConfigurationError: a setting is of the wrong type or out of bounds.
+    """
+    settings = _resolve((*SECTION, name) if name else SECTION, overrides)
+    _check_bounds(settings, *_BOUNDS)
+    return settings
 
 
 def _list(spec: type[BaseConfiguration]) -> list[str]:
@@ -238,7 +252,6 @@ def check_settings(settings: Settings) -> Tenant:
     Raises:
         ConfigurationError: a setting is missing or out of bounds.
     """
-    _check_bounds(settings, *_BOUNDS)
     if settings.schema_contract not in _CONTRACTS:
         raise ConfigurationError(
             "sources.metastudio.schema_contract is none that dlt knows.", hint=f"Use one of {', '.join(_CONTRACTS)}."

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import dlt
 import pyarrow as pa
@@ -62,6 +62,19 @@ def make_source(
     return _make_resources(tenant, run_id, chunks, destination)
 
 
+@dlt.source(name=SOURCE, section=SOURCE)
+def describe_source() -> Iterable[DltResource]:
+    """Make the source with nothing to read: what orchestrators and catalogues show of it, without settings or credentials."""
+
+    @dlt.resource(name="chunks", selected=False)
+    def read() -> Iterator[dict[str, pa.Table]]:
+        yield from ()
+
+    yield read
+    for table in TABLES:
+        yield _make_resource(table, read, lambda: None)
+
+
 def _make_resources(
     tenant: Tenant, run_id: str, chunks: Callable[[], Iterable[tuple[int, Chunk]]], destination: Destination
 ) -> Iterable[DltResource]:
@@ -87,10 +100,12 @@ def _make_resources(
 
     yield read
     for table in TABLES:
-        yield _make_resource(table, read, destination)
+        yield _make_resource(table, read, lambda: destination.table_format)
 
 
-def _make_resource(table: Table, chunks: DltResource, destination: Destination) -> DltResource:
+def _make_resource(
+    table: Table, chunks: DltResource, find_table_format: Callable[[], Literal["delta"] | None]
+) -> DltResource:
     def load(tables: dict[str, pa.Table]) -> Iterator[pa.Table]:
         if table.name not in tables:
             return
@@ -100,10 +115,10 @@ def _make_resource(table: Table, chunks: DltResource, destination: Destination) 
             for field in data.schema
             if field.metadata and DLT_TYPE in field.metadata
         }
-        if undeclared or destination.table_format:
-            data = dlt.mark.with_hints(
-                data, dlt.mark.make_hints(columns=undeclared or None, table_format=destination.table_format)
-            )
+        table_format = find_table_format()
+        if undeclared or table_format:
+            hints = dlt.mark.make_hints(columns=undeclared or None, table_format=table_format)
+            data = dlt.mark.with_hints(data, hints)
         yield data
 
     return dlt.transformer(

@@ -13,10 +13,17 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 FENCES = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
 TYPED = [line[2:] for kind, text in FENCES if kind == "console" for line in text.splitlines() if line.startswith("$ ")]
 
+DAGSTER = (
+    "export DAGSTER_HOME=",
+    ".venv/bin/python -m metastudio.orchestration",
+    ".venv/bin/dagster dev -m metastudio.orchestration",
+)
+"""What the tests of Dagster run."""
+
 
 def test_every_command_typed_in_the_readme_is_one_of_these():
     for line in TYPED:
-        assert line.startswith((".venv/bin/metastudio ", "make ", "export SOURCES__METASTUDIO__")), line
+        assert line.startswith((".venv/bin/metastudio ", "make ", "export SOURCES__METASTUDIO__", *DAGSTER)), line
 
 
 @pytest.mark.parametrize("line", [line for line in TYPED if "metastudio " in line and " simulate" not in line])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2] / "pipelines"
-OURS = ("api", "extraction", "rows", "settings", "source", "pipeline", "console", "cli")
+OURS = ("api", "extraction", "rows", "settings", "source", "pipeline", "console", "cli", "orchestration")
 FORBIDDEN = {
     place: {*others, *(f"metastudio.{name}" for name in ours)}
     for place, others, ours in (
@@ -25,6 +26,7 @@ FORBIDDEN = {
         ("metastudio/settings.py", ("aiohttp",), ("source", "pipeline", "console", "cli")),
         ("metastudio/source.py", ("aiohttp", "click", "rich"), ("pipeline", "console", "cli")),
         ("metastudio/pipeline.py", ("aiohttp", "click", "rich"), ("console", "cli")),
+        ("metastudio/orchestration", ("aiohttp", "click", "rich", "duckdb"), ("api", "rows", "reader", "cli")),
     )
 }
 
@@ -50,6 +52,13 @@ def test_imports_point_one_way(place):
         for name in find_imports(file):
             broken = [ban for ban in FORBIDDEN[place] if name == ban or name.startswith(f"{ban}.")]
             assert not broken, f"{file.relative_to(ROOT)} imports {name}"
+
+
+def test_dagster_is_known_to_its_own_definitions_only():
+    for file in sorted((ROOT / "metastudio").rglob("*.py")):
+        if file.parent.name != "orchestration":
+            known = [name for name in find_imports(file) if re.match(r"(dagster|metastudio\.orchestration)", name)]
+            assert not known, f"{file.relative_to(ROOT)} imports {known}"
 
 
 def test_nothing_prints():

@@ -19,16 +19,40 @@ import orjson
 
 from ..errors import ConfigurationError, MetaStudioError
 from . import PROJECT
-from .connection import Connection, find_adapter
+from .connection import Connection, find_adapter, make_offline_profile
 from .models import make_fingerprint
 
 
-class Tested(NamedTuple):
-    """What the tests of the models found: how many passed, and what those say that warn or fail."""
+class Verdict(NamedTuple):
+    """How one test ended: dbt's ID of it, its name, `pass`, `warn`, `fail` or `error`, and what it says."""
 
-    passed: int
-    warned: tuple[str, ...]
-    failed: tuple[str, ...]
+    test_id: str
+    name: str
+    status: str
+    message: str | None
+
+
+class Tested(NamedTuple):
+    """What the tests of the models found."""
+
+    results: tuple[Verdict, ...] = ()
+
+    @property
+    def passed(self) -> int:
+        """How many passed."""
+        return sum(result.status == "pass" for result in self.results)
+
+    @property
+    def warned(self) -> tuple[str, ...]:
+        """What those say that warn."""
+        return tuple(f"{result.name}: {result.message}" for result in self.results if result.status == "warn")
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """What those say that fail."""
+        return tuple(
+            f"{result.name}: {result.message}" for result in self.results if result.status not in ("pass", "warn")
+        )
 
 
 def is_installed(pipeline: dlt.Pipeline) -> bool:
@@ -64,21 +88,33 @@ def build_models(pipeline: dlt.Pipeline, time_zone: str, *, test: bool, unit_tes
         "metastudio_time_zone": time_zone,
         "metastudio_version": make_fingerprint(),
     }
-    with _workplace(connection) as arguments:
+    with _workplace(connection.profile) as arguments, connection.environment():
         runner = _make_runner([*arguments, "--vars", orjson.dumps(variables).decode()])
         runner("run")
         kinds = [kind for kind, wanted in (("data", test), ("unit", unit_tests)) if wanted]
         results = [result for kind in kinds for result in runner("test", "--select", f"test_type:{kind}")]
-    by_status: dict[str, list[str]] = {}
-    for result in results:
-        by_status.setdefault(str(result.status), []).append(f"{result.node.name}: {result.message}")
-    passed = by_status.pop("pass", [])
-    warned = by_status.pop("warn", [])
-    return Tested(len(passed), tuple(warned), tuple(name for names in by_status.values() for name in names))
+    return Tested(
+        tuple(
+            Verdict(result.node.unique_id, result.node.name, str(result.status), result.message) for result in results
+        )
+    )
+
+
+def write_manifest(adapter: str, dataset: str, path: Path) -> None:
+    """Write dbt's manifest of the project (its models, tests, descriptions), without asking a destination.
+
+    Raises:
+        MetaStudioError: dbt could not read the project.
+    """
+    with _workplace(make_offline_profile(adapter, dataset)) as arguments:
+        manifest = _parse([*arguments, "--vars", orjson.dumps({"metastudio_dataset": dataset}).decode()])
+        draft = path.with_name(f"{path.name}.{os.getpid()}")
+        manifest.write(str(draft))
+        draft.replace(path)  # at once: another process may read it
 
 
 @contextmanager
-def _workplace(connection: Connection) -> Iterator[list[str]]:
+def _workplace(profile: dict[str, Any]) -> Iterator[list[str]]:
     """Make a folder with the profile in it, and everything of the process as dbt needs it; put it all back after.
 
     Yields the arguments that make dbt use the folder and keep silent.
@@ -86,20 +122,19 @@ def _workplace(connection: Connection) -> Iterator[list[str]]:
     here = Path.cwd()
     loggers = {name: logging.getLogger(name).level for name in ("", "metastudio")}
     with tempfile.TemporaryDirectory(prefix="metastudio-models-") as folder:
-        Path(folder, "profiles.yml").write_bytes(orjson.dumps(connection.profile))  # JSON is YAML
-        with connection.environment():
-            try:
-                yield [
-                    *("--project-dir", str(PROJECT), "--profiles-dir", folder),
-                    *("--target-path", os.path.join(folder, "target"), "--log-path", os.path.join(folder, "logs")),
-                    *("--log-level", "none", "--log-level-file", "none", "--quiet", "--no-use-colors"),
-                    *("--no-partial-parse", "--no-write-json", "--no-send-anonymous-usage-stats", "--no-version-check"),
-                ]
-            finally:
-                _close_duckdb()
-                os.chdir(here)
-                for name, level in loggers.items():
-                    logging.getLogger(name).setLevel(level)
+        Path(folder, "profiles.yml").write_bytes(orjson.dumps(profile))  # JSON is YAML
+        try:
+            yield [
+                *("--project-dir", str(PROJECT), "--profiles-dir", folder),
+                *("--target-path", os.path.join(folder, "target"), "--log-path", os.path.join(folder, "logs")),
+                *("--log-level", "none", "--log-level-file", "none", "--quiet", "--no-use-colors"),
+                *("--no-partial-parse", "--no-write-json", "--no-send-anonymous-usage-stats", "--no-version-check"),
+            ]
+        finally:
+            _close_duckdb()
+            os.chdir(here)
+            for name, level in loggers.items():
+                logging.getLogger(name).setLevel(level)
 
 
 def _close_duckdb() -> None:
@@ -115,10 +150,7 @@ def _make_runner(arguments: Sequence[str]) -> Any:
     """Give a function that runs a dbt command, on a project that is read once, and gives its results."""
     from dbt.cli.main import dbtRunner
 
-    parsed: Any = dbtRunner().invoke(["parse", *arguments])
-    if parsed.exception is not None:
-        raise _explain(parsed.exception)
-    dbt = dbtRunner(manifest=parsed.result)
+    dbt = dbtRunner(manifest=_parse(arguments))
 
     def run(command: str, *selection: str) -> list[Any]:
         ended = dbt.invoke([command, *arguments, *selection])
@@ -131,6 +163,15 @@ def _make_runner(arguments: Sequence[str]) -> Any:
         return results
 
     return run
+
+
+def _parse(arguments: Sequence[str]) -> Any:
+    from dbt.cli.main import dbtRunner
+
+    parsed: Any = dbtRunner().invoke(["parse", *arguments])
+    if parsed.exception is not None:
+        raise _explain(parsed.exception)
+    return parsed.result
 
 
 def _explain(cause: BaseException | None, message: str | None = None) -> MetaStudioError:

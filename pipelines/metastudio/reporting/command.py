@@ -40,7 +40,7 @@ def run_models(options: Options, time_zone: str | None, *, as_json: bool) -> int
 
 
 def _try(options: Options, time_zone: str | None) -> tuple[Tested, MetaStudioError | None]:
-    tested = Tested(0, (), ())
+    tested = Tested()
     try:
         if time_zone is not None:
             _check(time_zone)

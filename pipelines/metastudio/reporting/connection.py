@@ -70,6 +70,14 @@ class Connection:
                 os.environ.pop(name, None)
 
 
+def make_offline_profile(adapter: str, dataset: str) -> dict[str, Any]:
+    """Make the content of a profiles.yml that is enough to read the project, and reaches no database."""
+    nowhere = {"host": "localhost", "port": 5432, "user": "", "password": "", "dbname": ""}
+    fields = {"path": ":memory:"} if adapter == "duckdb" else nowhere
+    output = {"type": adapter, "schema": make_dataset_name(dataset), "threads": 1, **fields}
+    return {"metastudio": {"target": "metastudio", "outputs": {"metastudio": output}}}
+
+
 def _make_duckdb_fields(credentials: Any) -> dict[str, Any]:
     return {"type": "duckdb", "path": str(credentials.database)}
 

@@ -1,0 +1,134 @@
+"""Dagster's UI as an operator sees it: the lineage, a table's page with what its runs took, its checks, and the months of a backfill."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.e2e.orchestrated import Orchestrated, orchestrate
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning:dbt", "ignore::DeprecationWarning:mashumaro", "ignore::ResourceWarning"
+)
+TEXT = "document.body.innerText"
+PATIENCE_MILLISECONDS = 20_000
+SCREENSHOTS = os.environ.get("METASTUDIO_SCREENSHOTS")
+"""A folder, where somebody wants to look at the pictures."""
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory):
+    """An instance on which a sync and one month of a backfill ran."""
+    with orchestrate(tmp_path_factory.mktemp("dagster")) as orchestrated:
+        months = orchestrated.defs.resolve_assets_def(["metastudio", "backfill"]).partitions_def.get_partition_keys()
+        for job, how in (
+            ("metastudio_sync", {}),
+            ("metastudio_backfill", {"partition_key": months[-2]}),
+        ):
+            assert orchestrated.execute(job, **how).success
+        yield orchestrated
+
+
+@pytest.fixture(scope="module")
+def ui(ran: Orchestrated):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "dagster_webserver", "-m", "metastudio.orchestration"]
+    with (
+        open(ran.home / "webserver.log", "wb") as log,
+        subprocess.Popen([*command, "-h", "127.0.0.1", "-p", str(port)], stdout=log, stderr=log) as server,
+    ):
+        url = f"http://127.0.0.1:{port}"
+        wait_for(f"{url}/server_info", server)
+        yield url
+        server.terminate()
+
+
+def wait_for(url: str, server: subprocess.Popen) -> None:
+    """Wait until somebody answers at a URL."""
+    while True:
+        assert server.poll() is None
+        try:
+            urllib.request.urlopen(url).close()
+            return
+        except OSError:
+            time.sleep(0.1)  # it answers some seconds after it was started, and says nothing before
+
+
+def look_at(browse, url: str, *texts: str, height: int = 900) -> str:
+    """Open a page, wait until it shows these texts, keep a picture if one is wanted, and give its text."""
+
+    async def look(tab):
+        await tab.open(url, width=1500, height=height)
+        for text in texts:
+            await tab.wait(f"{TEXT}.includes({text!r}) || performance.now() > {PATIENCE_MILLISECONDS}")
+        if SCREENSHOTS:
+            await tab.see("new Promise(done => setTimeout(done, 1500))")  # what moves comes to rest
+            return await tab.see(TEXT), await tab.shoot()
+        return await tab.see(TEXT), b""
+
+    text, picture = browse(look)
+    if picture:
+        name = "".join(letter if letter.isalnum() else "-" for letter in url.split("/", 3)[3])
+        Path(SCREENSHOTS, f"{name}.png").write_bytes(picture)
+    assert [wanted for wanted in texts if wanted not in text] == [], text
+    return text
+
+
+def test_the_lineage_runs_from_the_api_to_the_report(browse, ui):
+    look_at(browse, f"{ui}/asset-groups", "metastudio_api", "metastudio_raw", "metastudio_reporting")
+    page = f"{ui}/assets/metastudio_reporting/daily_production?view=lineage&lineageScope=upstream&lineageDepth=9"
+    text = look_at(browse, page, "extraction_windows", "stg_video_jobs", "daily_production", "metastudio_api")
+    assert "\napi" in text and "video_jobs" in text
+
+
+def test_a_tables_page_describes_it_and_its_columns(browse, ui):
+    page = f"{ui}/assets/metastudio/digital_human_videos"
+    text = look_at(browse, page, "The current version of each video production job.", "Row count", "lastupdate_time")
+    assert "When the job last changed, UTC" in text
+    assert "metastudio_sync" in text and "Every 15 minutes" in text
+
+
+def test_a_materialisation_shows_what_its_run_took(browse, ui):
+    page = f"{ui}/assets/metastudio/digital_human_videos?view=events"
+    text = look_at(browse, page, "Materialized in run", "watermark")
+    for name in ("rows_read", "rows_loaded", "requests", "quota_percent", "seconds", "backfill"):
+        assert name in text
+
+
+def test_the_checks_of_a_table_are_shown_as_passed(browse, ui):
+    page = f"{ui}/assets/metastudio/digital_human_videos?view=checks"
+    text = look_at(browse, page, "completeness", "freshness", "Every window was proved whole.")
+    assert "blocking asset check" in text and text.count("Succeeded") == 2
+
+
+def test_the_months_of_the_backfill_can_be_chosen(browse, ui):
+    text = look_at(browse, f"{ui}/assets/metastudio/backfill?view=partitions", "Materialized (1)", "2022-01-01")
+    assert "Materialize…" in text
+
+
+def test_make_dagster_serves_the_ui_and_leaves_no_process_behind(tmp_path):
+    command = [sys.executable, "-m", "metastudio.dagster_demo"]
+    with (
+        open(tmp_path / "dagster.log", "wb") as log,
+        subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=log, text=True) as demo,
+    ):
+        url = next(found[0] for line in demo.stdout if (found := re.findall(r"Open (http://127\.0\.0\.1:\d+) ", line)))
+        wait_for(f"{url}/server_info", demo)
+        started = psutil.Process(demo.pid).children(recursive=True)
+        demo.send_signal(signal.SIGINT)
+        demo.communicate()
+
+    assert (demo.returncode, len(started) >= 4) == (0, True)
+    assert psutil.wait_procs(started, timeout=5)[1] == []
