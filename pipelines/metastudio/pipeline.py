@@ -315,7 +315,8 @@ class PipelineRun:
         for attempt in range(1, SCHEMA_ATTEMPTS + 1):
             try:
                 with LOADING:
-                    self.summary.load_ids += self.pipeline.load().loads_ids
+                    info = self.pipeline.load()
+                self.summary.load_ids += info.loads_ids if info else []  # none: a kill came when all was loaded
                 return
             except PipelineStepFailed as error:
                 is_schema = any(isinstance(cause, SchemaUpdateError) for cause in find_causes(error))

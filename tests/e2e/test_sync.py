@@ -594,3 +594,26 @@ def test_dlts_telemetry_never_starts(sim, settings, run, folder, monkeypatch):
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
     assert ended.returncode == 0, ended.stderr
+
+
+def test_the_duckdb_file_may_be_named_in_config_toml(sim, settings, folder, monkeypatch):
+    monkeypatch.delenv("DESTINATION__DUCKDB__CREDENTIALS")
+    (folder / ".dlt").mkdir()
+    (folder / ".dlt" / "config.toml").write_text('[destination.duckdb]\ncredentials = "elsewhere.duckdb"\n')
+    code = "import sys; from metastudio.cli import main; sys.argv = ['metastudio', 'sync']; main()"
+
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert ended.returncode == 0, ended.stderr
+    assert (folder / "elsewhere.duckdb").exists()
+    assert not (folder / "metastudio.duckdb").exists()
+
+
+def test_a_username_of_the_machine_is_no_part_of_the_credentials(sim, settings, run, monkeypatch):
+    for name in ("ACCESS_KEY", "SECRET_KEY"):
+        monkeypatch.delenv(f"SOURCES__METASTUDIO__CREDENTIALS__{name}")
+    monkeypatch.setenv("USERNAME", "somebody")
+    monkeypatch.setenv("HUAWEICLOUD_SDK_AK", sim.access_key)
+    monkeypatch.setenv("HUAWEICLOUD_SDK_SK", sim.secret_key)
+
+    assert run("sync").code == 0

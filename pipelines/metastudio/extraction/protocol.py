@@ -116,7 +116,7 @@ class Limits:
         make a chunk.
         """
         enough = min(
-            self.max_concurrency, max(6, 2 * self.max_concurrency * self.page_size // self.max_rows_per_window)
+            self.max_concurrency, max(10, 2 * self.max_concurrency * self.page_size // self.max_rows_per_window)
         )
         return max(2, min(enough, self.chunk_rows // self.max_rows_per_window))
 
