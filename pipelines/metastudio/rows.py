@@ -177,13 +177,15 @@ class RowMaker:
         if isinstance(value, str):
             if "://" in value and not self.keep_signed_urls:
                 value = strip_signed(value)
-            return self._clean(value)
+            return self._clean(value) if "\0" in value else value
         if value is not None or name == "state":
             wrong.append(name)
         return None
 
     def _url(self, job: dict[str, Any], name: str, wrong: list[str]) -> str | None:
         value = job.get(name)
+        if value is None:
+            return None
         if isinstance(value, str) and not self.keep_signed_urls:
             return self._clean(strip_query(value))
         return self._text(job, name, wrong)
@@ -213,19 +215,19 @@ class RowMaker:
 
     def _extra(self, job: dict[str, Any], asset: dict[str, Any], error: dict[str, Any]) -> dict[str, Any] | None:
         """Collect the fields that nobody knows: objects flattened one level, as dlt names them."""
+        if job.keys() <= self._known and asset.keys() <= self._known_asset and error.keys() <= self._known_error:
+            return None
         extra: dict[str, Any] = {}
-        if job.keys() - self._known:
-            for name in job.keys() - self._known:
-                if isinstance(job[name], dict):
-                    extra.update((f"{name}__{inner}", value) for inner, value in job[name].items())
-                else:
-                    extra[name] = job[name]
+        for name in job.keys() - self._known:
+            if isinstance(job[name], dict):
+                extra.update((f"{name}__{inner}", value) for inner, value in job[name].items())
+            else:
+                extra[name] = job[name]
         for prefix, held, known in (
             ("output_asset_config", asset, self._known_asset),
             ("error_info", error, self._known_error),
         ):
-            if held.keys() - known:
-                extra.update((f"{prefix}__{name}", held[name]) for name in held.keys() - known)
+            extra.update((f"{prefix}__{name}", held[name]) for name in held.keys() - known)
         extra = {name: value for name, value in extra.items() if value is not None}
         if not extra:
             return None

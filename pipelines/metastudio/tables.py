@@ -100,9 +100,9 @@ def _make_table(table: Table, data: Mapping[str, Sequence[Any]]) -> pa.Table:
 def _make_states(seen: Sequence[Row], project_id: str) -> pa.Table:
     """Make the history: each state and time once; a version without any time cannot be placed in it."""
     states = {
-        (row.job_id, row.state, row.updated or row.create_time)
+        (row.job_id, row.state, time)
         for row in seen
-        if row.state is not None and (row.updated or row.create_time) is not None
+        if row.state is not None and (time := row.updated or row.create_time) is not None
     }
     job_ids, names, times = zip(*states, strict=True) if states else ((), (), ())
     return _make_table(

@@ -105,3 +105,26 @@ def test_the_python_of_the_readme_runs(settings, folder):
 def test_links_and_pictures_of_the_readme_are_there():
     for target in re.findall(r"\]\((?!https?://)([^)#]+)\)", README):
         assert (ROOT / target).exists(), target
+
+
+def test_the_settings_of_several_tenants_are_read_as_shown(folder, monkeypatch):
+    import subprocess
+    import sys
+
+    text = next(text for kind, text in FENCES if kind == "toml")
+    config, _, secrets = text.partition("# .dlt/secrets.toml")
+    (folder / ".dlt").mkdir()
+    (folder / ".dlt" / "config.toml").write_text(config.replace("…", "p1", 1).replace("…", "p2"), encoding="utf-8")
+    (folder / ".dlt" / "secrets.toml").write_text(secrets, encoding="utf-8")
+    monkeypatch.setenv("HUAWEICLOUD_SDK_AK", "of the machine")
+    monkeypatch.setenv("HUAWEICLOUD_SDK_SK", "of the machine")
+    code = (
+        "from metastudio.settings import *\n"
+        "for name in list_tenants():\n"
+        "    tenant = resolve_tenant(name)\n"
+        "    print(name, tenant.project_id, tenant.region, tenant.limits.overlap.seconds, tenant.credentials.access_key)"
+    )
+
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert ended.stdout.splitlines() == ["berlin p1 cn-north-4 900 …", "osaka p2 cn-east-3 900 of the machine"]
