@@ -24,9 +24,10 @@ A late update is a change to a job created long ago. The API filters by creation
 follows, cannot ask for such a job; sorting by update time finds it, which the floors and this project do. The peers that show stale
 jobs here are right again after a full reload, at the cost of their initial sync; Airbyte's line shows just that.
 
-This project reads again what changed in the ten minutes before the newest change that it knows. So
-after many changes at one moment (hundreds of videos frozen by one click) an idle sync asks for a page for each 99 of them, until
-something newer happens.
+This project reads again what changed in the ten minutes before the newest change that it knows, until it has read through them once
+more ten minutes later. So after many changes at one moment (hundreds of videos frozen by one click) the syncs of the next ten minutes ask
+for a page for each 99 of them. "Nothing changed" is here the sync that notes that this is over, for which it loads its state; those after
+it are measured as a process below.
 """
 
 METHOD = """\
