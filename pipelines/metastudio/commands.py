@@ -65,7 +65,8 @@ class Outcomes:
         names = ", ".join(f"{name} (exit code {error.exit_code})" for name, error in failed.items())
         error = MetaStudioError(
             f"{len(failed)} of {len(self.by_tenant)} tenants failed: {names}.",
-            hint="The others are done. What failed, and what to do, stands above for each.",
+            hint="What to do stands above for each"
+            + ("; the others are done." if len(failed) < len(self.by_tenant) else "."),
         )
         error.exit_code = min((each.exit_code for each in failed.values()), key=ALERT_FIRST.index)
         return error

@@ -244,7 +244,8 @@ def check_settings(settings: Settings) -> Tenant:
     if not project_id or not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", project_id):
         raise ConfigurationError(
             "The project ID is missing." if not project_id else "The project ID is not made of letters and digits.",
-            hint="Set SOURCES__METASTUDIO__PROJECT_ID (console: My Credentials, API Credentials, Projects).",
+            hint="Set SOURCES__METASTUDIO__PROJECT_ID, or of several tenants SOURCES__METASTUDIO__<NAME>__PROJECT_ID"
+            " (console: My Credentials, API Credentials, Projects).",
         )
     if settings.app_user_id is not None and not (settings.app_user_id.isascii() and settings.app_user_id.isprintable()):
         raise ConfigurationError(
