@@ -81,7 +81,6 @@ def watch(work: Callable[[Any], Any], as_json: bool) -> NoReturn:
     """Do a command's work under a progress display, write its outcome, and end with its exit code."""
     from .console import run_watched
 
-    gc.freeze()
     outcome = run_watched(work, as_json=as_json)
     sys.exit(outcome.error.exit_code if outcome.error else 0)
 
@@ -200,9 +199,7 @@ def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 def main() -> NoReturn:
     """Run the command line and end with an exit code of `interface.md`, or 130 and 143 on Ctrl-C and SIGTERM."""
-    gc.set_threshold(
-        50_000
-    )  # imports make many objects, all to stay: to look at them every 700 takes a tenth of their time
+    gc.set_threshold(50_000)  # imports make many objects that stay: to look at them every 700 takes a tenth of the time
     signal.signal(signal.SIGTERM, _terminate)
     try:
         cli(standalone_mode=False)
