@@ -1,4 +1,4 @@
-# make setup | demo | dagster | notebook | test | browser-test | lake-test | airflow-test | bench | lint | lock | lock-bench.  Needs Python >= 3.11, make and the package registry; nothing else.
+# make setup | demo | dagster | notebook | test | kill-test | browser-test | lake-test | airflow-test | bench | lint | lock | lock-bench.  Needs Python >= 3.11, make and the package registry; nothing else.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -6,7 +6,7 @@ UV     := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 
 LOCK   := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
-.PHONY: setup demo dagster notebook test browser-test lake-test airflow-test bench lint lock lock-bench clean
+.PHONY: setup demo dagster notebook test kill-test browser-test lake-test airflow-test bench lint lock lock-bench clean
 
 setup: $(VENV)/.ready
 
@@ -30,6 +30,9 @@ notebook: setup
 
 test: lint
 	$(BIN)/pytest -n auto --maxprocesses=4 --dist loadgroup
+
+kill-test: setup
+	KILLS=1000000 $(BIN)/pytest -n auto --maxprocesses=4 tests/e2e/test_killed.py
 
 browser-test: setup
 	@command -v chromium >/dev/null || { echo "make browser-test needs chromium: apt-get install chromium"; exit 1; }

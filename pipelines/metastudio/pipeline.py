@@ -21,6 +21,7 @@ import dlt
 from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.destination.exceptions import SchemaUpdateError
 from dlt.common.pipeline import get_dlt_pipelines_dir
+from dlt.common.storages import LoadStorage, NormalizeStorage, PackageStorage
 from dlt.pipeline.exceptions import PipelineStepFailed
 from filelock import FileLock, Timeout
 
@@ -212,7 +213,7 @@ class PipelineRun:
 
     def prepare(self) -> None:
         """Restore a lost state from the destination, load what a killed run left pending, and check whose state it is."""
-        self._drop_remains()
+        self._mend_folders()
         pending = self.pipeline.has_pending_data
         if pending or self.pipeline.first_run or self.destination.state_version() != self._local_version():
             self._agree(pending=pending)
@@ -237,14 +238,23 @@ class PipelineRun:
             self.pipeline.drop()
             self.pipeline.sync_destination()
 
-    def _drop_remains(self) -> None:
-        """Remove what a kill left of packages that were normalised but not yet removed as extracted: dlt never gets past them.
+    def _mend_folders(self) -> None:
+        """Finish what a kill interrupted between two steps of dlt's that it never gets past by itself.
 
-        A normalised package is whole: dlt renames it into place.
+        A storage without the folder that is made last was just being made, and is empty. A normalised package is whole, since dlt renames
+        it into place: it need not stay extracted. One that is marked as completed is in the destination with all that belongs to it: it
+        need not stay among those to load.
         """
-        whole = set(self.pipeline.list_normalized_load_packages())
-        for load_id in whole.intersection(self.pipeline.list_extracted_load_packages()):
-            shutil.rmtree(Path(self.pipeline.working_dir) / "normalize" / "extracted" / load_id)
+        folder = Path(self.pipeline.working_dir)
+        normalized, loaded = folder / "load" / LoadStorage.NORMALIZED_FOLDER, folder / "load" / LoadStorage.LOADED_FOLDER
+        if not loaded.exists():
+            shutil.rmtree(loaded.parent, ignore_errors=True)
+        extracted = self.pipeline.list_extracted_load_packages()
+        for load_id in self.pipeline.list_normalized_load_packages():
+            if load_id in extracted:
+                shutil.rmtree(folder / "normalize" / NormalizeStorage.EXTRACTED_FOLDER / load_id)
+            elif (normalized / load_id / PackageStorage.PACKAGE_COMPLETED_FILE_NAME).exists():
+                (normalized / load_id).rename(loaded / load_id)
 
     def require_synced(self) -> None:
         """Refuse to work on a pipeline that never synced."""

@@ -1,6 +1,7 @@
 """`kill -9` at any instant of a first or a later sync: the next sync ends in the tables of an undisturbed one.
 
-The instants are file operations and SQL statements of the syncing process, counted; a process of its own is killed at the n-th of them.
+The instants are those just before the syncing process changes something: a file, a folder, a table, or commits. They are counted; a process
+of its own is killed at the n-th of them. `make test` tries some, at random; `make kill-test` tries all.
 """
 
 from __future__ import annotations
@@ -20,18 +21,28 @@ from metastudio_simulator import Simulator
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["metastudio.commands", "metastudio.console", "dlt.destinations.impl.duckdb.duck"])
-KILLS = 25
+KILLS = int(os.environ.get("KILLS", "25"))
+"""Of each kind of sync."""
 PARTS = 5
 """Tests that share the kills of one kind of sync, so that they run side by side."""
 A_CHUNK = 7
 """Requests for 250 rows in windows of more than 50, and for the two windows being read meanwhile."""
 THE_WAY_DOWN = 17
 """Requests that find the first window again: one for the time, and at most two for each halving of 26 years to a month."""
-FILE_EVENTS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "shutil.rmtree", "os.link"}
+FILE_EVENTS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link"}
+
+
+def is_change(event, arguments):
+    """Tell a change from a question: files that are opened to be written, statements other than SELECT."""
+    if event == "open":
+        return not {"w", "a", "x", "+"}.isdisjoint(arguments[1] or "")
+    if event == "sql":
+        return not arguments[0].lstrip().upper().startswith("SELECT")
+    return event in FILE_EVENTS or event == "commit"
 
 
 def sync_until(environment, instant, told):
-    """Sync in this process, and kill it at its n-th file operation or SQL statement; tell how many there were."""
+    """Sync in this process, and kill it just before its n-th change; tell how many there were."""
     os.environ.update(environment)
     from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
     from metastudio.commands import run_sync
@@ -40,17 +51,22 @@ def sync_until(environment, instant, told):
 
     numbers = count(1)
 
-    def step(event="sql", _arguments=()):
-        if (event == "sql" or event in FILE_EVENTS) and next(numbers) == instant:
+    def step(event, arguments=()):
+        if is_change(event, arguments) and next(numbers) == instant:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    execute = DuckDbSqlClient.execute_query
+    execute, commit = DuckDbSqlClient.execute_query, DuckDbSqlClient.commit_transaction
 
-    def execute_query(self, *args, **kwargs):
-        step()
-        return execute(self, *args, **kwargs)
+    def execute_query(self, query, *args, **kwargs):
+        step("sql", (str(query),))
+        return execute(self, query, *args, **kwargs)
+
+    def commit_transaction(self):
+        step("commit")
+        return commit(self)
 
     DuckDbSqlClient.execute_query = execute_query
+    DuckDbSqlClient.commit_transaction = commit_transaction
     sys.addaudithook(step)
     outcome = run_sync(Options(), LogWatcher())
     steps = next(numbers)
@@ -115,13 +131,16 @@ def test_a_sync_killed_anywhere_is_finished_by_the_next_one(tmp_path, later, par
         folder = shutil.copytree(start, tmp_path / "undisturbed")
         steps = sync(make_environment(sim, folder))
         undisturbed, requests = read_tables(folder), sim.stats.requests
-    instants = sorted(random.Random(f"killed {later}").sample(range(1, steps), KILLS))
-    for instant in instants[part::PARTS]:
+    instants = sorted(random.Random(f"killed {later}").sample(range(1, steps), min(KILLS, steps - 1)))[part::PARTS]
+    killed = 0
+    for instant in instants:
         with make_tenant(later) as sim:
             folder = shutil.copytree(start, tmp_path / str(instant))
             environment = make_environment(sim, folder)
-            assert sync(environment, instant) is None, f"not killed at {instant} of {steps}"
-            sync(environment, after=f"a kill at {instant} of {steps}")
+            if sync(environment, instant) is None:  # how often dlt looks whether a job has ended varies: the last instants may not come
+                killed += 1
+                sync(environment, after=f"a kill at {instant} of {steps}")
 
             assert read_tables(folder) == undisturbed, f"killed at {instant} of {steps}"
             assert sim.stats.requests <= requests + A_CHUNK + THE_WAY_DOWN, f"killed at {instant} of {steps}"
+    assert killed > 0.9 * len(instants) - 1
