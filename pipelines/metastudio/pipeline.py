@@ -246,7 +246,10 @@ class PipelineRun:
         need not stay among those to load.
         """
         folder = Path(self.pipeline.working_dir)
-        normalized, loaded = folder / "load" / LoadStorage.NORMALIZED_FOLDER, folder / "load" / LoadStorage.LOADED_FOLDER
+        normalized, loaded = (
+            folder / "load" / LoadStorage.NORMALIZED_FOLDER,
+            folder / "load" / LoadStorage.LOADED_FOLDER,
+        )
         if not loaded.exists():
             shutil.rmtree(loaded.parent, ignore_errors=True)
         extracted = self.pipeline.list_extracted_load_packages()

@@ -137,7 +137,9 @@ def test_a_sync_killed_anywhere_is_finished_by_the_next_one(tmp_path, later, par
         with make_tenant(later) as sim:
             folder = shutil.copytree(start, tmp_path / str(instant))
             environment = make_environment(sim, folder)
-            if sync(environment, instant) is None:  # how often dlt looks whether a job has ended varies: the last instants may not come
+            if (
+                sync(environment, instant) is None
+            ):  # how often dlt looks whether a job has ended varies: the last instants may not come
                 killed += 1
                 sync(environment, after=f"a kill at {instant} of {steps}")
 
