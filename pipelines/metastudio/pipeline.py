@@ -46,6 +46,9 @@ DEFAULTS = {
 }
 """What we set of dlt's own configuration where the user's environment does not."""
 
+_BASE = "metastudio_base"
+"""Key of dlt's local state: the hash of the state from which a chunk was read, which the destination must still hold when it is loaded."""
+
 SCHEMA_ATTEMPTS = 5
 """Two pipelines can meet at the dataset, at its tables and at a new column; each time one of them gets through."""
 
@@ -212,10 +215,16 @@ class PipelineRun:
         self._run_id = uuid.uuid4().hex
 
     def prepare(self) -> None:
-        """Restore a lost state from the destination, load what a killed run left pending, and check whose state it is."""
+        """Restore a lost state from the destination, load what a killed run left pending, and check whose state it is.
+
+        What is pending is loaded only onto the state that it was read from: a DuckDB file may be another one than last time, or a copy.
+        """
         self._mend_folders()
+        held, local = self.destination.state_version(), self._local_version()
         pending = self.pipeline.has_pending_data
-        if pending or self.pipeline.first_run or self.destination.state_version() != self._local_version():
+        if pending and held[1] not in (local[1], self.pipeline.state["_local"].get(_BASE, held[1])):
+            self._go_on_from_the_destination()
+        elif pending or self.pipeline.first_run or held != local:
             self._agree(pending=pending)
         self.state = read_state(self.pipeline)
         check_state(self.state, self.tenant)
@@ -223,20 +232,23 @@ class PipelineRun:
             self.destination.name_app_user()
         self.summary.watermark = self.state.get("watermark")
 
-    def _local_version(self) -> int:
-        return int(self.pipeline.state["_state_version"])
+    def _local_version(self) -> tuple[int, str]:
+        state = self.pipeline.state
+        return state["_state_version"], state["_version_hash"]
 
     def _agree(self, *, pending: bool) -> None:
         """Bring the local state and the destination's together, and load what is pending."""
-        self.pipeline.sync_destination()
+        self.pipeline.sync_destination()  # takes the destination's state unless the local one is newer
         if pending:
+            check_state(read_state(self.pipeline), self.tenant)
             self._load_what_is_extracted()
-        if self.destination.state_version() < self._local_version():
-            log.warning(
-                "The destination is older than the local state, so it was set back: going on from what it holds."
-            )
-            self.pipeline.drop()
-            self.pipeline.sync_destination()
+        if self.destination.state_version()[0] < self._local_version()[0]:
+            self._go_on_from_the_destination()
+
+    def _go_on_from_the_destination(self) -> None:
+        log.warning("The local state is not that of the destination, which is older or another one: going on from it.")
+        self.pipeline.drop()
+        self.pipeline.sync_destination()
 
     def _mend_folders(self) -> None:
         """Finish what a kill interrupted between two steps of dlt's that it never gets past by itself.
@@ -313,6 +325,7 @@ class PipelineRun:
         numbered = [(self.summary.windows + 1, chunk)]
         source = make_source(self.tenant, self._run_id, lambda: numbered, self.destination)
         contract: Any = {"columns": self.tenant.schema_contract}
+        self.pipeline.set_local_state_val(_BASE, self._local_version()[1])
         self.pipeline.extract(source, schema_contract=contract)
         rows = len(chunk.rows)
         self._rejected |= {item.record_hash for item in chunk.rejected}

@@ -381,44 +381,6 @@ def test_an_endpoint_that_ignores_the_order_is_noticed_and_read_by_windows(sim, 
     assert held_rows(query) == shown_rows(sim)
 
 
-def test_a_state_directory_that_is_lost_is_restored_from_the_destination(
-    sim, settings, run, query, folder, monkeypatch
-):
-    run("sync")
-    monkeypatch.setenv("DLT_DATA_DIR", str(folder / "another"))
-    sim.clock.advance(3600)
-    sim.stats.reset()
-
-    ended = run("sync", "--json")
-
-    assert (ended.code, ended.json["mode"]) == (0, "changes")
-    assert sim.stats.requests == 1
-
-
-def test_a_destination_that_is_lost_is_filled_again(sim, settings, run, query, folder):
-    run("sync")
-    (folder / "videos.duckdb").unlink()
-
-    ended = run("sync", "--json")
-
-    assert (ended.code, ended.json["mode"]) == (0, "backfill")
-    assert held_rows(query) == shown_rows(sim)
-
-
-def test_a_destination_set_back_to_an_older_copy_is_brought_up_to_date(sim, settings, run, query, folder):
-    run("sync")
-    copy = (folder / "videos.duckdb").read_bytes()
-    sim.clock.advance(3600)
-    sim.tenant.update(sim.tenant.visible()[0]["job_id"], asset_name="changed after the copy")
-    run("sync")
-    sim.clock.advance(7200)
-    run("sync")
-    (folder / "videos.duckdb").write_bytes(copy)
-
-    assert run("sync").code == 0
-    assert held_rows(query) == shown_rows(sim)
-
-
 def test_new_jobs_of_the_very_second_of_the_sync_are_not_lost(sim, settings, run, query):
     run("sync")
     sim.tenant.create(3, at=sim.clock.now() + timedelta(milliseconds=400))

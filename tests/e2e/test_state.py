@@ -1,0 +1,126 @@
+"""The local state and the destination's, where they are not of one kind: lost, set back, another's."""
+
+from __future__ import annotations
+
+import duckdb
+import pytest
+
+from tests.e2e.test_sync import held_rows, shown_rows
+
+
+def test_a_state_directory_that_is_lost_is_restored_from_the_destination(
+    sim, settings, run, query, folder, monkeypatch
+):
+    run("sync")
+    monkeypatch.setenv("DLT_DATA_DIR", str(folder / "another"))
+    sim.clock.advance(3600)
+    sim.stats.reset()
+
+    ended = run("sync", "--json")
+
+    assert (ended.code, ended.json["mode"]) == (0, "changes")
+    assert sim.stats.requests == 1
+
+
+def test_a_destination_that_is_lost_is_filled_again(sim, settings, run, query, folder):
+    run("sync")
+    (folder / "videos.duckdb").unlink()
+
+    ended = run("sync", "--json")
+
+    assert (ended.code, ended.json["mode"]) == (0, "backfill")
+    assert held_rows(query) == shown_rows(sim)
+
+
+def test_a_destination_set_back_to_an_older_copy_is_brought_up_to_date(sim, settings, run, query, folder):
+    run("sync")
+    copy = (folder / "videos.duckdb").read_bytes()
+    sim.clock.advance(3600)
+    sim.tenant.update(sim.tenant.visible()[0]["job_id"], asset_name="changed after the copy")
+    run("sync")
+    sim.clock.advance(7200)
+    run("sync")
+    (folder / "videos.duckdb").write_bytes(copy)
+
+    assert run("sync").code == 0
+    assert held_rows(query) == shown_rows(sim)
+
+
+@pytest.fixture
+def files(settings, folder, monkeypatch):
+    """Choose between DuckDB files that share the state directory, and read the jobs that one holds."""
+
+    class Files:
+        def use(self, name):
+            monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", str(folder / name))
+
+        def held_rows(self, name):
+            with duckdb.connect(str(folder / name), read_only=True) as connection:
+                connection.execute("SET TimeZone = 'UTC'")
+                return held_rows(lambda sql: connection.execute(sql).fetchall())
+
+    return Files()
+
+
+def test_two_files_with_one_state_directory_are_each_brought_up_to_date(sim, settings, run, files):
+    for turn in range(6):
+        name = ("one", "other")[turn % 2]
+        files.use(name)
+
+        assert run("sync").code == 0
+        assert files.held_rows(name) == shown_rows(sim)
+
+        sim.tenant.update(sim.tenant.visible()[turn]["job_id"], asset_name=f"changed after turn {turn}")
+        sim.tenant.create(2, at=sim.clock.now())
+        sim.clock.advance(3600)
+
+
+def test_what_is_pending_for_one_file_is_not_loaded_into_another(sim, settings, run, files, monkeypatch):
+    for name in ("other", "one"):
+        files.use(name)
+        run("sync")
+        sim.tenant.update(sim.tenant.visible()[0]["job_id"], asset_name=f"changed after the sync into {name}")
+        sim.clock.advance(3600)
+    leave_pending(sim, run, monkeypatch)
+    files.use("other")
+
+    assert run("sync").code == 0
+    assert files.held_rows("other") == shown_rows(sim)
+    files.use("one")
+    assert run("sync").code == 0
+    assert files.held_rows("one") == shown_rows(sim)
+
+
+def test_what_is_pending_is_loaded_before_the_api_is_asked(sim, settings, run, query, monkeypatch):
+    leave_pending(sim, run, monkeypatch)
+    sim.switches.faults = {"401": 1.0}
+
+    assert run("sync").code == 3
+    assert held_rows(query) == shown_rows(sim)
+
+
+def test_what_is_pending_is_not_loaded_into_an_older_copy(sim, settings, run, query, folder, monkeypatch):
+    run("sync")
+    copy = (folder / "videos.duckdb").read_bytes()
+    sim.clock.advance(3600)
+    for job in sim.tenant.visible()[:150]:  # more than stand on the page that is pending
+        sim.tenant.update(job["job_id"], asset_name="changed after the copy")
+    leave_pending(sim, run, monkeypatch)
+    (folder / "videos.duckdb").write_bytes(copy)
+
+    assert run("sync").code == 0
+    assert held_rows(query) == shown_rows(sim)
+
+
+def leave_pending(sim, run, monkeypatch):
+    """Sync, change a job, and leave that change extracted but not loaded, as a kill does."""
+    run("sync")
+    sim.clock.advance(3600)
+    sim.tenant.update(sim.tenant.visible()[1]["job_id"], asset_name="changed in what is pending")
+    with monkeypatch.context() as broken:
+        broken.setattr("dlt.Pipeline.load", _fail)
+        assert run("sync").code == 1
+
+
+def _fail(*_args, **_kwargs):
+    raise RuntimeError("as if killed")
