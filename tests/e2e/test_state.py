@@ -105,6 +105,7 @@ def test_what_is_pending_is_not_loaded_into_an_older_copy(sim, settings, run, qu
     sim.clock.advance(3600)
     for job in sim.tenant.visible()[:150]:  # more than stand on the page that is pending
         sim.tenant.update(job["job_id"], asset_name="changed after the copy")
+    sim.clock.advance(3600)
     leave_pending(sim, run, monkeypatch)
     (folder / "videos.duckdb").write_bytes(copy)
 
