@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from dagster import (
     AssetKey,
     AssetSelection,
+    DagsterInstance,
     DagsterInvalidDefinitionError,
     DagsterRunStatus,
     DefaultScheduleStatus,
@@ -96,6 +97,7 @@ def make_schedule(lane: Lane, job: UnresolvedAssetJobDefinition) -> ScheduleDefi
     """
 
     def tick(context: ScheduleEvaluationContext) -> RunRequest | SkipReason:
+        limit_pool(context.instance, lane.pool)
         waiting = context.instance.get_run_records(RunsFilter(job_name=job.name, statuses=WAITING), limit=1)
         return SkipReason("The run of an earlier tick is still waiting.") if waiting else RunRequest()
 
@@ -114,6 +116,13 @@ def make_schedule(lane: Lane, job: UnresolvedAssetJobDefinition) -> ScheduleDefi
             "sources.metastudio.schedule is no cron expression.",
             hint='Write minute, hour, day, month and weekday: "*/15 * * * *" is every 15 minutes.',
         ) from None
+
+
+def limit_pool(instance: DagsterInstance, pool: str) -> None:
+    """Give a pool that is new to an instance its limit: Dagster's queue does so too, but only after it let all of its runs go."""
+    storage = instance.event_log_storage
+    if storage.supports_global_concurrency_limits and pool not in storage.get_concurrency_keys():
+        storage.initialize_concurrency_limit_to_default(pool)
 
 
 def make_audit_schedule(lane: Lane, job: UnresolvedAssetJobDefinition) -> ScheduleDefinition:
