@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -107,12 +108,11 @@ class Queue:
         self.instance.report_dagster_event(event, self._runs[job].run_id)
 
     def monitor(self) -> None:
-        """Have the daemon look once at the runs that are under way."""
-        import logging
-
+        """Have the daemon look once at the runs that are under way, if the settings say that it does."""
         from dagster._daemon.monitoring.run_monitoring import execute_run_monitoring_iteration
 
-        list(execute_run_monitoring_iteration(Mock(instance=self.instance), logging.getLogger("dagster")))
+        if self.instance.run_monitoring_enabled:
+            list(execute_run_monitoring_iteration(Mock(instance=self.instance), logging.getLogger("dagster")))
 
     def end(self, job: str) -> None:
         """Let the run of a job end, however it ends."""

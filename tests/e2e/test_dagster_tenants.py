@@ -144,14 +144,14 @@ def test_one_run_at_a_time_goes_for_a_tenant_and_at_all_on_duckdb(
     assert queue.let_go() == []
 
 
-def test_a_limit_that_somebody_set_stays(company, queue):
-    queue.instance.event_log_storage.set_concurrency_slots("metastudio_osaka", 3)
+def test_a_pool_that_somebody_closed_stays_closed(company, queue):
+    queue.instance.event_log_storage.set_concurrency_slots("metastudio_osaka", 0)
 
     tick(company.defs, queue.instance, "metastudio_sync_schedule_osaka")
     tick(company.defs, queue.instance, "metastudio_sync_schedule_berlin")
 
     limits = {pool.name: pool.limit for pool in queue.instance.event_log_storage.get_pool_limits()}
-    assert limits == {"metastudio_osaka": 3, "metastudio_berlin": 1}
+    assert limits == {"metastudio_osaka": 0, "metastudio_berlin": 1}
 
 
 def test_a_run_that_a_reboot_cut_off_gives_its_pool_back(company, queue, monkeypatch):

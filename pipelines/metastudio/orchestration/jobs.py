@@ -121,8 +121,10 @@ def make_schedule(lane: Lane, job: UnresolvedAssetJobDefinition) -> ScheduleDefi
 def limit_pool(instance: DagsterInstance, pool: str) -> None:
     """Give a pool that is new to an instance its limit: Dagster's queue does so too, but only after it let all of its runs go."""
     storage = instance.event_log_storage
-    if storage.supports_global_concurrency_limits and pool not in storage.get_concurrency_keys():
-        storage.initialize_concurrency_limit_to_default(pool)
+    if storage.supports_global_concurrency_limits:
+        known = storage.get_concurrency_info(pool)
+        if known.using_default_limit and not known.slot_count:
+            storage.initialize_concurrency_limit_to_default(pool)
 
 
 def make_audit_schedule(lane: Lane, job: UnresolvedAssetJobDefinition) -> ScheduleDefinition:
