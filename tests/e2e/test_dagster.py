@@ -215,10 +215,11 @@ def test_a_tick_without_changes_costs_one_request_and_no_dbt(lab, monkeypatch):
     from metastudio.orchestration import models
 
     monkeypatch.setattr(models, "renew_models", None)
+    asked = lab.sim.stats.requests
 
     result = tick(lab)
 
-    assert result.success
+    assert (result.success, lab.sim.stats.requests - asked) == (True, 1)
     found = materialised(result)
     assert (found["digital_human_videos"]["mode"], found["digital_human_videos"]["requests"]) == ("changes", 1)
     assert found["daily_production"]["built"] is False
