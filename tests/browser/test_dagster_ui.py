@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
+import threading
 import urllib.request
 from pathlib import Path
 
@@ -45,25 +45,22 @@ def ui(ran: Orchestrated):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "dagster_webserver", "-m", "metastudio.orchestration"]
-    with (
-        open(ran.home / "webserver.log", "wb") as log,
-        subprocess.Popen([*command, "-h", "127.0.0.1", "-p", str(port)], stdout=log, stderr=log) as server,
-    ):
-        url = f"http://127.0.0.1:{port}"
-        wait_for(f"{url}/server_info", server)
-        yield url
+    with start(*command, "-h", "127.0.0.1", "-p", str(port)) as server:
+        wait_until_served(server)
+        threading.Thread(target=server.stdout.read).start()  # so that it is not held up by what nobody reads
+        yield f"http://127.0.0.1:{port}"
         server.terminate()
 
 
-def wait_for(url: str, server: subprocess.Popen) -> None:
-    """Wait until somebody answers at a URL."""
-    while True:
-        assert server.poll() is None
-        try:
-            urllib.request.urlopen(url).close()
-            return
-        except OSError:
-            time.sleep(0.1)  # it answers some seconds after it was started, and says nothing before
+def start(*command: str, **how) -> subprocess.Popen:
+    """Start what serves the UI, and have the web server say when it does."""
+    talkative = os.environ | {"DAGSTER_WEBSERVER_UVICORN_LOG_LEVEL": "info"}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=talkative, **how)
+
+
+def wait_until_served(server: subprocess.Popen) -> None:
+    """Read what is said until the web server says that it runs."""
+    assert any("Uvicorn running on" in line for line in server.stdout)
 
 
 def look_at(browse, url: str, *texts: str, height: int = 900) -> str:
@@ -119,13 +116,10 @@ def test_the_months_of_the_backfill_can_be_chosen(browse, ui):
 
 
 def test_make_dagster_serves_the_ui_and_leaves_no_process_behind(tmp_path):
-    command = [sys.executable, "-m", "metastudio.dagster_demo"]
-    with (
-        open(tmp_path / "dagster.log", "wb") as log,
-        subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=log, text=True) as demo,
-    ):
+    with start(sys.executable, "-m", "metastudio.dagster_demo", cwd=tmp_path) as demo:
         url = next(found[0] for line in demo.stdout if (found := re.findall(r"Open (http://127\.0\.0\.1:\d+) ", line)))
-        wait_for(f"{url}/server_info", demo)
+        wait_until_served(demo)
+        urllib.request.urlopen(f"{url}/server_info").close()
         started = psutil.Process(demo.pid).children(recursive=True)
         demo.send_signal(signal.SIGINT)
         demo.communicate()

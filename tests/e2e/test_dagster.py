@@ -10,7 +10,7 @@ from metastudio.errors import ConfigurationError
 from metastudio.pipeline import Options, lock_pipeline
 from metastudio.schema import TABLES
 
-from tests.e2e.orchestrated import Orchestrated, clear_settings, orchestrate
+from tests.e2e.orchestrated import Orchestrated, checked, clear_settings, materialised, orchestrate, tags
 
 pytestmark = [
     pytest.mark.filterwarnings(
@@ -57,27 +57,16 @@ def tick(lab: Orchestrated):
     return lab.execute(schedule.job_name, tags=request.tags)
 
 
-def materialised(result) -> dict:
-    """The assets that a run materialised, by their last word, with their metadata."""
-    events = [event for event in result.all_events if event.event_type_value == "ASSET_MATERIALIZATION"]
-    return {
-        event.asset_key.path[-1]: {name: value.value for name, value in event.materialization.metadata.items()}
-        for event in events
-    }
-
-
-def checked(result) -> dict:
-    return {found.check_name: found for found in result.get_asset_check_evaluations()}
+def execute(lab: Orchestrated, job: str):
+    """Run a job; where it has partitions, for the current month."""
+    months = lab.defs.resolve_job_def(job).partitions_def
+    return lab.execute(job, **({"partition_key": months.get_last_partition_key()} if months else {}))
 
 
 def failure(result):
     """The failure of the only step that failed."""
     [event] = [event for event in result.all_events if event.event_type_value == "STEP_FAILURE"]
     return event.step_failure_data.user_failure_data
-
-
-def tags(lab: Orchestrated, result) -> dict:
-    return lab.instance.get_run_by_id(result.run_id).tags
 
 
 # What there is
@@ -87,13 +76,14 @@ def test_definitions_load_without_settings_and_ask_and_write_nothing(fresh, tmp_
     from metastudio.orchestration import make_definitions
 
     asked = fresh.sim.stats.requests
-    clear_settings(monkeypatch)
     monkeypatch.chdir(tmp_path)
+    make_definitions()
+    assert fresh.sim.stats.requests == asked
+    clear_settings(monkeypatch)
 
     defs = make_definitions()
 
     assert {job.name for job in defs.resolve_all_job_defs()} >= {"metastudio_sync", "metastudio_backfill"}
-    assert fresh.sim.stats.requests == asked
     assert not list(tmp_path.iterdir())
 
 
@@ -113,11 +103,11 @@ def test_the_lineage_runs_from_the_api_through_every_raw_table_to_the_report(fre
         ]
 
 
-def test_every_asset_is_described_and_grouped(fresh):
+def test_every_asset_is_described_by_itself_and_grouped(fresh):
     graph = fresh.defs.resolve_asset_graph()
     nodes = [graph.get(key) for key in graph.get_all_asset_keys()]
-    assert all(node.description for node in nodes)
-    groups = ("api", "backfill", "raw", "staging", "reporting")
+    assert len({node.description for node in nodes} - {None, ""}) == len(nodes)
+    groups = ("api", "mending", "raw", "staging", "reporting")
     assert {node.group_name for node in nodes} == {f"metastudio_{group}" for group in groups}
 
 
@@ -148,6 +138,15 @@ def test_the_schedule_is_a_setting_and_a_wrong_one_says_what_to_do(fresh, monkey
         make_definitions()
 
 
+def test_audit_and_models_tests_run_each_night_one_after_the_other(fresh):
+    from dagster import DefaultScheduleStatus
+
+    found = [fresh.defs.resolve_schedule_def(f"metastudio_{name}_schedule") for name in ("audit", "models")]
+    assert [schedule.job_name for schedule in found] == ["metastudio_audit", "metastudio_models"]
+    assert [schedule.cron_schedule for schedule in found] == ["47 2 * * *", "17 3 * * *"]
+    assert {schedule.default_status for schedule in found} == {DefaultScheduleStatus.RUNNING}
+
+
 def test_models_that_are_left_to_the_users_own_project_are_no_assets(fresh, monkeypatch):
     from metastudio.orchestration import make_definitions
 
@@ -168,8 +167,9 @@ def test_each_tenant_has_assets_jobs_schedule_and_checks_of_its_own_and_all_feed
     graph = defs.resolve_asset_graph()
     for city, cron in (("berlin", "*/15 * * * *"), ("paris", "0 * * * *")):
         own = [key for key in graph.get_all_asset_keys() if key.path[:2] == ["metastudio", city]]
-        assert {key.path[2] for key in own} == {"api", "backfill", *(table.name for table in TABLES)}
+        assert {key.path[2] for key in own} == {"api", "audit", "backfill", *(table.name for table in TABLES)}
         assert defs.resolve_schedule_def(f"metastudio_sync_schedule_{city}").cron_schedule == cron
+        assert defs.resolve_schedule_def(f"metastudio_audit_schedule_{city}").job_name == f"metastudio_audit_{city}"
         selected = defs.resolve_job_def(f"metastudio_sync_{city}").asset_layer.selected_asset_keys
         assert {key.path[1] for key in selected if len(key.path) == 3} == {city}
         assert AssetKey(["metastudio_reporting", "daily_production"]) in selected
@@ -215,10 +215,11 @@ def test_a_tick_without_changes_costs_one_request_and_no_dbt(lab, monkeypatch):
     from metastudio.orchestration import models
 
     monkeypatch.setattr(models, "renew_models", None)
+    asked = lab.sim.stats.requests
 
     result = tick(lab)
 
-    assert result.success
+    assert (result.success, lab.sim.stats.requests - asked) == (True, 1)
     found = materialised(result)
     assert (found["digital_human_videos"]["mode"], found["digital_human_videos"]["requests"]) == ("changes", 1)
     assert found["daily_production"]["built"] is False
@@ -275,9 +276,11 @@ def test_a_month_that_lost_rows_is_whole_again_after_its_partition_ran(lab):
 
 
 def test_several_months_are_read_in_one_run_and_the_current_one_up_to_now(lab):
-    from dagster import AssetKey
+    from dagster import AssetKey, BackfillPolicy
 
-    months = lab.defs.resolve_assets_def(["metastudio", "backfill"]).partitions_def.get_partition_keys()
+    backfill = lab.defs.resolve_assets_def(["metastudio", "backfill"])
+    assert backfill.backfill_policy == BackfillPolicy.single_run()
+    months = backfill.partitions_def.get_partition_keys()
     assert months[-1] == datetime.now(UTC).strftime("%Y-%m-01")
 
     result = lab.execute(
@@ -303,34 +306,63 @@ def test_the_months_begin_where_the_settings_do(start_date, first):
     assert make_months(settings).get_first_partition_key() == first
 
 
+# Audits
+
+
+def test_an_audit_mends_what_differs_marks_what_vanished_and_says_so(lab):
+    jobs = {job["state"]: job["job_id"] for job in lab.sim.tenant.visible()}
+    gone, lost = jobs["SUCCEED"], jobs["FAILED"]
+    lab.sim.tenant.vanish(gone)
+    lab.ask(f"DELETE FROM digital_human_videos WHERE job_id = '{lost}'")
+
+    result = lab.execute("metastudio_audit")
+
+    assert result.success
+    found = materialised(result)["audit"]
+    assert (found["mode"], found["missing"], found["other_state"], found["marked_deleted"]) == ("audit", 1, 0, 1)
+    assert found["requests"] > 1 and found["rows_read"] > 0
+    assert lab.ask("SELECT job_id FROM digital_human_videos WHERE deleted_at IS NOT NULL") == [(gone,)]
+    assert lab.ask(f"SELECT count(*) FROM digital_human_videos WHERE job_id = '{lost}'") == [(1,)]
+
+
 # Checks
 
 
-def test_an_unproved_window_fails_the_check_and_holds_the_models_back(lab):
+@pytest.fixture
+def unproved(lab):
+    """A window of a last run that could not be proved whole, and a rejected record."""
     lab.ask(
         "INSERT INTO extraction_windows SELECT * REPLACE ('broken' AS run_id, now() + INTERVAL 1 DAY AS finished_at,"
         " false AS complete, 'backfill' AS mode) FROM extraction_windows LIMIT 1"
     )
-    try:
-        result = tick(lab)
-    finally:
-        lab.ask("DELETE FROM extraction_windows WHERE run_id = 'broken'")
+    lab.ask(
+        "INSERT INTO rejected_records (project_id, record_hash, record, reason, rejected_at)"
+        " SELECT project_id, 'broken', '{}', '', now() FROM extraction_windows LIMIT 1"
+    )
+    yield
+    lab.ask("DELETE FROM extraction_windows WHERE run_id = 'broken'")
+    lab.ask("DELETE FROM rejected_records WHERE record_hash = 'broken'")
+
+
+def test_an_unproved_window_fails_the_check_and_holds_the_models_back(lab, unproved):
+    result = tick(lab)
 
     check = checked(result)["completeness"]
     assert (result.success, check.passed, check.blocking) == (False, False, True)
     assert "1 window of the last run could not be proved whole" in check.description
     assert materialised(result).keys() == {table.name for table in TABLES}
-    assert checked(result)["freshness"].passed
+    assert checked(result)["freshness"].passed and not checked(result)["rejected"].passed
 
 
-def test_the_ledger_tells_the_same_as_the_model_where_that_is_not_built(lab, monkeypatch):
+def test_the_ledger_tells_the_same_as_the_model_where_that_is_not_built(lab, unproved, monkeypatch):
     from metastudio.orchestration import health
 
     told = health.read_health(lab.warehouse.options)
     monkeypatch.setattr(health, "is_current", lambda models: False)
 
     assert health.read_health(lab.warehouse.options) == told
-    assert told.is_complete and told.last_complete_sync_at is not None
+    assert told.last_complete_sync_at is not None
+    assert (told.incomplete_windows, told.rejected_records) == (1, 1)
 
 
 def test_stale_tables_warn_and_later_are_an_error():
@@ -367,9 +399,10 @@ def test_an_unreachable_api_is_tried_again_and_then_fails_without_alert(lab, imp
     assert not materialised(result)
 
 
-def test_a_run_beside_another_one_is_skipped_and_no_failure(lab):
+@pytest.mark.parametrize("job", ["metastudio_sync", "metastudio_backfill", "metastudio_audit"])
+def test_a_run_beside_another_one_is_skipped_and_no_failure(lab, job):
     with lock_pipeline(Options()):
-        result = tick(lab)
+        result = execute(lab, job)
 
     assert result.success
     assert not materialised(result) and not checked(result)
@@ -388,6 +421,17 @@ def test_what_cannot_be_proved_fails_at_once_with_an_alert(lab, monkeypatch):
     assert (metadata["exit_code"], metadata["alert"]) == (5, True)
     assert "more than max_rejected" in metadata["message"] and "rejected_records" in metadata["hint"]
     assert tags(lab, result).items() >= {"metastudio/exit_code": "5", "metastudio/alert": "true"}.items()
+
+
+@pytest.mark.parametrize("job", ["metastudio_sync", "metastudio_backfill", "metastudio_audit"])
+def test_whatever_loads_fails_with_its_exit_code(lab, job, monkeypatch):
+    monkeypatch.setenv(f"{SECTION}CREDENTIALS__SECRET_KEY", "wrong")
+
+    result = execute(lab, job)
+
+    assert not result.success and not materialised(result)
+    assert failure(result).metadata["exit_code"].value == 3
+    assert tags(lab, result)["metastudio/exit_code"] == "3"
 
 
 def test_after_a_failed_sync_the_checks_run_on_their_own(lab, monkeypatch):

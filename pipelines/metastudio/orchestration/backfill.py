@@ -18,7 +18,7 @@ from dagster import (
 
 from ..commands import run_backfill
 from ..settings import EVERYTHING, Settings, parse_date
-from .lanes import BACKFILL_GROUP, Lane
+from .lanes import MENDING_GROUP, Lane
 from .outcomes import ContextWatcher, describe_run, settle
 
 FIRST_MONTH = "2022-01-01"
@@ -39,7 +39,7 @@ def make_backfill(lane: Lane) -> AssetsDefinition:
         deps=[lane.key("api")],
         description="Reads jobs again by the month of their creation, into the raw tables; the watermark of the syncs stays."
         " For what an audit cannot see, or after a setting changed what is stored. Several months are read in one run.",
-        group_name=BACKFILL_GROUP,
+        group_name=MENDING_GROUP,
         kinds={"dlt", lane.options.destination},
         skippable=True,
     )

@@ -9,9 +9,12 @@ from dagster import AssetsDefinition, AssetSelection, Definitions, in_process_ex
 from ..pipeline import Options, open_pipeline
 from ..reporting.build import is_installed
 from ..reporting.connection import find_adapter
+from .audit import make_audit
 from .backfill import make_backfill
 from .checks import make_checks
 from .jobs import (
+    make_audit_job,
+    make_audit_schedule,
     make_backfill_job,
     make_failure_sensor,
     make_health_job,
@@ -41,18 +44,20 @@ def make_definitions(options: Options | None = None) -> Definitions:
     models = _make_models_if_wanted(lanes)
     selected = AssetSelection.assets(*models)
     sync_jobs = [make_sync_job(lane, selected) for lane in lanes]
+    audit_jobs = [make_audit_job(lane) for lane in lanes]
     health_jobs = [make_health_job(lane) for lane in lanes]
     models_jobs = [make_models_job(selected)] if models else []
     return Definitions(
         assets=[
             *(make(lane) for make in (make_api, make_raw_tables) for lane in lanes),
-            *(make_backfill(lane) for lane in lanes),
+            *(make(lane) for make in (make_backfill, make_audit) for lane in lanes),
             *models,
         ],
         asset_checks=[make_checks(lane) for lane in lanes],
-        jobs=[*sync_jobs, *health_jobs, *(make_backfill_job(lane) for lane in lanes), *models_jobs],
+        jobs=[*sync_jobs, *(make_backfill_job(lane) for lane in lanes), *audit_jobs, *health_jobs, *models_jobs],
         schedules=[
             *(make_schedule(lane, job) for lane, job in zip(lanes, sync_jobs, strict=True)),
+            *(make_audit_schedule(lane, job) for lane, job in zip(lanes, audit_jobs, strict=True)),
             *(make_models_schedule(job) for job in models_jobs),
         ],
         sensors=[make_failure_sensor(sync_jobs, health_jobs)],

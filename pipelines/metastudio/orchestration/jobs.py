@@ -1,4 +1,4 @@
-"""What runs by itself: the sync on its schedule, the models' tests once a day, and the checks alone after a sync that failed."""
+"""What runs by itself: the sync on its schedule, audit and models' tests each night, and the checks alone after a sync that failed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from dagster import (
     AssetKey,
     AssetSelection,
+    DagsterInstance,
     DagsterInvalidDefinitionError,
     DagsterRunStatus,
     DefaultScheduleStatus,
@@ -31,7 +32,10 @@ from .lanes import Lane
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-DAILY = "17 3 * * *"
+AUDITS = "47 2 * * *"
+MODELS_TESTS = "17 3 * * *"
+"""Each night, UTC: what the audit mended is tested by the models."""
+
 WAITING = [DagsterRunStatus.NOT_STARTED, DagsterRunStatus.QUEUED, DagsterRunStatus.STARTING]
 
 
@@ -51,6 +55,16 @@ def make_backfill_job(lane: Lane) -> UnresolvedAssetJobDefinition:
         lane.name("metastudio_backfill"),
         AssetSelection.assets(lane.key("backfill")),
         description="Reads the jobs that were created in some months again, into the raw tables.",
+        executor_def=in_process_executor,
+    )
+
+
+def make_audit_job(lane: Lane) -> UnresolvedAssetJobDefinition:
+    """Make the job that proves the raw tables equal to the API, or mends them."""
+    return define_asset_job(
+        lane.name("metastudio_audit"),
+        AssetSelection.assets(lane.key("audit")),
+        description="Compares the raw tables with the API, mends what differs and marks the jobs that vanished.",
         executor_def=in_process_executor,
     )
 
@@ -83,6 +97,7 @@ def make_schedule(lane: Lane, job: UnresolvedAssetJobDefinition) -> ScheduleDefi
     """
 
     def tick(context: ScheduleEvaluationContext) -> RunRequest | SkipReason:
+        limit_pool(context.instance, lane.pool)
         waiting = context.instance.get_run_records(RunsFilter(job_name=job.name, statuses=WAITING), limit=1)
         return SkipReason("The run of an earlier tick is still waiting.") if waiting else RunRequest()
 
@@ -103,11 +118,32 @@ def make_schedule(lane: Lane, job: UnresolvedAssetJobDefinition) -> ScheduleDefi
         ) from None
 
 
+def limit_pool(instance: DagsterInstance, pool: str) -> None:
+    """Give a pool that is new to an instance its limit: Dagster's queue does so too, but only after it let all of its runs go."""
+    storage = instance.event_log_storage
+    if storage.supports_global_concurrency_limits:
+        known = storage.get_concurrency_info(pool)
+        if known.using_default_limit and not known.slot_count:
+            storage.initialize_concurrency_limit_to_default(pool)
+
+
+def make_audit_schedule(lane: Lane, job: UnresolvedAssetJobDefinition) -> ScheduleDefinition:
+    """Make the schedule of a lane's audits."""
+    return ScheduleDefinition(
+        name=lane.name("metastudio_audit_schedule"),
+        job=job,
+        cron_schedule=AUDITS,
+        execution_timezone="UTC",
+        default_status=DefaultScheduleStatus.RUNNING,
+        description="Proves the raw tables equal to the API, or mends them, each night.",
+    )
+
+
 def make_models_schedule(job: UnresolvedAssetJobDefinition) -> ScheduleDefinition:
     """Make the schedule of the models' tests."""
     return ScheduleDefinition(
         job=job,
-        cron_schedule=DAILY,
+        cron_schedule=MODELS_TESTS,
         execution_timezone="UTC",
         default_status=DefaultScheduleStatus.RUNNING,
         description="Tests the reporting models on the data, once a day.",

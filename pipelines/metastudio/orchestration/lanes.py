@@ -10,7 +10,7 @@ from ..settings import Settings, find_setting, resolve_settings
 from ..tenants import list_options
 
 API_GROUP = "metastudio_api"
-BACKFILL_GROUP = "metastudio_backfill"
+MENDING_GROUP = "metastudio_mending"
 RAW_GROUP = "metastudio_raw"
 STAGING_GROUP = "metastudio_staging"
 REPORTING_GROUP = "metastudio_reporting"

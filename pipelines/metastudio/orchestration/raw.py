@@ -46,7 +46,7 @@ class Translator(DagsterDltTranslator):
     lane: Lane
 
     def get_asset_spec(self, data: DltResourceTranslatorData) -> AssetSpec:
-        """Describe one table from its declaration; a run may leave it out, where another one was under way."""
+        """Describe one table from its declaration."""
         table = _TABLES[data.resource.name]
         metadata = {
             "dagster/table_name": f"{self.lane.options.dataset}.{table.name}",
@@ -60,7 +60,6 @@ class Translator(DagsterDltTranslator):
                 deps=[self.lane.key("api")],
                 description=f"{table.description}.",
                 group_name=RAW_GROUP,
-                skippable=True,
             )
             .merge_attributes(metadata=metadata)
         )
