@@ -37,6 +37,7 @@ def on_pipeline(command: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(command)
     def run(config_dir: Path | None, verbose: int, as_json: bool, **given: Any) -> Any:
         set_up(config_dir, verbose)
+        from .failures import explain
         from .pipeline import Options, set_defaults
         from .settings import warn_of_unknown_settings
 
@@ -45,10 +46,11 @@ def on_pipeline(command: Callable[..., Any]) -> Callable[..., Any]:
         try:
             warn_of_unknown_settings()
             return command(options=options, as_json=as_json, **given)
-        except MetaStudioError as error:
+        except Exception as error:
+            explained = explain(error)
             if as_json:
-                click.echo(json.dumps({"command": command.__name__, "ok": False, "error": error.as_dict()}))
-            raise
+                click.echo(json.dumps({"command": command.__name__, "ok": False, "error": explained.as_dict()}))
+            raise explained from None
 
     folder = click.Path(exists=True, file_okay=False, path_type=Path)
     for option in (
@@ -75,6 +77,7 @@ def set_up(config_dir: Path | None = None, verbose: int = 0) -> None:
             sys.stderr.write(f"Warning: {secrets} can be read by others. Protect it: chmod 600 {secrets}\n")
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     logging.getLogger("metastudio").setLevel(logging.DEBUG if verbose > 1 else logging.INFO)
+    os.environ.setdefault("RUNTIME__LOG_LEVEL", "WARNING" if verbose else "CRITICAL")  # dlt's own, besides our errors
 
 
 def watch(work: Callable[[Any], Any], as_json: bool) -> NoReturn:
@@ -95,8 +98,8 @@ def sync(options: Options, as_json: bool) -> None:
 
 
 @cli.command()
-@click.option("--since", required=True, help="Start of the create_time range, e.g. 2024-01-31")
-@click.option("--until", help="End of the range; now where it is left out")
+@click.option("--since", required=True, help="Start of the create_time range, e.g. 2024-01-31; UTC without a zone")
+@click.option("--until", help="End of the range, itself left out; now without it")
 @on_pipeline
 def backfill(options: Options, as_json: bool, since: str, until: str | None) -> None:
     """Read a create_time range again, in committed chunks; the watermark stays."""

@@ -96,8 +96,11 @@ def run_backfill(options: Options, watcher: Watcher, since: str, until: str | No
 
     def work(run: PipelineRun) -> None:
         start, end = parse_date(since, "--since"), until and parse_date(until, "--until")
-        if end and end < start:
-            raise ConfigurationError("--until lies before --since.", hint="Give the range the other way round.")
+        if end and end <= start:
+            raise ConfigurationError(
+                "--until does not lie after --since.",
+                hint="The range ends before --until: of one day, name the next one.",
+            )
         run.require_synced()
 
         async def steps(reading: Run) -> AsyncIterator[Chunk]:
@@ -164,8 +167,6 @@ def _run(
             if isinstance(cause, KeyboardInterrupt):  # also a SIGTERM that dlt held back until a job was done
                 raise cause from None
         outcome.error = explain(error)
-        if type(outcome.error) is MetaStudioError:
-            log.debug("Where the unexpected error comes from:", exc_info=error)
         outcome.summary.error = outcome.error.as_dict()
     finally:
         outcome.summary.seconds = round(time.monotonic() - started, 3)

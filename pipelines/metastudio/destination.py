@@ -168,9 +168,10 @@ class Destination:
         return True
 
     def count_rows(self, table: str) -> int:
-        """Count the project's rows in a raw table."""
+        """Count the rows in a raw table: the tenant's, where the table says for whom was asked, else the project's."""
         short = next(short for short, name in _TABLES.items() if name == table)
-        rows = self.query(f"SELECT count(*) FROM {{{short}}} WHERE project_id = %s", self.project_id)
+        own, params = (self._own, self._params) if table in (VIDEOS, WINDOWS) else ("project_id = %s", self._params[:1])
+        rows = self.query(f"SELECT count(*) FROM {{{short}}} WHERE {own}", *params)
         return int(rows[0][0]) if rows else 0
 
     def state_version(self) -> tuple[int, str]:

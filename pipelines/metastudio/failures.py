@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 from collections.abc import Iterator
 
 from .errors import ConfigurationError, IncompleteError, MetaStudioError, UnavailableError
+
+log = logging.getLogger("metastudio")
+
+_NOT_OURS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EMFILE}
+"""What the machine refuses, whatever the program does."""
 
 
 def explain(error: BaseException) -> MetaStudioError:
@@ -15,10 +22,12 @@ def explain(error: BaseException) -> MetaStudioError:
             return cause
     text = " ".join(str(cause) for cause in chain)
     names = {type(cause).__name__ for cause in chain}
+    if "No space left" in text or any(isinstance(cause, OSError) and cause.errno == errno.ENOSPC for cause in chain):
+        return ConfigurationError("The disk is full.", hint="Nothing is lost: free some space and run metastudio sync.")
     if "Could not set lock on file" in text or "Conflicting lock" in text:
         return ConfigurationError(
             "The DuckDB file is in use by another process.",
-            hint="Close the program that has it open (a shell, a notebook, a BI tool), or open it there read-only after the sync.",
+            hint="Wait for a sync that is under way; close any other program that has it open (a shell, a notebook, a BI tool).",
         )
     if "Cannot open file" in text or "IOException" in names or "unable to open database" in text.lower():
         return ConfigurationError(
@@ -30,7 +39,22 @@ def explain(error: BaseException) -> MetaStudioError:
             "The API sends a field that the tables do not have, and schema_contract forbids new ones; nothing of it was loaded.",
             hint="Look at the API's new fields; set schema_contract to evolve to load them, or to discard_value to leave them out.",
         )
-    if names & {"ConfigFieldMissingException", "ConfigurationValueError", "ConfigValueCannotBeCoercedException"}:
+    for cause in chain:
+        if isinstance(cause, OSError) and cause.errno in _NOT_OURS:
+            return ConfigurationError(
+                f"A file or folder cannot be opened or written: {cause.strerror}.",
+                hint="Look at the working directory, and at the state directory (DLT_DATA_DIR).",
+            )
+    if names & {"TOMLKitError", "ParseError", "UnexpectedCharError", "TomlProviderReadException"}:
+        return ConfigurationError(
+            "A file of settings is no TOML.", hint="Look at config.toml and secrets.toml: values in quotes, one a line."
+        )
+    if names & {
+        "ConfigFieldMissingException",
+        "ConfigurationValueError",
+        "ConfigValueCannotBeCoercedException",
+        "ArgumentError",
+    }:
         return ConfigurationError(
             "The destination's settings are incomplete or of the wrong type.",
             hint="Set DESTINATION__<NAME>__CREDENTIALS as dlt documents it for this destination.",
@@ -56,6 +80,7 @@ def explain(error: BaseException) -> MetaStudioError:
             "The destination could not be reached.",
             hint="Nothing is lost: check that it runs and run metastudio sync again.",
         )
+    log.debug("Where the unexpected error comes from:", exc_info=error)
     return MetaStudioError(
         f"Unexpected {type(chain[-1]).__name__} in {type(error).__name__}.",
         hint="Run again with -vv for the traceback and report it.",

@@ -34,13 +34,13 @@ from .ledger import make_ledger
 from .reader import Reader, Steps
 from .schema import SCHEMA_VERSION
 from .settings import Tenant, find_setting
-from .state import check_state, read_state
+from .state import check_state, read_committed_state, read_state
 
 log = logging.getLogger("metastudio")
 
 DEFAULTS = {
     "RUNTIME__DLTHUB_TELEMETRY": "false",
-    "DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG": '{"memory_limit": "80MB", "threads": 1}',  # it takes all it finds
+    "DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG": '{"memory_limit": "160MB", "threads": 1}',  # it takes all it finds
     "LOAD__TRUNCATE_STAGING_DATASET": "true",  # 24 MB per 100,000 rows stay behind otherwise
     "LOAD__DELETE_COMPLETED_JOBS": "true",
 }
@@ -152,21 +152,19 @@ def make_destination(options: Options) -> Any:
 
 
 def open_synced(options: Options, *, of_any_release: bool = False) -> tuple[Destination, State]:
-    """Open the destination of a pipeline that synced before, to read from it; a lost state is restored.
+    """Open the destination of a pipeline that synced before, to read from it, with the state that was committed there.
 
     Raises:
         ConfigurationError: nothing was synced yet, the destination cannot be opened, or it was written by an older release.
     """
     pipeline = open_pipeline(options)
     try:
-        database = getattr(pipeline.destination_client().config.credentials, "database", None)
-        is_there = options.destination != "duckdb" or database is None or Path(database).exists()
-        if is_there and not read_state(pipeline):
+        state = read_committed_state(pipeline) if exists(pipeline) else {}
+        if state and not pipeline.default_schema_name:
             pipeline.sync_destination()
     except Exception as error:
         raise explain(error) from None
-    state = read_state(pipeline)
-    if not is_there or "identity" not in state:
+    if "identity" not in state:
         raise ConfigurationError("Nothing was synced here yet.", hint="Run metastudio sync first.")
     is_older = state.get("schema_version", 1) < SCHEMA_VERSION
     if is_older and not of_any_release:
@@ -178,6 +176,16 @@ def open_synced(options: Options, *, of_any_release: bool = False) -> tuple[Dest
     return Destination(pipeline, str(identity["project_id"]), app_user_id), state
 
 
+def exists(pipeline: dlt.Pipeline) -> bool:
+    """Tell whether there is a DuckDB file, which to ask would make; any other destination tells by itself."""
+    database = getattr(pipeline.destination_client().config.credentials, "database", None)
+    return (
+        pipeline.destination.destination_type != "dlt.destinations.duckdb"
+        or database is None
+        or Path(database).exists()
+    )
+
+
 @contextmanager
 def lock_pipeline(options: Options) -> Iterator[None]:
     """Hold the pipeline for one run.
@@ -186,19 +194,24 @@ def lock_pipeline(options: Options) -> Iterator[None]:
         BusyError: another run holds it.
     """
     folder = Path(get_dlt_pipelines_dir())
+    lock = FileLock(folder / f"{options.name}.lock", timeout=0)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / f"{options.name}.lock", timeout=0):
-            yield
+        lock.acquire()
     except Timeout:
         raise BusyError(
             f"Another run of the pipeline {options.name} is under way.",
             hint="Nothing was touched; the next scheduled run will do.",
         ) from None
-    except PermissionError:
+    except OSError as error:
         raise ConfigurationError(
-            "The state directory cannot be written.", hint="Make it writable, or set DLT_DATA_DIR to one that is."
+            f"The state directory cannot be written: {error.strerror}.",
+            hint="Make it writable, or set DLT_DATA_DIR to one that is.",
         ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 class PipelineRun:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
@@ -211,17 +211,26 @@ def _resolve(sections: tuple[str, ...], overrides: Mapping[str, Any] | None = No
 
 
 def warn_of_unknown_settings() -> None:
-    """Say which variables of the environment look like settings but are none: a misspelled one would be left out in silence."""
-    prefix = "SOURCES__METASTUDIO__"
-    tenants = list_tenants()
-    known = [name.upper() for name in _list(Settings)]
+    """Say what looks like a setting, in the environment or in dlt's files, and is none: a misspelled one would be left out in silence."""
+    known, tenants = _list(Settings), list_tenants()
+    for path, write in _list_given():
+        place = 1 if path[0] in tenants and len(path) > 1 else 0
+        if path[place] not in (*known, *tenants):
+            near = get_close_matches(path[place], known, 1)
+            meant = f"; did you mean {write([*path[:place], near[0], *path[place + 1 :]])}?" if near else "."
+            log.warning("There is no setting %s%s", write(path), meant)
+
+
+def _list_given() -> Iterator[tuple[list[str], Callable[[Sequence[str]], str]]]:
+    """Give the path of each setting within the section, and how paths are written where it was found."""
     for name in sorted(os.environ):
-        tenant, _, rest = name.removeprefix(prefix).partition("__")
-        setting = rest.partition("__")[0] if tenant.lower() in tenants else tenant
-        if name.startswith(prefix) and setting not in known:
-            near = get_close_matches(setting, known, 1)
-            ours = name[: name.index(setting, len(prefix))]
-            log.warning("There is no setting %s%s", name, f"; did you mean {ours}{near[0]}?" if near else ".")
+        if name.startswith("SOURCES__METASTUDIO__"):
+            yield name.lower().split("__")[2:], lambda path: "__".join((*SECTION, *path)).upper()
+    for source in (dlt.config, dlt.secrets):
+        section: Any = source.get(".".join(SECTION))
+        for name, value in section.items() if isinstance(section, Mapping) else ():
+            for inner in value if isinstance(value, Mapping) else (None,):
+                yield [name, inner] if inner else [name], lambda path: ".".join((*SECTION, *path))
 
 
 def _name_setting(error: ConfigurationException) -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Mapping
+from typing import Any, cast
 
 import dlt
+from dlt.common.destination.client import WithStateSync
+from dlt.common.destination.exceptions import DestinationUndefinedEntity
+from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 
 from .errors import ConfigurationError
 from .extraction.protocol import State
@@ -17,7 +21,23 @@ SOURCE = "metastudio"
 
 def read_state(pipeline: dlt.Pipeline) -> State:
     """Give what a pipeline remembers of its source."""
-    return cast(State, dict(pipeline.state.get("sources", {}).get(SOURCE, {})))
+    return _take(pipeline.state)
+
+
+def read_committed_state(pipeline: dlt.Pipeline) -> State:
+    """Give what the destination says that a pipeline remembers of its source: that of its tables, whatever ran here last."""
+    with pipeline.destination_client() as client:
+        if not isinstance(client, WithStateSync):
+            return read_state(pipeline)
+        try:
+            held = load_pipeline_state_from_destination(pipeline.pipeline_name, client)
+        except DestinationUndefinedEntity:
+            held = None
+    return _take(held or {})
+
+
+def _take(state: Mapping[str, Any]) -> State:
+    return cast(State, dict(state.get("sources", {}).get(SOURCE, {})))
 
 
 def check_state(state: State, tenant: Tenant) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from .console import show, write_json, write_out
+from .console import count, show, write_json, write_out
 from .errors import MetaStudioError
 from .pipeline import Options, open_synced
 from .schema import SCHEMA_VERSION, TABLES
@@ -40,13 +40,13 @@ def show_status(chosen: Sequence[Options], *, as_json: bool) -> int:
 def _print(status: dict[str, Any]) -> None:
     for name, value in status.items():
         if isinstance(value, dict):
-            value = ", ".join(f"{table} {show(rows)} rows" for table, rows in value.items())
+            value = ", ".join(f"{table} {count(rows, 'row')}" for table, rows in value.items())
         if name != "last_runs":
             write_out(f"{name.replace('_', ' '):<20} {show(value)}")
     for run in status["last_runs"]:
         write_out(
-            f"run {run['run_id'][:8]:<16} {run['mode']}, {show(run['windows'])} windows, {show(run['rows_read'])} rows read,"
-            f" {show(run['requests'])} requests, {'complete' if run['complete'] else 'NOT complete'},"
+            f"run {run['run_id'][:8]:<16} {run['mode']}, {count(run['windows'], 'window')}: {count(run['rows_read'], 'row')} read"
+            f" with {count(run['requests'], 'request')}, {'complete' if run['complete'] else 'NOT complete'},"
             f" finished {show(run['finished_at'])} UTC"
         )
 

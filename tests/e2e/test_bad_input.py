@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 
 import pytest
 from filelock import FileLock
+
+from tests.conftest import Ended
 
 SECTION = "SOURCES__METASTUDIO__"
 
@@ -118,7 +122,8 @@ def test_a_file_that_is_no_database_is_said_so(settings, run, folder):
     assert_refused(run("sync"), 2, "DuckDB file cannot be opened or written")
 
 
-def test_a_file_that_another_process_holds_is_said_so(settings, run, folder):
+@pytest.mark.parametrize("command", ["sync", "status", "report"])
+def test_a_file_that_another_process_holds_is_said_so(settings, run, folder, command):
     program = (
         "import duckdb, sys; c = duckdb.connect(sys.argv[1]); c.execute('CREATE TABLE x (i INT)');"
         " print('held', flush=True); sys.stdin.read()"
@@ -130,10 +135,68 @@ def test_a_file_that_another_process_holds_is_said_so(settings, run, folder):
         text=True,
     ) as holder:
         assert holder.stdout.readline() == "held\n"
-        ended = run("sync")
+        ended = run(command)
         holder.stdin.close()
 
     assert_refused(ended, 2, "in use by another process")
+
+
+@pytest.mark.parametrize("command", ["sync", "status"])
+def test_a_state_directory_that_cannot_be_written_is_said_so(settings, run, folder, monkeypatch, command):
+    (folder / "file").touch()
+    monkeypatch.setenv("DLT_DATA_DIR", str(folder / "file"))
+
+    assert_refused(run(command), 2, "Not a directory", "DLT_DATA_DIR")
+
+
+def test_a_disk_that_is_full_is_said_so_and_the_next_sync_goes_on(sim, settings, run, query, monkeypatch):
+    def fail(*_args, **_kwargs):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as full:
+        full.setattr("dlt.common.storages.file_storage.FileStorage.save", fail)
+        assert_refused(run("sync"), 2, "disk is full")
+
+    assert run("sync").code == 0
+    assert query("SELECT count(*) FROM metastudio.digital_human_videos") == [(len(sim.tenant.visible()),)]
+
+
+def test_a_url_that_is_none_is_said_so_without_its_password(settings, run, monkeypatch):
+    monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", "postgresql//me:opensesame@host:port/x")
+
+    ended = run("sync", "--destination", "postgres")
+
+    assert_refused(ended, 2, "DESTINATION__<NAME>__CREDENTIALS")
+    assert "opensesame" not in ended.err
+
+
+@pytest.mark.parametrize("file", ["config.toml", "secrets.toml"])
+def test_a_file_of_settings_that_cannot_be_read_is_said_so(folder, file):
+    (folder / file).write_text("[sources.metastudio]\nregion =\nsecret_key = opensesame\n")
+
+    ended = run_in_process("status", "--config-dir", ".", "--json")
+
+    assert_refused(ended, 2, "no TOML", "config.toml")
+    assert "opensesame" not in ended.err
+    assert ended.json["ok"] is False
+
+
+def test_a_misspelled_setting_in_a_file_is_pointed_out(folder):
+    (folder / "config.toml").write_text(
+        '[sources.metastudio]\nregoin = "x"\ntenants = ["a"]\n[sources.metastudio.a]\noverlap_secs = 1\n'
+    )
+
+    ended = run_in_process("status", "--config-dir", ".")
+
+    assert "did you mean sources.metastudio.region?" in ended.err
+    assert "did you mean sources.metastudio.a.overlap_seconds?" in ended.err
+
+
+def run_in_process(*arguments):
+    """Run the command line in a process of its own: dlt reads its files once."""
+    program = "import sys; from metastudio.cli import main; sys.argv = ['metastudio', *sys.argv[1:]]; main()"
+    ended = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
+    return Ended(ended.returncode, ended.stdout, ended.stderr)
 
 
 def test_an_unknown_destination_is_said_so(settings, run):
@@ -182,6 +245,13 @@ def test_a_range_that_is_none_is_refused(settings, run, since):
     assert_refused(run("backfill", "--since", since), 2, "--since")
 
 
+@pytest.mark.parametrize("until", ["2025-01-01", "2024-12-31"])
+def test_a_range_that_holds_nothing_is_refused(settings, run, until):
+    run("sync")
+
+    assert_refused(run("backfill", "--since", "2025-01-01", "--until", until), 2, "--until")
+
+
 def test_settings_are_read_from_a_folder_given_on_the_command_line(sim, settings, run, folder, monkeypatch):
     for name in [name for name in settings if name.startswith(SECTION)]:
         monkeypatch.delenv(name)
@@ -193,8 +263,7 @@ def test_settings_are_read_from_a_folder_given_on_the_command_line(sim, settings
     (config / "secrets.toml").write_text(
         f'[sources.metastudio.credentials]\naccess_key = "{sim.access_key}"\nsecret_key = "{sim.secret_key}"\n'
     )
-    program = "import sys; from metastudio.cli import main; sys.argv = ['metastudio', 'sync', '--config-dir', 'elsewhere']; main()"
 
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    ended = run_in_process("sync", "--config-dir", "elsewhere")
 
-    assert (ended.returncode, ended.stderr.count("Error")) == (0, 0)
+    assert (ended.code, ended.err.count("Error")) == (0, 0)

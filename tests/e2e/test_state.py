@@ -115,6 +115,29 @@ def test_what_is_pending_is_not_loaded_into_an_older_copy(sim, settings, run, qu
     assert held_rows(query) == shown_rows(sim)
 
 
+@pytest.mark.parametrize("command", ["status", "report", "models"])
+def test_a_dataset_that_was_never_synced_is_told_from_one_that_was(settings, run, query, command):
+    run("sync")
+
+    ended = run(command, "--dataset", "other")
+
+    assert ended.code == 2
+    assert "metastudio sync first" in ended.err
+    assert query("SELECT schema_name FROM duckdb_schemas() WHERE schema_name LIKE 'other%'") == []
+
+
+def test_status_tells_of_the_tables_that_are_asked_for_not_of_what_ran_last(sim, settings, run, files):
+    watermarks = {}
+    for name in ("one", "other"):
+        files.use(name)
+        watermarks[name] = run("sync", "--json").json["watermark"]
+        sim.clock.advance(3600)
+    for name in ("one", "other"):
+        files.use(name)
+        assert run("status", "--json").json["watermark"] == watermarks[name]
+    assert len(set(watermarks.values())) == 2
+
+
 def leave_pending(sim, run, monkeypatch):
     """Sync, change a job, and leave that change extracted but not loaded, as a kill does."""
     run("sync")

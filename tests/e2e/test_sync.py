@@ -7,6 +7,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 import dlt
+import duckdb
 import pytest
 
 COLUMNS = (
@@ -416,6 +417,17 @@ def test_the_audit_shows_the_figures_from_before_it_mended(sim, settings, run):
     assert all(line.split()[-1] == "equal" for line in lines if line.startswith(("FAILED", "BLOCK", "CANCELED")))
 
 
+def test_the_audit_shows_states_that_only_missing_jobs_have(sim, settings, run, folder):
+    run("sync")
+    with duckdb.connect(str(folder / "videos.duckdb")) as connection:
+        connection.execute("DELETE FROM metastudio.digital_human_videos WHERE state = 'CANCELED'")
+
+    lines = {line.split()[0]: line.split() for line in run("audit").out.splitlines()}
+
+    canceled = sum(job["state"] == "CANCELED" for job in sim.tenant.visible())
+    assert lines["CANCELED"] == f"CANCELED {canceled} at the API 0 here differs".split()
+
+
 def test_a_misspelled_setting_is_pointed_out(settings, run, monkeypatch, caplog):
     monkeypatch.setenv("SOURCES__METASTUDIO__REGOIN", "cn-east-3")
     run("check")
@@ -449,7 +461,7 @@ def test_memory_and_state_do_not_grow_with_the_history(sim, settings, folder, mo
     assert not any(held)
     assert (folder / "state" / "pipelines" / "metastudio" / "state.json").stat().st_size < 20_000
     with open_pipeline(Options()).sql_client() as client:
-        assert client.execute_sql("SELECT current_setting('memory_limit')") == [("76.2 MiB",)]
+        assert client.execute_sql("SELECT current_setting('memory_limit')") == [("152.5 MiB",)]
 
 
 def test_a_package_that_a_kill_left_both_extracted_and_normalised_is_loaded_by_the_next_sync(

@@ -83,23 +83,31 @@ class Audit:
         Raises:
             IncompleteError: a difference stays after all rounds, or a differing window could not be read whole.
         """
-        before = Counter(await self.run.known.counts(self.run.limits.start_date))
-        for state in [None, *sorted(name for name in before if name is not None)]:
-            for number in range(ROUNDS + 1):
-                compared = await self._compare(state)
-                if number == 0:
-                    held = before.total() if state is None else before[state]
-                    self.comparisons.append(Comparison(state, compared.api, held))
-                if compared.api - compared.destination == self._explain(state):
-                    break
-                if number and not self.repair:
-                    break
-                if number == ROUNDS:
-                    raise self._make_rest_error(compared)
-                async with aclosing(self._mend(state, compared.api, whole=number == ROUNDS - 1)) as chunks:
-                    async for chunk in chunks:
-                        if self.repair:
-                            yield chunk
+        start = self.run.limits.start_date
+        before = Counter(await self.run.known.counts(start))
+        async with aclosing(self._equalise(None, before.total())) as chunks:
+            async for chunk in chunks:
+                yield chunk
+        held = {*before, *await self.run.known.counts(start)}  # by now also the states that only missing jobs had
+        for state in sorted(name for name in held if name is not None):
+            async with aclosing(self._equalise(state, before[state])) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+
+    async def _equalise(self, state: str | None, held: int) -> AsyncGenerator[Chunk, None]:
+        """Compare the jobs in a state, or all of them, and yield what mends the difference; `held` were there before the audit."""
+        for number in range(ROUNDS + 1):
+            compared = await self._compare(state)
+            if number == 0:
+                self.comparisons.append(Comparison(state, compared.api, held))
+            if compared.api - compared.destination == self._explain(state) or (number and not self.repair):
+                return
+            if number == ROUNDS:
+                raise self._make_rest_error(compared)
+            async with aclosing(self._mend(state, compared.api, whole=number == ROUNDS - 1)) as chunks:
+                async for chunk in chunks:
+                    if self.repair:
+                        yield chunk
 
     async def _compare(self, state: str | None) -> Comparison:
         start = self.run.limits.start_date

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
@@ -17,6 +18,9 @@ from ..pipeline import Options, lock_pipeline, open_pipeline, open_synced
 from .figures import SECTIONS, Report, Section, read_report, say_health, write_cells
 from .models import Models
 from .upkeep import is_current, renew_models
+
+_ENDLESS = 10_000
+"""Characters, more than any line has."""
 
 
 def show_report(chosen: Sequence[Options], *, as_json: bool, html: Path | None = None) -> None:
@@ -63,17 +67,23 @@ def _print(report: Report) -> None:
     for fine, sentence in say_health(report.health):
         console.print(f"{'✓' if fine else '!'} {sentence}", style=None if fine else "yellow")
     for section in SECTIONS:
-        console.print(_lay_out(section, report))
+        table = _lay_out(section, report)
+        needed = console.measure(table, options=console.options.update(width=_ENDLESS)).minimum
+        console.print(table, width=max(console.width, needed), crop=False)  # a figure cut short would be a wrong one
 
 
 def _lay_out(section: Section, report: Report) -> Table:
     title = section.title + (f" ({report.time_zone})" if section.query == "by_day" else "")
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    rows = [write_cells(section, row) for row in report.rows[section.query]]
     for place, (heading, _) in enumerate(section.columns):
-        text = place == 0 or heading == "example"
-        table.add_column(heading, justify="left" if text else "right", overflow="fold", no_wrap=heading != "example")
-    for row in report.rows[section.query]:
-        table.add_row(*write_cells(section, row))
+        is_text, is_example = place == 0 or heading == "example", heading == "example"
+        width = None if is_example else max(cell_len(cell) for cell in (heading, *(row[place] for row in rows)))
+        table.add_column(
+            heading, justify="left" if is_text else "right", overflow="fold", no_wrap=not is_example, min_width=width
+        )
+    for row in rows:
+        table.add_row(*row)
     if not report.rows[section.query]:
         table.caption = "none"
     return table
