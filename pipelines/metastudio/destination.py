@@ -173,12 +173,14 @@ class Destination:
         rows = self.query(f"SELECT count(*) FROM {{{short}}} WHERE project_id = %s", self.project_id)
         return int(rows[0][0]) if rows else 0
 
-    def state_version(self) -> int:
-        """Give the version of the pipeline's state that was committed here last; 0 where none was."""
+    def state_mark(self) -> tuple[int, str]:
+        """Give version and hash of the pipeline's state that was committed here last; 0 and nothing where none was."""
         rows = self.query(
-            "SELECT max(version) FROM {pipeline_state} WHERE pipeline_name = %s", self.pipeline.pipeline_name
+            "SELECT version, version_hash FROM {pipeline_state} WHERE pipeline_name = %s"
+            " ORDER BY version DESC, created_at DESC LIMIT 1",
+            self.pipeline.pipeline_name,
         )
-        return int(rows[0][0] or 0) if rows else 0
+        return (int(rows[0][0]), str(rows[0][1])) if rows else (0, "")
 
     def name_app_user(self) -> None:
         """Write the app user into the rows of schema version 1, which had no column for it."""

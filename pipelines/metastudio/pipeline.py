@@ -49,6 +49,9 @@ DEFAULTS = {
 SCHEMA_ATTEMPTS = 5
 """Two pipelines can meet at the dataset, at its tables and at a new column; each time one of them gets through."""
 
+BASE = "extracted_over"
+"""Key of the local state for the mark of the destination's state that a package was extracted over."""
+
 
 LOADING = threading.Lock()
 """Held by whoever loads: tenants that are synced at a time in one process make the same tables and write to the same file."""
@@ -215,28 +218,47 @@ class PipelineRun:
         """Restore a lost state from the destination, load what a killed run left pending, and check whose state it is."""
         self._mend_folders()
         pending = self.pipeline.has_pending_data
-        if pending or self.pipeline.first_run or self.destination.state_version() != self._local_version():
-            self._agree(pending=pending)
+        held = self.destination.state_mark()
+        if pending or self.pipeline.first_run or held != self._local_mark():
+            self._agree(held, pending=pending)
         self.state = read_state(self.pipeline)
         check_state(self.state, self.tenant)
         if self.state.get("schema_version") == 1 and self.tenant.app_user_id:
             self.destination.name_app_user()
         self.summary.watermark = self.state.get("watermark")
 
-    def _local_version(self) -> int:
-        return int(self.pipeline.state["_state_version"])
+    def _local_mark(self) -> tuple[int, str]:
+        """Give version and hash of the local state: two that grew apart can have the same version."""
+        state = self.pipeline.state
+        return int(state["_state_version"]), str(state.get("_version_hash", ""))
 
-    def _agree(self, *, pending: bool) -> None:
-        """Bring the local state and the destination's together, and load what is pending."""
+    def _agree(self, held: tuple[int, str], *, pending: bool) -> None:
+        """Bring the local state and the destination's together, and load what is pending.
+
+        What was extracted for another destination, or for this one before it was set back, is dropped: it would bring a state along
+        that claims more than is there.
+        """
+        if pending and held not in (self._local_mark(), self._find_base()):
+            log.warning("What a killed run left pending was not meant for this destination as it is: reading it again.")
+            self.pipeline.drop()
+            pending = False
         self.pipeline.sync_destination()
         if pending:
             self._load_what_is_extracted()
-        if self.destination.state_version() < self._local_version():
+        if self.destination.state_mark()[0] < self._local_mark()[0]:
             log.warning(
                 "The destination is older than the local state, so it was set back: going on from what it holds."
             )
             self.pipeline.drop()
             self.pipeline.sync_destination()
+
+    def _find_base(self) -> tuple[int, str]:
+        """Give the mark of the destination's state when the newest package was extracted; that of no state where none is known."""
+        try:
+            version, version_hash = self.pipeline.get_local_state_val(BASE)
+        except KeyError:
+            return 0, ""
+        return version, version_hash
 
     def _mend_folders(self) -> None:
         """Finish what a kill interrupted between two steps of dlt's that it never gets past by itself.
@@ -246,7 +268,10 @@ class PipelineRun:
         need not stay among those to load.
         """
         folder = Path(self.pipeline.working_dir)
-        normalized, loaded = folder / "load" / LoadStorage.NORMALIZED_FOLDER, folder / "load" / LoadStorage.LOADED_FOLDER
+        normalized, loaded = (
+            folder / "load" / LoadStorage.NORMALIZED_FOLDER,
+            folder / "load" / LoadStorage.LOADED_FOLDER,
+        )
         if not loaded.exists():
             shutil.rmtree(loaded.parent, ignore_errors=True)
         extracted = self.pipeline.list_extracted_load_packages()
@@ -310,6 +335,7 @@ class PipelineRun:
         numbered = [(self.summary.windows + 1, chunk)]
         source = make_source(self.tenant, self._run_id, lambda: numbered, self.destination)
         contract: Any = {"columns": self.tenant.schema_contract}
+        self.pipeline.set_local_state_val(BASE, self.destination.state_mark())
         self.pipeline.extract(source, schema_contract=contract)
         rows = len(chunk.rows)
         self._rejected |= {item.record_hash for item in chunk.rejected}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from unittest.mock import Mock
 
 import dlt
 import pytest
@@ -413,6 +414,41 @@ def test_a_destination_set_back_to_an_older_copy_is_brought_up_to_date(sim, sett
     run("sync")
     sim.clock.advance(7200)
     run("sync")
+    (folder / "videos.duckdb").write_bytes(copy)
+
+    assert run("sync").code == 0
+    assert held_rows(query) == shown_rows(sim)
+
+
+def test_two_files_synced_in_turn_from_one_state_directory_both_hold_every_change(
+    sim, settings, run, query, monkeypatch
+):
+    run("sync")
+    sim.clock.advance(86_400)
+    sim.tenant.change_some(create=5, update=10)
+    sim.clock.advance(86_400)
+    with monkeypatch.context() as patch:
+        patch.setenv("DESTINATION__DUCKDB__CREDENTIALS", "other.duckdb")
+        assert run("sync", "--json").json["mode"] == "backfill"
+
+    assert run("sync").code == 0
+    assert held_rows(query) == shown_rows(sim)
+
+
+def test_what_a_killed_sync_left_pending_is_not_loaded_over_an_older_copy(
+    sim, settings, run, query, folder, monkeypatch
+):
+    run("sync")
+    copy = (folder / "videos.duckdb").read_bytes()
+    for _ in range(2):
+        sim.clock.advance(86_400)
+        sim.tenant.change_some(create=5, update=10)
+        run("sync")
+    sim.clock.advance(86_400)
+    sim.tenant.change_some(create=5, update=10)
+    with monkeypatch.context() as patch:
+        patch.setattr(dlt.Pipeline, "load", Mock(side_effect=KeyboardInterrupt))
+        run("sync")
     (folder / "videos.duckdb").write_bytes(copy)
 
     assert run("sync").code == 0
