@@ -85,12 +85,18 @@ def _make_resources(
         for first_window, chunk in chunks():
             state = dlt.current.source_state()
             first = state.get("schema_version") != SCHEMA_VERSION
-            videos = dlt.current.source_schema().tables.get(VIDEOS, {}).get("columns", {})
+            schema = dlt.current.source_schema()
+            videos = schema.tables.get(VIDEOS, {}).get("columns", {})
             column_types = {name: str(column.get("data_type") or "text") for name, column in videos.items()}
             if any(not column_types.keys() >= row.extra.keys() for row in chunk.rows if row.extra):
                 column_types = {**destination.column_types(), **column_types}
             tables = make_tables(
-                chunk, tenant.origin, run_id=run_id, first_window=first_window, column_types=column_types
+                chunk,
+                tenant.origin,
+                run_id=run_id,
+                first_window=first_window,
+                column_types=column_types,
+                normalise=schema.naming.normalize_path,
             )
             if chunk.vanished:
                 held = destination.rows(chunk.vanished)

@@ -369,6 +369,27 @@ def test_a_field_that_changes_its_type_goes_to_a_column_of_its_own(sim, settings
     ) == [(None, "high")]
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [{"": 1.5}, {"  ": "text"}],
+        [{"priority": {"v_text": 1.5}}, {"priority": 1.5}, {"priority": "high"}],
+    ],
+    ids=["no name", "a name like that of a variant"],
+)
+def test_no_name_of_a_field_blocks_the_later_syncs(sim, settings, run, query, fields):
+    run("sync")
+    for job, field in zip(sim.tenant.visible(), fields, strict=False):
+        sim.clock.advance(3600)
+        sim.tenant.spoil(job["job_id"], **field)
+        sim.tenant.update(job["job_id"], asset_name="changed")
+        assert run("sync").code == 0
+
+    assert query(
+        "SELECT count(*) FROM metastudio.digital_human_videos WHERE output_asset_config__asset_name = 'changed'"
+    ) == [(len(fields),)]
+
+
 def test_an_endpoint_that_ignores_the_order_is_noticed_and_read_by_windows(sim, settings, run, query):
     sim.switches.update_time_sorting = "ignored"
     run("sync")
