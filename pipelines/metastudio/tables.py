@@ -86,7 +86,8 @@ def mark_deleted(
     """Add to a table of jobs those that vanished, as the destination holds them, with the time of that finding."""
     times = dict(vanished)
     rows = [{**row, "deleted_at": times[row["job_id"]]} for row in held]
-    schema = pa.schema([_make_field(name, column_types) for name in (rows[0] if rows else ())])
+    names = [name for name in (rows[0] if rows else ()) if name in _OWN or column_types.get(name) in _ARROW]
+    schema = pa.schema([_make_field(name, column_types) for name in names])
     data = [pa.array([_as_held(row[field.name]) for row in rows], type=field.type) for field in schema]
     return pa.concat_tables([videos, pa.Table.from_arrays(data, schema=schema)], promote_options="default")
 
@@ -95,7 +96,7 @@ def _make_field(name: str, column_types: Mapping[str, str]) -> pa.Field:
     """Give the Arrow field of a column that the destination has, declared or not."""
     if name in _OWN:
         return VIDEOS_TABLE.arrow_schema().field(name)
-    data_type = column_types.get(name, "text")
+    data_type = column_types[name]
     return pa.field(name, _ARROW[data_type], metadata={DLT_TYPE: data_type})
 
 

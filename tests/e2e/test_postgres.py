@@ -215,6 +215,23 @@ def test_a_field_that_two_tenants_fill_with_different_types_gets_a_column_for_ea
     ) == [(3.0, None), (None, "high")]
 
 
+def test_an_audit_marks_a_job_where_another_tenant_has_fields_of_its_own(tenants, ask, monkeypatch):
+    (sim, settings), (other, others) = tenants
+    other.tenant.spoil(other.tenant.visible()[-1]["job_id"], priority=3, urgent=True, tags={"of": ["a"]})
+    assert Sync(settings, "a", "audited", kill_at, 0).end()[:2] == (True, "None")
+    assert Sync(others, "b", "audited", kill_at, 0).end()[:2] == (True, "None")
+    gone = sim.tenant.visible()[0]["job_id"]
+    sim.tenant.vanish(gone)
+    sim.clock.advance(3_600)
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+
+    outcome = run_audit(Options(pipeline="a", destination="postgres", dataset="audited"), LogWatcher(), repair=True)
+
+    assert outcome.error is None
+    assert ask("SELECT job_id FROM audited.digital_human_videos WHERE deleted_at IS NOT NULL") == [(gone,)]
+
+
 LONG = "a_name_that_is_longer_than_what_postgresql_takes_for_the_name_of_a_column"
 
 
