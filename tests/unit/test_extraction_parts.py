@@ -126,6 +126,18 @@ def test_the_only_job_of_a_window_may_show_a_create_time_outside_of_it(make_read
     assert [row.job_id for row in reader.destination.live] == [job.job_id]
 
 
+@pytest.mark.parametrize("sorting", ["honoured", "refused"])
+@pytest.mark.parametrize("year", [2027, 2999, 9999])
+def test_a_job_that_was_created_in_the_future_is_not_left_out(make_reader: MakeReader, sorting: str, year: int) -> None:
+    reader = make_reader(sorting=sorting)
+    for number in range(300):
+        reader.tenant.add(NOW - (300 - number) * DAY, state="SUCCEED")
+    ahead = reader.tenant.add(NOW.replace(year=year), state="SUCCEED", updated=NOW - 100 * DAY)
+    reader.sync()
+    assert ahead.job_id in {row.job_id for row in reader.destination.live}
+    assert reader.audit().findings.differences == 0
+
+
 def test_records_without_an_id_are_no_difference_to_an_audit(make_reader: MakeReader) -> None:
     reader = make_reader()
     for number in range(400):
