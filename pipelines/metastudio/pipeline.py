@@ -27,7 +27,7 @@ from filelock import FileLock, Timeout
 
 from .destination import Destination
 from .duckdb_catalog import allow_same_names
-from .errors import BusyError, ConfigurationError, IncompleteError
+from .errors import BusyError, ConfigurationError, IncompleteError, MetaStudioError
 from .extraction.protocol import Chunk, State, WindowRecord
 from .failures import explain, find_causes
 from .ledger import make_ledger
@@ -135,6 +135,25 @@ def open_pipeline(options: Options) -> dlt.Pipeline:
         raise explain(error) from None
 
 
+def open_whole(options: Options) -> dlt.Pipeline:
+    """Make the dlt pipeline; a local state that a crash left half written or half deleted is dropped: the destination holds it, too.
+
+    Raises:
+        ConfigurationError: as `open_pipeline`.
+    """
+    try:
+        pipeline = open_pipeline(options)
+        if pipeline.default_schema_name:
+            _ = pipeline.default_schema
+        return pipeline
+    except Exception as error:
+        if type(explain(error)) is not MetaStudioError:
+            raise
+        log.warning("The local state cannot be read: going on from what the destination holds.")
+        shutil.rmtree(Path(get_dlt_pipelines_dir()) / options.name)
+        return open_pipeline(options)
+
+
 def make_destination(options: Options) -> Any:
     """Give dlt's destination, with staging tables of this pipeline's own: two that load one table at a time would mix them up.
 
@@ -207,7 +226,7 @@ class PipelineRun:
     def __init__(self, summary: Summary, options: Options, watcher: Watcher, tenant: Tenant) -> None:
         self.tenant = tenant
         self.summary = summary
-        self.pipeline = open_pipeline(options)
+        self.pipeline = open_whole(options)
         self.destination = Destination(self.pipeline, tenant.project_id, tenant.app_user_id)
         self.state: State = {}
         self._watcher = watcher
