@@ -263,11 +263,25 @@ class PipelineRun:
             pending = False
         self.pipeline.sync_destination()
         if pending:
-            self._load_what_is_extracted()
+            self._load_pending()
         if self.destination.state_mark()[0] < self._local_mark()[0]:
             log.warning(
                 "The destination is older than the local state, so it was set back: going on from what it holds."
             )
+            self.pipeline.drop()
+            self.pipeline.sync_destination()
+
+    def _load_pending(self) -> None:
+        """Load what an earlier run left; what the destination refuses is dropped and read again: its state was never committed.
+
+        So it is with a field that two tenants, synced at once, brought for the first time and with different types.
+        """
+        try:
+            self._load_what_is_extracted()
+        except PipelineStepFailed as error:
+            if type(explain(error)) is not MetaStudioError:
+                raise
+            log.warning("What an earlier run left pending cannot be loaded: reading it again.")
             self.pipeline.drop()
             self.pipeline.sync_destination()
 

@@ -88,8 +88,8 @@ def _make_resources(
             schema = dlt.current.source_schema()
             videos = schema.tables.get(VIDEOS, {}).get("columns", {})
             column_types = {name: str(column.get("data_type") or "text") for name, column in videos.items()}
-            if chunk.vanished or any(not column_types.keys() >= row.extra.keys() for row in chunk.rows if row.extra):
-                column_types = {**destination.column_types(), **column_types}
+            if chunk.vanished or any(row.extra for row in chunk.rows):
+                column_types |= destination.column_types()  # the schema may tell what the destination then refused
             tables = make_tables(
                 chunk,
                 tenant.origin,

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from unittest.mock import Mock
 
 import dlt
+import duckdb
 import pytest
 
 COLUMNS = (
@@ -585,6 +586,26 @@ def test_a_package_that_a_kill_left_both_extracted_and_normalised_is_loaded_by_t
     assert run("sync").code == 0
 
     assert held_rows(query) == shown_rows(sim)
+
+
+def test_a_package_that_the_destination_refuses_does_not_block_the_later_syncs(
+    sim, settings, run, query, folder, monkeypatch
+):
+    run("sync")
+    sim.clock.advance(3600)
+    sim.tenant.change_some(create=5, update=10)
+    sim.tenant.spoil(sim.tenant.visible()[-1]["job_id"], priority="high")
+    with duckdb.connect(str(folder / "videos.duckdb")) as connection:  # as another tenant's sync at the same instant
+        connection.execute("ALTER TABLE metastudio.digital_human_videos ADD COLUMN priority DOUBLE")
+    with monkeypatch.context() as blind:
+        blind.setattr("metastudio.destination.Destination.column_types", lambda self: {})
+        assert run("sync").code == 1
+    assert run("sync").code == 0
+
+    assert held_rows(query) == shown_rows(sim)
+    assert query("SELECT priority__v_text FROM metastudio.digital_human_videos WHERE priority__v_text IS NOT NULL") == [
+        ("high",)
+    ]
 
 
 LEDGER = (
