@@ -16,6 +16,7 @@ from dlt.extract import DltResource
 
 from .destination import Destination
 from .duckdb_catalog import allow_same_names
+from .errors import ConfigurationError
 from .extraction.protocol import Chunk, State
 from .reader import read_step
 from .schema import SCHEMA_VERSION, TABLES, VIDEOS, Table
@@ -48,6 +49,11 @@ def _read_chunks(tenant: Tenant, destination: Destination) -> Iterator[tuple[int
     """Read the next step from the state of the pipeline that is running."""
     state = cast(State, dict(dlt.current.source_state()))
     check_state(state, tenant)
+    if state and destination.state_mark()[0] < dlt.current.pipeline().state["_state_version"]:
+        raise ConfigurationError(
+            "The destination is older than the pipeline's local state: it was set back, or a load was dropped.",
+            hint="Call pipeline.drop() once: the next run goes on from what the destination holds.",
+        )
     first_window = 1
     for chunk in read_step(tenant, state, destination):
         yield first_window, chunk

@@ -10,6 +10,7 @@ from unittest.mock import Mock
 import dlt
 import duckdb
 import pytest
+from dlt.pipeline.exceptions import PipelineStepFailed
 
 COLUMNS = (
     "job_id",
@@ -229,6 +230,31 @@ def test_the_source_is_usable_on_its_own(sim, settings, query, folder):
 
     assert held_rows(query) == shown_rows(sim)
     assert pipeline.state["sources"]["metastudio"]["watermark"] == "2026-01-15T14:00:00Z"
+
+
+def test_the_source_alone_notices_a_destination_set_back_to_an_older_copy(sim, settings, query, folder):
+    from metastudio import metastudio
+
+    def load():
+        pipeline = dlt.pipeline("alone", destination="duckdb", dataset_name="metastudio")
+        pipeline.run(metastudio())
+        return pipeline
+
+    load()
+    copy = (folder / "videos.duckdb").read_bytes()
+    for _ in range(2):
+        sim.clock.advance(86_400)
+        sim.tenant.change_some(create=5, update=10)
+        load()
+    (folder / "videos.duckdb").write_bytes(copy)
+
+    with pytest.raises(PipelineStepFailed, match="set back"):
+        load()
+    dlt.attach("alone").drop()
+    load()
+    load()
+
+    assert held_rows(query) == shown_rows(sim)
 
 
 def test_the_source_alone_with_dlts_own_names_works_although_file_and_dataset_are_called_the_same(
