@@ -174,10 +174,11 @@ class Destination:
         rows = self.query(f"SELECT count(*) FROM {{{short}}} WHERE {own}", *params)
         return int(rows[0][0]) if rows else 0
 
-    def state_version(self) -> tuple[int, str]:
-        """Give version and hash of the pipeline's state that was committed here last; version 0 where none was."""
+    def state_mark(self) -> tuple[int, str]:
+        """Give version and hash of the pipeline's state that was committed here last; 0 and nothing where none was."""
         rows = self.query(
-            "SELECT version, version_hash FROM {pipeline_state} WHERE pipeline_name = %s ORDER BY version DESC LIMIT 1",
+            "SELECT version, version_hash FROM {pipeline_state} WHERE pipeline_name = %s"
+            " ORDER BY version DESC, created_at DESC LIMIT 1",
             self.pipeline.pipeline_name,
         )
         return (int(rows[0][0]), str(rows[0][1])) if rows else (0, "")

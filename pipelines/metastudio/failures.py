@@ -87,6 +87,11 @@ def explain(error: BaseException) -> MetaStudioError:
     )
 
 
+def is_expected(error: BaseException) -> bool:
+    """Tell whether an error is one that a person or the machine can mend, rather than something nobody thought of."""
+    return type(explain(error)) is not MetaStudioError
+
+
 def find_causes(error: BaseException | None) -> Iterator[BaseException]:
     """Go from an error to what caused it, and what caused that."""
     seen: set[int] = set()

@@ -21,7 +21,6 @@ import dlt
 from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.destination.exceptions import SchemaUpdateError
 from dlt.common.pipeline import get_dlt_pipelines_dir
-from dlt.common.storages import LoadStorage, NormalizeStorage, PackageStorage
 from dlt.pipeline.exceptions import PipelineStepFailed
 from filelock import FileLock, Timeout
 
@@ -29,9 +28,10 @@ from .destination import Destination
 from .duckdb_catalog import allow_same_names
 from .errors import BusyError, ConfigurationError, IncompleteError
 from .extraction.protocol import Chunk, State, WindowRecord
-from .failures import explain, find_causes
+from .failures import explain, find_causes, is_expected
 from .ledger import make_ledger
 from .reader import Reader, Steps
+from .resume import agree, remember_base
 from .schema import SCHEMA_VERSION
 from .settings import Tenant, find_setting
 from .state import check_state, read_committed_state, read_state
@@ -46,12 +46,8 @@ DEFAULTS = {
 }
 """What we set of dlt's own configuration where the user's environment does not."""
 
-_BASE = "metastudio_base"
-"""Key of dlt's local state: the hash of the state from which a chunk was read, which the destination must still hold when it is loaded."""
-
 SCHEMA_ATTEMPTS = 5
 """Two pipelines can meet at the dataset, at its tables and at a new column; each time one of them gets through."""
-
 
 LOADING = threading.Lock()
 """Held by whoever loads: tenants that are synced at a time in one process make the same tables and write to the same file."""
@@ -133,6 +129,25 @@ def open_pipeline(options: Options) -> dlt.Pipeline:
         return dlt.pipeline(options.name, destination=make_destination(options), dataset_name=options.dataset)
     except (ConfigurationException, PipelineStepFailed, ValueError, ImportError) as error:
         raise explain(error) from None
+
+
+def open_whole(options: Options) -> dlt.Pipeline:
+    """Make the dlt pipeline; a local state that a crash left half written or half deleted is dropped: the destination holds it, too.
+
+    Raises:
+        ConfigurationError: as `open_pipeline`.
+    """
+    try:
+        pipeline = open_pipeline(options)
+        if pipeline.default_schema_name:
+            _ = pipeline.default_schema
+        return pipeline
+    except Exception as error:
+        if is_expected(error):
+            raise
+        log.warning("The local state cannot be read: going on from what the destination holds.")
+        shutil.rmtree(Path(get_dlt_pipelines_dir()) / options.name)
+        return open_pipeline(options)
 
 
 def make_destination(options: Options) -> Any:
@@ -220,7 +235,7 @@ class PipelineRun:
     def __init__(self, summary: Summary, options: Options, watcher: Watcher, tenant: Tenant) -> None:
         self.tenant = tenant
         self.summary = summary
-        self.pipeline = open_pipeline(options)
+        self.pipeline = open_whole(options)
         self.destination = Destination(self.pipeline, tenant.project_id, tenant.app_user_id)
         self.state: State = {}
         self._watcher = watcher
@@ -228,61 +243,17 @@ class PipelineRun:
         self._run_id = uuid.uuid4().hex
 
     def prepare(self) -> None:
-        """Restore a lost state from the destination, load what a killed run left pending, and check whose state it is.
-
-        What is pending is loaded only onto the state that it was read from: a DuckDB file may be another one than last time, or a copy.
-        """
-        self._mend_folders()
-        held, local = self.destination.state_version(), self._local_version()
-        pending = self.pipeline.has_pending_data
-        if pending and held[1] not in (local[1], self.pipeline.state["_local"].get(_BASE, held[1])):
-            self._go_on_from_the_destination()
-        elif pending or self.pipeline.first_run or held != local:
-            self._agree(pending=pending)
+        """Bring the local state and the destination's together, load what is pending, and check whose state it is."""
+        agree(self.pipeline, self.destination, self._load_pending)
         self.state = read_state(self.pipeline)
         check_state(self.state, self.tenant)
         if self.state.get("schema_version") == 1 and self.tenant.app_user_id:
             self.destination.name_app_user()
         self.summary.watermark = self.state.get("watermark")
 
-    def _local_version(self) -> tuple[int, str]:
-        state = self.pipeline.state
-        return state["_state_version"], state["_version_hash"]
-
-    def _agree(self, *, pending: bool) -> None:
-        """Bring the local state and the destination's together, and load what is pending."""
-        self.pipeline.sync_destination()  # takes the destination's state unless the local one is newer
-        if pending:
-            check_state(read_state(self.pipeline), self.tenant)
-            self._load_what_is_extracted()
-        if self.destination.state_version()[0] < self._local_version()[0]:
-            self._go_on_from_the_destination()
-
-    def _go_on_from_the_destination(self) -> None:
-        log.warning("The local state is not that of the destination, which is older or another one: going on from it.")
-        self.pipeline.drop()
-        self.pipeline.sync_destination()
-
-    def _mend_folders(self) -> None:
-        """Finish what a kill interrupted between two steps of dlt's that it never gets past by itself.
-
-        A storage without the folder that is made last was just being made, and is empty. A normalised package is whole, since dlt renames
-        it into place: it need not stay extracted. One that is marked as completed is in the destination with all that belongs to it: it
-        need not stay among those to load.
-        """
-        folder = Path(self.pipeline.working_dir)
-        normalized, loaded = (
-            folder / "load" / LoadStorage.NORMALIZED_FOLDER,
-            folder / "load" / LoadStorage.LOADED_FOLDER,
-        )
-        if not loaded.exists():
-            shutil.rmtree(loaded.parent, ignore_errors=True)
-        extracted = self.pipeline.list_extracted_load_packages()
-        for load_id in self.pipeline.list_normalized_load_packages():
-            if load_id in extracted:
-                shutil.rmtree(folder / "normalize" / NormalizeStorage.EXTRACTED_FOLDER / load_id)
-            elif (normalized / load_id / PackageStorage.PACKAGE_COMPLETED_FILE_NAME).exists():
-                (normalized / load_id).rename(loaded / load_id)
+    def _load_pending(self) -> None:
+        check_state(read_state(self.pipeline), self.tenant)
+        self._load_what_is_extracted()
 
     def require_synced(self) -> None:
         """Refuse to work on a pipeline that never synced."""
@@ -338,7 +309,7 @@ class PipelineRun:
         numbered = [(self.summary.windows + 1, chunk)]
         source = make_source(self.tenant, self._run_id, lambda: numbered, self.destination)
         contract: Any = {"columns": self.tenant.schema_contract}
-        self.pipeline.set_local_state_val(_BASE, self._local_version()[1])
+        remember_base(self.pipeline, self.destination)
         self.pipeline.extract(source, schema_contract=contract)
         rows = len(chunk.rows)
         self._rejected |= {item.record_hash for item in chunk.rejected}

@@ -17,6 +17,10 @@ SETTLED_STATES = frozenset({"SUCCEED", "SUCCESS", "FAILED", "CANCELED", "BLOCK"}
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?", re.ASCII | re.IGNORECASE)
 _SIGNED = re.compile(r"(https?://[^\s?\"'<>]*)\?[^\s\"'<>]*", re.IGNORECASE)
+_CREDENTIALS = re.compile(
+    r"(?:\?|%3F)[^\s\"'<>?]{0,500}?(?:AccessKeyId|Signature|Credential|Token)(?:=|%3D)[^\s\"'<>]*", re.IGNORECASE
+)
+"""A signed query by what it holds, where nothing that looks like a URL stands before it."""
 _MAX_RECORD_CHARS = 100_000
 
 
@@ -93,7 +97,7 @@ def strip_query(url: str) -> str:
 def strip_signed(value: Any) -> Any:
     """Cut the queries off all URLs in a JSON value, however deep they stand."""
     if isinstance(value, str):
-        return _SIGNED.sub(r"\1", value) if "?" in value and "://" in value else value
+        return _CREDENTIALS.sub("", _SIGNED.sub(r"\1", value)) if "?" in value or "%3" in value else value
     if isinstance(value, dict):
         return {strip_signed(key): strip_signed(inner) for key, inner in value.items()}
     if isinstance(value, list):
@@ -175,7 +179,7 @@ class RowMaker:
     def _text(self, job: dict[str, Any], name: str, wrong: list[str]) -> str | None:
         value = job.get(name)
         if isinstance(value, str):
-            if "://" in value and not self.keep_signed_urls:
+            if ("?" in value or "%3" in value) and not self.keep_signed_urls:
                 value = strip_signed(value)
             return self._clean(value) if "\0" in value else value
         if value is not None or name == "state":
@@ -229,6 +233,4 @@ class RowMaker:
         ):
             extra.update((f"{prefix}__{name}", held[name]) for name in held.keys() - known)
         extra = {name: value for name, value in extra.items() if value is not None}
-        if not extra:
-            return None
-        return extra if self.keep_signed_urls else {name: strip_signed(value) for name, value in extra.items()}
+        return (extra if self.keep_signed_urls else strip_signed(extra)) or None

@@ -16,6 +16,7 @@ from dlt.extract import DltResource
 
 from .destination import Destination
 from .duckdb_catalog import allow_same_names
+from .errors import ConfigurationError
 from .extraction.protocol import Chunk, State
 from .reader import read_step
 from .schema import SCHEMA_VERSION, TABLES, VIDEOS, Table
@@ -48,6 +49,11 @@ def _read_chunks(tenant: Tenant, destination: Destination) -> Iterator[tuple[int
     """Read the next step from the state of the pipeline that is running."""
     state = cast(State, dict(dlt.current.source_state()))
     check_state(state, tenant)
+    if state and destination.state_mark()[0] < dlt.current.pipeline().state["_state_version"]:
+        raise ConfigurationError(
+            "The destination is older than the pipeline's local state: it was set back, or a load was dropped.",
+            hint="Call pipeline.drop() once: the next run goes on from what the destination holds.",
+        )
     first_window = 1
     for chunk in read_step(tenant, state, destination):
         yield first_window, chunk
@@ -85,12 +91,18 @@ def _make_resources(
         for first_window, chunk in chunks():
             state = dlt.current.source_state()
             first = state.get("schema_version") != SCHEMA_VERSION
-            videos = dlt.current.source_schema().tables.get(VIDEOS, {}).get("columns", {})
+            schema = dlt.current.source_schema()
+            videos = schema.tables.get(VIDEOS, {}).get("columns", {})
             column_types = {name: str(column.get("data_type") or "text") for name, column in videos.items()}
-            if any(not column_types.keys() >= row.extra.keys() for row in chunk.rows if row.extra):
-                column_types = {**destination.column_types(), **column_types}
+            if chunk.vanished or any(row.extra for row in chunk.rows):
+                column_types |= destination.column_types()  # the schema may tell what the destination then refused
             tables = make_tables(
-                chunk, tenant.origin, run_id=run_id, first_window=first_window, column_types=column_types
+                chunk,
+                tenant.origin,
+                run_id=run_id,
+                first_window=first_window,
+                column_types=column_types,
+                normalise=schema.naming.normalize_path,
             )
             if chunk.vanished:
                 held = destination.rows(chunk.vanished)

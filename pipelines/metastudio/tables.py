@@ -6,7 +6,8 @@ that does not fit the type its column has goes to a column of its own, named as 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import Any
@@ -35,26 +36,36 @@ _ARROW = {"text": pa.string(), "json": pa.string(), "double": pa.float64(), "boo
 DLT_TYPE = b"dlt_type"
 """Key of the metadata of a field that nobody declared: its dlt type, which Arrow alone does not tell."""
 _OWN = frozenset(VIDEOS_TABLE.names)
+_ESCAPED_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 
 def make_tables(
-    chunk: Chunk, origin: Origin, *, run_id: str, first_window: int, column_types: Mapping[str, str]
+    chunk: Chunk,
+    origin: Origin,
+    *,
+    run_id: str,
+    first_window: int,
+    column_types: Mapping[str, str],
+    normalise: Callable[[str], str],
 ) -> dict[str, pa.Table]:
     """Make all four tables of a chunk.
 
     Args:
         first_window: the number of the chunk's first window within the run.
         column_types: the dlt types that the destination's columns of `digital_human_videos` have by now.
+        normalise: makes a column's name of a field's, no longer than the destination can hold.
     """
     return {
-        VIDEOS: make_videos(chunk.rows, origin, column_types),
+        VIDEOS: make_videos(chunk.rows, origin, column_types, normalise),
         STATES: _make_states(chunk.seen, origin.project_id),
         WINDOWS: _make_table(WINDOWS_TABLE, make_ledger(chunk.windows, origin, run_id, first_window)),
         REJECTED: _make_rejected(chunk.rejected, origin.project_id),
     }
 
 
-def make_videos(rows: Sequence[Row], origin: Origin, column_types: Mapping[str, str]) -> pa.Table:
+def make_videos(
+    rows: Sequence[Row], origin: Origin, column_types: Mapping[str, str], normalise: Callable[[str], str]
+) -> pa.Table:
     """Make the table of jobs: each row a live job in its current version."""
     data = _take_columns(rows, _ROW_FIELDS)
     size = len(rows)
@@ -62,7 +73,7 @@ def make_videos(rows: Sequence[Row], origin: Origin, column_types: Mapping[str, 
     table = _make_table(VIDEOS_TABLE, data)
     extras = [row.extra for row in rows]
     if any(extras):
-        for field, array in _make_extra_columns(extras, column_types).items():
+        for field, array in _make_extra_columns(extras, column_types, normalise).items():
             table = table.append_column(field, array)
     return table
 
@@ -76,7 +87,8 @@ def mark_deleted(
     """Add to a table of jobs those that vanished, as the destination holds them, with the time of that finding."""
     times = dict(vanished)
     rows = [{**row, "deleted_at": times[row["job_id"]]} for row in held]
-    schema = pa.schema([_make_field(name, column_types) for name in (rows[0] if rows else ())])
+    names = [name for name in (rows[0] if rows else ()) if name in _OWN or column_types.get(name) in _ARROW]
+    schema = pa.schema([_make_field(name, column_types) for name in names])
     data = [pa.array([_as_held(row[field.name]) for row in rows], type=field.type) for field in schema]
     return pa.concat_tables([videos, pa.Table.from_arrays(data, schema=schema)], promote_options="default")
 
@@ -85,7 +97,7 @@ def _make_field(name: str, column_types: Mapping[str, str]) -> pa.Field:
     """Give the Arrow field of a column that the destination has, declared or not."""
     if name in _OWN:
         return VIDEOS_TABLE.arrow_schema().field(name)
-    data_type = column_types.get(name, "text")
+    data_type = column_types[name]
     return pa.field(name, _ARROW[data_type], metadata={DLT_TYPE: data_type})
 
 
@@ -122,23 +134,19 @@ def _make_rejected(rejected: Sequence[Rejected], project_id: str) -> pa.Table:
 
 
 def _make_extra_columns(
-    extras: Sequence[dict[str, Any] | None], column_types: Mapping[str, str]
+    extras: Sequence[dict[str, Any] | None], column_types: Mapping[str, str], normalise: Callable[[str], str]
 ) -> dict[pa.Field, pa.Array]:
     """Make a column of each unknown field, and another one of its values that do not fit the first one's type."""
-    from dlt.common.normalizers.naming.snake_case import NamingConvention
-
-    normalise = NamingConvention().normalize_path
     types = dict(column_types)
     columns: dict[str, list[Any]] = {}
     for index, extra in enumerate(extras):
         for raw_name, raw_value in (extra or {}).items():
-            name = normalise(raw_name)
+            name = normalise(raw_name) or "x"  # as dlt calls what has no letter
             if name in _OWN:
                 name = f"api__{name}"
             data_type, value = _type_value(raw_value)
-            if types.setdefault(name, data_type) != data_type:
-                name, data_type, value = f"{name}__v_text", "text", _as_text(raw_value)
-                types[name] = data_type
+            while types.setdefault(name, data_type) != data_type:
+                name, data_type, value = normalise(f"{name}__v_text"), "text", _as_text(raw_value)
             columns.setdefault(name, [None] * len(extras))[index] = value
     return {
         pa.field(name, _ARROW[types[name]], metadata={DLT_TYPE: types[name]}): pa.array(
@@ -155,9 +163,10 @@ def _type_value(value: Any) -> tuple[str, Any]:
     if isinstance(value, (int, float)):
         return "double", float(value)
     if isinstance(value, str):
-        return "text", value.replace("\0", "")
+        return "text", _as_text(value)
     return "json", _as_text(value)
 
 
 def _as_text(value: Any) -> str:
-    return value if isinstance(value, str) else write_json(value)
+    """Give a value as text, without the one character that PostgreSQL can hold neither in texts nor in JSON."""
+    return value.replace("\0", "") if isinstance(value, str) else _ESCAPED_NUL.sub(r"\1", write_json(value))

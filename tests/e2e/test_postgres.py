@@ -215,6 +215,47 @@ def test_a_field_that_two_tenants_fill_with_different_types_gets_a_column_for_ea
     ) == [(3.0, None), (None, "high")]
 
 
+def test_an_audit_marks_a_job_where_another_tenant_has_fields_of_its_own(tenants, ask, monkeypatch):
+    (sim, settings), (other, others) = tenants
+    other.tenant.spoil(other.tenant.visible()[-1]["job_id"], priority=3, urgent=True, tags={"of": ["a"]})
+    assert Sync(settings, "a", "audited", kill_at, 0).end()[:2] == (True, "None")
+    assert Sync(others, "b", "audited", kill_at, 0).end()[:2] == (True, "None")
+    gone = sim.tenant.visible()[0]["job_id"]
+    sim.tenant.vanish(gone)
+    sim.clock.advance(3_600)
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+
+    outcome = run_audit(Options(pipeline="a", destination="postgres", dataset="audited"), LogWatcher(), repair=True)
+
+    assert outcome.error is None
+    assert ask("SELECT job_id FROM audited.digital_human_videos WHERE deleted_at IS NOT NULL") == [(gone,)]
+
+
+LONG = "a_name_that_is_longer_than_what_postgresql_takes_for_the_name_of_a_column"
+
+
+@pytest.mark.parametrize(
+    ("fields", "held"),
+    [
+        ([{"tags": {"of": ["a\0b", "\\u0000"]}}], "SELECT tags__of::text FROM {} WHERE tags__of IS NOT NULL"),
+        ([{LONG: 3}, {LONG: "high"}], "SELECT count(*)::text FROM {} WHERE to_jsonb(d)::text LIKE '%high%'"),
+    ],
+    ids=["NUL", "long name"],
+)
+def test_no_value_or_name_of_a_field_blocks_the_later_syncs(tenants, ask, fields, held):
+    (sim, settings), _ = tenants
+    dataset = f"odd_{len(fields)}"
+    for field in fields:
+        sim.clock.advance(3_600)
+        job = sim.tenant.visible()[-1]["job_id"]
+        sim.tenant.spoil(job, **field)
+        sim.tenant.update(job, asset_name="changed")
+        assert Sync(settings, dataset, dataset, kill_at, 0).end()[:2] == (True, "None")
+
+    assert ask(held.format(f"{dataset}.digital_human_videos AS d")) in ([('["ab", "\\\\u0000"]',)], [("1",)])
+
+
 def sync_with_kills(environment, dataset, instants=()):
     """Sync, killed at one SQL statement after the other, until a sync gets through; count the kills."""
     for killed, instant in enumerate([*instants, 0]):

@@ -22,6 +22,23 @@ def test_a_state_directory_that_is_lost_is_restored_from_the_destination(
     assert sim.stats.requests == 1
 
 
+@pytest.mark.parametrize("file", ["state.json", "schemas/metastudio.schema.json"])
+@pytest.mark.parametrize("is_empty", [True, False], ids=["empty", "gone"])
+def test_a_state_directory_that_a_crash_left_in_part_is_restored_from_the_destination(
+    sim, settings, run, query, folder, file, is_empty
+):
+    run("sync")
+    path = next(folder.rglob("state.json")).parent / file
+    path.write_bytes(b"") if is_empty else path.unlink()
+    sim.clock.advance(3600)
+    sim.tenant.change_some(create=3, update=5)
+
+    ended = run("sync", "--json")
+
+    assert (ended.code, ended.json["mode"]) == (0, "changes")
+    assert held_rows(query) == shown_rows(sim)
+
+
 def test_a_destination_that_is_lost_is_filled_again(sim, settings, run, query, folder):
     run("sync")
     (folder / "videos.duckdb").unlink()

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import dlt
 import duckdb
 import pytest
+from dlt.pipeline.exceptions import PipelineStepFailed
 
 COLUMNS = (
     "job_id",
@@ -230,6 +231,31 @@ def test_the_source_is_usable_on_its_own(sim, settings, query, folder):
     assert pipeline.state["sources"]["metastudio"]["watermark"] == "2026-01-15T14:00:00Z"
 
 
+def test_the_source_alone_notices_a_destination_set_back_to_an_older_copy(sim, settings, query, folder):
+    from metastudio import metastudio
+
+    def load():
+        pipeline = dlt.pipeline("alone", destination="duckdb", dataset_name="metastudio")
+        pipeline.run(metastudio())
+        return pipeline
+
+    load()
+    copy = (folder / "videos.duckdb").read_bytes()
+    for _ in range(2):
+        sim.clock.advance(86_400)
+        sim.tenant.change_some(create=5, update=10)
+        load()
+    (folder / "videos.duckdb").write_bytes(copy)
+
+    with pytest.raises(PipelineStepFailed, match="set back"):
+        load()
+    dlt.attach("alone").drop()
+    load()
+    load()
+
+    assert held_rows(query) == shown_rows(sim)
+
+
 def test_the_source_alone_with_dlts_own_names_works_although_file_and_dataset_are_called_the_same(
     sim, settings, folder, monkeypatch
 ):
@@ -369,6 +395,27 @@ def test_a_field_that_changes_its_type_goes_to_a_column_of_its_own(sim, settings
     ) == [(None, "high")]
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [{"": 1.5}, {"  ": "text"}],
+        [{"priority": {"v_text": 1.5}}, {"priority": 1.5}, {"priority": "high"}],
+    ],
+    ids=["no name", "a name like that of a variant"],
+)
+def test_no_name_of_a_field_blocks_the_later_syncs(sim, settings, run, query, fields):
+    run("sync")
+    for job, field in zip(sim.tenant.visible(), fields, strict=False):
+        sim.clock.advance(3600)
+        sim.tenant.spoil(job["job_id"], **field)
+        sim.tenant.update(job["job_id"], asset_name="changed")
+        assert run("sync").code == 0
+
+    assert query(
+        "SELECT count(*) FROM metastudio.digital_human_videos WHERE output_asset_config__asset_name = 'changed'"
+    ) == [(len(fields),)]
+
+
 def test_an_endpoint_that_ignores_the_order_is_noticed_and_read_by_windows(sim, settings, run, query):
     sim.switches.update_time_sorting = "ignored"
     run("sync")
@@ -485,6 +532,26 @@ def test_a_package_that_a_kill_left_both_extracted_and_normalised_is_loaded_by_t
     assert run("sync").code == 0
 
     assert held_rows(query) == shown_rows(sim)
+
+
+def test_a_package_that_the_destination_refuses_does_not_block_the_later_syncs(
+    sim, settings, run, query, folder, monkeypatch
+):
+    run("sync")
+    sim.clock.advance(3600)
+    sim.tenant.change_some(create=5, update=10)
+    sim.tenant.spoil(sim.tenant.visible()[-1]["job_id"], priority="high")
+    with duckdb.connect(str(folder / "videos.duckdb")) as connection:  # as another tenant's sync at the same instant
+        connection.execute("ALTER TABLE metastudio.digital_human_videos ADD COLUMN priority DOUBLE")
+    with monkeypatch.context() as blind:
+        blind.setattr("metastudio.destination.Destination.column_types", lambda self: {})
+        assert run("sync").code == 1
+    assert run("sync").code == 0
+
+    assert held_rows(query) == shown_rows(sim)
+    assert query("SELECT priority__v_text FROM metastudio.digital_human_videos WHERE priority__v_text IS NOT NULL") == [
+        ("high",)
+    ]
 
 
 LEDGER = (

@@ -151,7 +151,7 @@ class Tenant:
         if not self.stable:
             self.random.shuffle(jobs)
         by_update = query.sort_key == "update_time" and self.sorting in ("honoured", "upwards")
-        down = query.sort_key == "update_time" and self.sorting in ("honoured", "ignored")
+        down = query.sort_key == "create_time" or self.sorting in ("honoured", "ignored")
         return sorted(jobs, key=lambda job: self._keep(job.updated if by_update else job.created), reverse=down)
 
 

@@ -233,7 +233,6 @@ RETRIED = {
     "408": (error(408), "answered 408"),
     "HTML": (HTML, "answered 200 with HTML"),
     "truncated JSON": (page(b'{"count": 1, "jobs": ['), "no JSON"),
-    "not UTF-8": (page(b'{"count": 1, "jobs": ["\xff"]}'), "no JSON"),
     "empty": (page(b""), "no JSON"),
     "204": (page(b"", 204), "answered 204"),
     "a list": (page([]), "without an integer count"),
@@ -248,6 +247,25 @@ RETRIED = {
     "bad gzip": (page(b"no gzip", Content_Encoding="gzip"), "broke off"),
     "no date": (without_date, "Date header"),
 }
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        (b'"half a \xe6\x96 character"', "half a \ufffd character"),
+        (b'"half a \\ud83d pair"', "half a ? pair"),
+        (b'"a bare\nline break"', "a bare\nline break"),
+        (b"NaN", None),
+        (b"1e400", None),
+        (b"9" * 400, None),
+        (b"9" * 5000, None),
+    ],
+)
+def test_one_broken_value_does_not_lose_the_page(value: bytes, read: object) -> None:
+    script = Script(page(b'{"count": 2, "jobs": [{"job_id": "a", "x": ' + value + b'}, {"job_id": "b", "y": 1.5}]}'))
+
+    assert fetch(script).jobs == [{"job_id": "a", "x": read}, {"job_id": "b", "y": 1.5}]
+    assert len(script.seen) == 1
 
 
 @pytest.mark.parametrize("name", RETRIED)

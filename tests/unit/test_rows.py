@@ -149,6 +149,28 @@ def test_no_signed_query_is_left_anywhere():
     assert row.error_info__error_msg.startswith("see https://h/a and http://h/b")
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://h/O'Brien.png?{}",
+        "https://h/my video.mp4?{}",
+        "obs://h/a.mp4?{}",
+        "/a.mp4?x=1&{}",
+        '{{"url": "https:\\/\\/h\\/a.png?{}"}}',
+        "https%3A%2F%2Fh%2Fa.png%3FAccessKeyId%3DK%26Signature%3DS",
+    ],
+)
+def test_no_signed_query_is_left_whatever_stands_before_it(url):
+    signed = url.format("AccessKeyId=K&Expires=1&Signature=S")
+    job = {**EXAMPLE, "error_info": {"error_msg": signed}, "new": signed, signed: 1, "lastupdate_time": signed}
+
+    maker = RowMaker()
+    row, wrong = maker.make_row(job)
+
+    assert "Signature" not in repr(row)
+    assert "Signature" not in maker.make_rejected(job, wrong, "r", AT).record
+
+
 def test_a_rejected_record_signed_anew_is_the_same_record():
     one, other = ({"cover": f"https://h/a?Expires={number}&Signature={number}"} for number in (1, 2))
     maker = RowMaker()

@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
+from math import isfinite
 from typing import Any
 
 import orjson
@@ -124,12 +125,26 @@ def _make_answer(reply: Reply, request_id: str | None) -> Answer | Trouble:
 
 
 def _parse(body: bytes) -> Any:
-    """Parse JSON; where half a character or a NaN makes one job no strict JSON, the others must not be lost with it."""
+    """Parse JSON; where half a character, a bare line break, a NaN or a number past all bounds makes one job no strict JSON, the
+    others must not be lost with it.
+    """
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
-        lenient = json.loads(body.decode(), parse_constant=lambda _name: None)
+        lenient = json.loads(
+            body.decode("utf-8-sig", "replace"),
+            strict=False,
+            parse_constant=lambda _name: None,
+            parse_float=_parse_number,
+            parse_int=lambda text: int(text) if len(text) < 19 else _parse_number(text),
+        )
         return orjson.loads(json.dumps(lenient, ensure_ascii=False).encode("utf-8", "replace"))
+
+
+def _parse_number(text: str) -> float | None:
+    """Read a number; None where no float can hold it."""
+    number = float(text)
+    return number if isfinite(number) else None
 
 
 def _make_senseless(what: str, request_id: str | None) -> Trouble:

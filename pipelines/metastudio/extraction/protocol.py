@@ -18,6 +18,7 @@ T = TypeVar("T")
 
 Mode = Literal["backfill", "changes", "rescan", "audit"]
 SECOND = timedelta(seconds=1)
+_LAST_DAY = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 class Window(NamedTuple):
@@ -201,17 +202,23 @@ class Run:
         self.limits = limits
         self.server_now: datetime | None = None
         self.filters_checked = False
+        self._newest_shown = limits.start_date
 
     async def fetch(self, query: Query) -> Page:
         """Fetch a page; the first answer of the run sets `server_now`."""
         page = await self._fetch(query)
         if self.server_now is None:
             self.server_now = page.server_time.replace(microsecond=0)
+        if query.until is None:
+            self._newest_shown = max([row.create_time for row in page.rows if row.create_time] + [self._newest_shown])
         return page
 
     async def newest(self) -> datetime:
-        """Give the end of a range that holds all there is: `overlap` ahead, because the vendor's nodes may disagree on the time."""
-        return await self.now() + self.limits.overlap
+        """Give the end of a range that holds all there is: `overlap` ahead, because the vendor's nodes may disagree on the time, or where
+        a job shows a creation further ahead, just behind that. The first answer of a run begins with the job created last.
+        """
+        ahead = await self.now() + self.limits.overlap
+        return max(ahead, min(self._newest_shown, _LAST_DAY).replace(microsecond=0) + SECOND)
 
     async def now(self) -> datetime:
         """Give the server's time at the run's first answer; asks for one where none came yet."""

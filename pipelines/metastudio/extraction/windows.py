@@ -65,7 +65,8 @@ async def read_window(run: Run, window: Window, mode: Mode) -> _Outcome:
     tries = _Tries(WindowRecord(mode=mode, since=window.since, until=window.until), closed=closed)
     for number in range(1, run.limits.tries + 1):
         first = await run.fetch(query)
-        _check_range(window, first)
+        if _lies_outside(window, first):
+            await _check_filters(run, tries.record)
         fits = first.count <= len(first.records)
         if not fits and not closed and window.since < closed_until:
             return [Window(closed_until, window.until), Window(window.since, closed_until)]
@@ -135,16 +136,16 @@ class _Tries:
         )
 
 
-def _check_range(window: Window, page: Page) -> None:
-    """Refuse an answer whose rows lie outside of the window: splitting it would never end."""
+def _lies_outside(window: Window, page: Page) -> bool:
+    """Tell whether most rows of an answer lie outside of the window: the filters are ignored, or these rows show wrong times."""
     times = [row.create_time for row in page.rows if row.create_time is not None]
-    outside = sum(not window.since <= time <= window.until for time in times)
-    if outside * 2 > len(times):
-        raise _make_filters_error(f"The API answered the window {window} with jobs created outside of it.", None)
+    return sum(not window.since <= time <= window.until for time in times) * 2 > len(times)
 
 
 async def _check_filters(run: Run, record: WindowRecord) -> None:
-    """Ask once, before anything is split, for windows that must be empty: nothing could be proved where a filter is ignored."""
+    """Ask once, before anything is split, for windows that must be empty: where a filter is ignored nothing could be proved, and
+    splitting would never end.
+    """
     if run.filters_checked:
         return
     run.filters_checked = True
@@ -154,12 +155,11 @@ async def _check_filters(run: Run, record: WindowRecord) -> None:
     pages = await together(run.fetch(Query(since=since, until=until, limit=1)) for since, until in windows)
     for window, page in zip(windows, pages, strict=True):
         if page.count:
-            raise _make_filters_error(f"The API counts jobs in the window {window}, which must be empty.", record)
-
-
-def _make_filters_error(message: str, record: WindowRecord | None) -> IncompleteError:
-    hint = "This endpoint ignores create_since or create_until, or its count is wrong: nothing can be proved complete on it."
-    return IncompleteError(message, hint=hint, record=record)
+            raise IncompleteError(
+                f"The API counts jobs in the window {window}, which must be empty.",
+                hint="This endpoint ignores create_since or create_until, or its count is wrong: nothing can be proved complete on it.",
+                record=record,
+            )
 
 
 async def _read_spans(run: Run, query: Query, first: Page) -> list[Page]:
