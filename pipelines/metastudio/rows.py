@@ -222,7 +222,7 @@ class RowMaker:
         if job.keys() <= self._known and asset.keys() <= self._known_asset and error.keys() <= self._known_error:
             return None
         extra: dict[str, Any] = {}
-        for name in job.keys() - self._known:
+        for name in [name for name in job if name not in self._known]:
             if isinstance(job[name], dict):
                 extra.update((f"{name}__{inner}", value) for inner, value in job[name].items())
             else:
@@ -231,6 +231,6 @@ class RowMaker:
             ("output_asset_config", asset, self._known_asset),
             ("error_info", error, self._known_error),
         ):
-            extra.update((f"{prefix}__{name}", held[name]) for name in held.keys() - known)
+            extra.update((f"{prefix}__{name}", held[name]) for name in held if name not in known)
         extra = {name: value for name, value in extra.items() if value is not None}
         return (extra if self.keep_signed_urls else strip_signed(extra)) or None

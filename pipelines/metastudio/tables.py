@@ -1,7 +1,8 @@
 """A chunk -> the Arrow tables that are loaded, all on their declared schemas; unknown fields become columns of their own.
 
 Types of unknown fields follow the first value seen: text, double for any number, bool, and JSON text for what is nested deeper. A value
-that does not fit the type its column has goes to a column of its own, named as dlt names variants (`field__v_text`).
+that does not fit the type its column has goes to a column of its own, named as dlt names variants (`field__v_text`). Fields that can have
+no column are kept as JSON in `more_fields`.
 """
 
 from __future__ import annotations
@@ -35,6 +36,10 @@ _ROW_FIELDS = [name for name in Row._fields if name not in ("updated", "extra")]
 _ARROW = {"text": pa.string(), "json": pa.string(), "double": pa.float64(), "bool": pa.bool_()}
 DLT_TYPE = b"dlt_type"
 """Key of the metadata of a field that nobody declared: its dlt type, which Arrow alone does not tell."""
+MORE = "more_fields"
+"""Column, as JSON by their own names, of the unknown fields that no column can be named after, that share a name, or that are too many."""
+MOST_COLUMNS = 500
+"""Of the table of jobs; PostgreSQL takes 1,600, and fewer where rows are wide."""
 _OWN = frozenset(VIDEOS_TABLE.names)
 _ESCAPED_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
@@ -139,15 +144,27 @@ def _make_extra_columns(
     """Make a column of each unknown field, and another one of its values that do not fit the first one's type."""
     types = dict(column_types)
     columns: dict[str, list[Any]] = {}
+
+    def put(index: int, name: str, data_type: str, value: Any) -> None:
+        types.setdefault(name, data_type)
+        columns.setdefault(name, [None] * len(extras))[index] = value
+
     for index, extra in enumerate(extras):
+        more: dict[str, Any] = {}
+        taken: set[str] = set()
         for raw_name, raw_value in (extra or {}).items():
-            name = normalise(raw_name) or "x"  # as dlt calls what has no letter
-            if name in _OWN:
-                name = f"api__{name}"
+            name = normalise(raw_name) if raw_name.isascii() else ""
+            name = f"api__{name}" if name in _OWN else name
+            if name in ("", MORE, *taken) or (name not in types and len(types) >= MOST_COLUMNS):
+                more[raw_name] = raw_value
+                continue
+            taken.add(name)
             data_type, value = _type_value(raw_value)
-            while types.setdefault(name, data_type) != data_type:
+            while types.get(name, data_type) != data_type:
                 name, data_type, value = normalise(f"{name}__v_text"), "text", _as_text(raw_value)
-            columns.setdefault(name, [None] * len(extras))[index] = value
+            put(index, name, data_type, value)
+        if more:
+            put(index, MORE, "json", _as_text(more))
     return {
         pa.field(name, _ARROW[types[name]], metadata={DLT_TYPE: types[name]}): pa.array(
             values, type=_ARROW[types[name]]
