@@ -171,12 +171,13 @@ def models(options: Options, as_json: bool, time_zone: str | None) -> None:
 @cli.command()
 @click.option("--port", default=0, show_default="a free one", type=click.IntRange(0, 65535), help="Loopback port")
 @click.option("--jobs", default=5000, show_default=True, type=click.IntRange(0, 10_000_000), help="Jobs to begin with")
-def simulate(port: int, jobs: int) -> None:
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Another one: another project and keys")
+def simulate(port: int, jobs: int, seed: int) -> None:
     """Serve a simulated tenant, to try things without an account."""
     from metastudio_simulator import serve
 
     try:
-        serve(port, jobs, write=click.echo)
+        serve(port, jobs, seed, write=click.echo)
     except OSError as error:
         raise ConfigurationError(
             f"Port {port} cannot be used: {error.strerror}.", hint="Choose another --port."
