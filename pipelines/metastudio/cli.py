@@ -171,7 +171,9 @@ def models(options: Options, as_json: bool, time_zone: str | None) -> None:
 @cli.command()
 @click.option("--port", default=0, show_default="a free one", type=click.IntRange(0, 65535), help="Loopback port")
 @click.option("--jobs", default=5000, show_default=True, type=click.IntRange(0, 10_000_000), help="Jobs to begin with")
-@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Another one: another project and keys")
+@click.option(
+    "--seed", default=1, show_default=True, type=click.IntRange(0), help="Another one: another project and keys"
+)
 def simulate(port: int, jobs: int, seed: int) -> None:
     """Serve a simulated tenant, to try things without an account."""
     from metastudio_simulator import serve

@@ -40,7 +40,7 @@ log = logging.getLogger("metastudio")
 
 DEFAULTS = {
     "RUNTIME__DLTHUB_TELEMETRY": "false",
-    "DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG": '{"memory_limit": "160MB", "threads": 1}',  # it takes all it finds
+    "DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG": '{"memory_limit": "80MB", "threads": 1}',  # it takes all it finds
     "LOAD__TRUNCATE_STAGING_DATASET": "true",  # 24 MB per 100,000 rows stay behind otherwise
     "LOAD__DELETE_COMPLETED_JOBS": "true",
 }

@@ -8,13 +8,11 @@ no column are kept as JSON in `more_fields`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from operator import attrgetter
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from .extraction.protocol import Chunk
 from .ledger import make_ledger
@@ -72,11 +70,12 @@ def make_videos(
     rows: Sequence[Row], origin: Origin, column_types: Mapping[str, str], normalise: Callable[[str], str]
 ) -> pa.Table:
     """Make the table of jobs: each row a live job in its current version."""
-    data = _take_columns(rows, _ROW_FIELDS)
+    columns: dict[str, Any] = dict(zip(Row._fields, zip(*rows, strict=True), strict=True)) if rows else {}
+    data = {name: columns.get(name, ()) for name in _ROW_FIELDS}
     size = len(rows)
     data |= {"deleted_at": [None] * size, **{name: [value] * size for name, value in origin._asdict().items()}}
     table = _make_table(VIDEOS_TABLE, data)
-    extras = [row.extra for row in rows]
+    extras = columns.get("extra", ())
     if any(extras):
         for field, array in _make_extra_columns(extras, column_types, normalise).items():
             table = table.append_column(field, array)
@@ -115,19 +114,18 @@ def _make_table(table: Table, data: Mapping[str, Sequence[Any]]) -> pa.Table:
     return pa.Table.from_arrays([pa.array(data[field.name], type=field.type) for field in schema], schema=schema)
 
 
-def _take_columns(rows: Sequence[Row], names: Iterable[str]) -> dict[str, list[Any]]:
-    """Take columns out of rows, one after the other: three times as fast as to transpose them all."""
-    return {name: list(map(attrgetter(name), rows)) for name in names}
-
-
 def _make_states(seen: Sequence[Row], project_id: str) -> pa.Table:
     """Make the history: each state and time once; a version without any time cannot be placed in it."""
-    data = _take_columns(seen, ("job_id", "state", "lastupdate_time"))
-    states = _make_table(STATES_TABLE, {"project_id": [project_id] * len(seen), **data})
-    created = pa.array([row.create_time for row in seen], type=states.schema.field("lastupdate_time").type)
-    index = states.column_names.index("lastupdate_time")
-    states = states.set_column(index, "lastupdate_time", pc.coalesce(states["lastupdate_time"], created)).drop_null()
-    return states.group_by(states.column_names, use_threads=False).aggregate([]).cast(STATES_TABLE.arrow_schema())
+    states = {
+        (row.job_id, row.state, time)
+        for row in seen
+        if row.state is not None and (time := row.updated or row.create_time) is not None
+    }
+    job_ids, names, times = zip(*states, strict=True) if states else ((), (), ())
+    return _make_table(
+        STATES_TABLE,
+        {"project_id": [project_id] * len(job_ids), "job_id": job_ids, "state": names, "lastupdate_time": times},
+    )
 
 
 def _make_rejected(rejected: Sequence[Rejected], project_id: str) -> pa.Table:

@@ -508,7 +508,7 @@ def test_memory_and_state_do_not_grow_with_the_history(sim, settings, folder, mo
     assert not any(held)
     assert (folder / "state" / "pipelines" / "metastudio" / "state.json").stat().st_size < 20_000
     with open_pipeline(Options()).sql_client() as client:
-        assert client.execute_sql("SELECT current_setting('memory_limit')") == [("152.5 MiB",)]
+        assert client.execute_sql("SELECT current_setting('memory_limit')") == [("76.2 MiB",)]
 
 
 def test_a_package_that_a_kill_left_both_extracted_and_normalised_is_loaded_by_the_next_sync(
