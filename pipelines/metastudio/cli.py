@@ -39,7 +39,7 @@ def on_pipeline(command: Callable[..., Any]) -> Callable[..., Any]:
         set_up(config_dir, verbose)
         from .failures import explain
         from .pipeline import Options, set_defaults
-        from .settings import warn_of_unknown_settings
+        from .spelling import warn_of_unknown_settings
 
         set_defaults()
         options = Options(**{name: given.pop(name) for name in ("pipeline", "destination", "dataset", "tenant")})

@@ -16,7 +16,8 @@ from .extraction.backfill import read_chunks
 from .extraction.protocol import Chunk, Run, Window
 from .extraction.sync import sync
 from .failures import explain, find_causes
-from .pipeline import Options, PipelineRun, Summary, Watcher, lock_pipeline, set_defaults
+from .loading import PipelineRun, Summary, Watcher
+from .pipeline import Options, lock_pipeline, set_defaults
 from .reporting.upkeep import build_outdated, has_outdated_models
 from .settings import parse_date, resolve_tenant
 

@@ -15,7 +15,7 @@ from .commands import Outcome, Outcomes
 from .errors import MetaStudioError
 from .extraction.audit import Audit
 from .extraction.protocol import Chunk
-from .pipeline import Summary
+from .loading import Summary
 from .reader import Reader
 from .settings import Tenant
 

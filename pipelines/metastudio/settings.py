@@ -8,10 +8,9 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
-from difflib import get_close_matches
 from typing import Any
 
 import dlt
@@ -139,7 +138,7 @@ def list_tenants() -> tuple[str, ...]:
     if isinstance(given, str):
         given = given.strip().removeprefix("[").removesuffix("]").split(",")
     names = tuple(str(name).strip(" \"'") for name in given)
-    taken = _list(Settings)
+    taken = list_names(Settings)
     for name in names:
         if not re.fullmatch("[a-z](_?[a-z0-9]){0,29}", name) or name in taken or names.count(name) > 1:
             raise ConfigurationError(
@@ -177,7 +176,8 @@ def resolve_tenant(name: str | None = None, **overrides: Any) -> Tenant:
     settings = resolve_settings(name, **overrides)
     if name:
         own = {
-            part: find_setting(f"sources.metastudio.{name}.credentials.{part}") for part in _list(CredentialSettings)
+            part: find_setting(f"sources.metastudio.{name}.credentials.{part}")
+            for part in list_names(CredentialSettings)
         }
         if any(own.values()):
             settings.credentials = CredentialSettings(**own)
@@ -195,7 +195,7 @@ def resolve_settings(name: str | None = None, **overrides: Any) -> Settings:
     return settings
 
 
-def _list(spec: type[BaseConfiguration]) -> list[str]:
+def list_names(spec: type[BaseConfiguration]) -> list[str]:
     """Give the names of a configuration's fields."""
     return [field.name for field in fields(spec) if not field.name.startswith("_")]
 
@@ -208,29 +208,6 @@ def _resolve(sections: tuple[str, ...], overrides: Mapping[str, Any] | None = No
             f"A setting could not be read: {_name_setting(error)}.",
             hint="See the list of settings and their types in the README.",
         ) from None
-
-
-def warn_of_unknown_settings() -> None:
-    """Say what looks like a setting, in the environment or in dlt's files, and is none: a misspelled one would be left out in silence."""
-    known, tenants = _list(Settings), list_tenants()
-    for path, write in _list_given():
-        place = 1 if path[0] in tenants and len(path) > 1 else 0
-        if path[place] not in (*known, *tenants):
-            near = get_close_matches(path[place], known, 1)
-            meant = f"; did you mean {write([*path[:place], near[0], *path[place + 1 :]])}?" if near else "."
-            log.warning("There is no setting %s%s", write(path), meant)
-
-
-def _list_given() -> Iterator[tuple[list[str], Callable[[Sequence[str]], str]]]:
-    """Give the path of each setting within the section, and how paths are written where it was found."""
-    for name in sorted(os.environ):
-        if name.startswith("SOURCES__METASTUDIO__"):
-            yield name.lower().split("__")[2:], lambda path: "__".join((*SECTION, *path)).upper()
-    for source in (dlt.config, dlt.secrets):
-        section: Any = source.get(".".join(SECTION))
-        for name, value in section.items() if isinstance(section, Mapping) else ():
-            for inner in value if isinstance(value, Mapping) else (None,):
-                yield [name, inner] if inner else [name], lambda path: ".".join((*SECTION, *path))
 
 
 def _name_setting(error: ConfigurationException) -> str:

@@ -20,7 +20,8 @@ from .errors import ConfigurationError
 from .extraction.protocol import Chunk, State
 from .reader import read_step
 from .schema import SCHEMA_VERSION, TABLES, VIDEOS, Table
-from .settings import Tenant, resolve_tenant, warn_of_unknown_settings
+from .settings import Tenant, resolve_tenant
+from .spelling import warn_of_unknown_settings
 from .state import SOURCE, check_state
 from .tables import DLT_TYPE, make_tables, mark_deleted
 

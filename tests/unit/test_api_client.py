@@ -440,9 +440,9 @@ def test_an_address_without_a_server_or_a_name_is_named() -> None:
     assert "127.0.0.1:1 could not be reached: connection refused, after 2 tries" in asyncio.run(
         main("http://127.0.0.1:1")
     )
-    assert "no-such-host.invalid could not be reached: name not resolved" in asyncio.run(
-        main("https://no-such-host.invalid")
-    )
+    unresolved = asyncio.run(main("https://no-such-host.invalid"))
+    assert "no-such-host.invalid could not be reached: name not resolved" in unresolved
+    assert "check region and endpoint" in unresolved
 
 
 def test_a_server_without_tls_is_not_spoken_to() -> None:

@@ -25,7 +25,8 @@ FORBIDDEN = {
         ),
         ("metastudio/settings.py", ("aiohttp",), ("source", "pipeline", "console", "cli")),
         ("metastudio/source.py", ("aiohttp", "click", "rich"), ("pipeline", "console", "cli")),
-        ("metastudio/pipeline.py", ("aiohttp", "click", "rich"), ("console", "cli")),
+        ("metastudio/pipeline.py", ("aiohttp", "click", "rich"), ("source", "console", "cli")),
+        ("metastudio/loading.py", ("aiohttp", "click", "rich"), ("console", "cli")),
         ("metastudio/orchestration", ("aiohttp", "click", "rich", "duckdb"), ("api", "rows", "reader", "cli")),
     )
 }

@@ -72,7 +72,9 @@ def make_verdict(reply: Reply | Fault, secrets: tuple[str, ...]) -> Answer | Tro
     if isinstance(reply, Fault):
         if reply.is_fatal:
             return Trouble(Remedy.NOTHING, ConfigurationError, reply.reason, reply.hint)
-        return Trouble(Remedy.AGAIN, UnavailableError, reply.reason, RETRY_HINT, request_id=request_id)
+        return Trouble(
+            Remedy.AGAIN, UnavailableError, reply.reason, f"{RETRY_HINT} {reply.hint}".rstrip(), request_id=request_id
+        )
     if reply.status == 200:
         return _make_answer(reply, request_id)
     code, message = make_problem(reply.body, secrets)

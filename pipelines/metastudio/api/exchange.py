@@ -225,6 +225,9 @@ def _make_host(location: str | None) -> str | None:
         return None
 
 
+_ELSEWHERE = "If that stays, check region and endpoint."
+
+
 def _describe(error: Exception) -> Fault:
     match error:
         case _TooLongError():
@@ -233,9 +236,9 @@ def _describe(error: Exception) -> Fault:
             hint = "If a proxy here re-encrypts traffic, name its certificate by SSL_CERT_FILE."
             return Fault("could not be reached: its TLS certificate is not trusted", hint, is_fatal=True)
         case aiohttp.ClientSSLError() | ssl.SSLError():
-            return Fault("could not be reached: TLS failed")
+            return Fault("could not be reached: TLS failed", _ELSEWHERE)
         case aiohttp.ClientConnectorDNSError():
-            return Fault("could not be reached: name not resolved")
+            return Fault("could not be reached: name not resolved", _ELSEWHERE)
         case aiohttp.ClientProxyConnectionError():
             return Fault("could not be reached: no connection to the proxy of HTTPS_PROXY")
         case aiohttp.ClientHttpProxyError():
@@ -244,7 +247,7 @@ def _describe(error: Exception) -> Fault:
         case aiohttp.ClientConnectorError():
             refused = isinstance(error.os_error, ConnectionRefusedError)
             kind = "connection refused" if refused else type(error.os_error).__name__
-            return Fault(f"could not be reached: {kind}")
+            return Fault(f"could not be reached: {kind}", _ELSEWHERE)
         case aiohttp.ClientPayloadError():
             return Fault("broke off its answer")
         case aiohttp.ClientResponseError() | HttpProcessingError():

@@ -11,7 +11,7 @@ from dagster import AssetCheckExecutionContext, AssetExecutionContext, Failure, 
 from ..console import LogWatcher
 from ..errors import BusyError, IncompleteError, MetaStudioError, UnavailableError
 from ..extraction.protocol import Chunk
-from ..pipeline import Summary
+from ..loading import Summary
 
 RETRIES = 3
 RETRY_SECONDS = 60.0
