@@ -45,8 +45,8 @@ def serve(
     with Simulator(jobs, days, seed, now=now, port=port, living=living) as sim:
         sim.switches.quota_per_second = quota_per_second
         sim.switches.latency_seconds = latency_seconds
-        (write or _say)(_describe(sim, jobs, days))
         try:
+            (write or _say)(_describe(sim, jobs, days))
             threading.Event().wait()
         except KeyboardInterrupt:
             return

@@ -21,7 +21,7 @@ from metastudio_simulator import Simulator
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["metastudio.commands", "metastudio.console", "dlt.destinations.impl.duckdb.duck"])
-KILLS = int(os.environ.get("KILLS", "25"))
+KILLS = int(os.environ.get("KILLS", "15"))
 """Of each kind of sync."""
 PARTS = 5
 """Tests that share the kills of one kind of sync, so that they run side by side."""

@@ -283,7 +283,8 @@ def test_what_tenants_share_is_looked_after_once(company, monkeypatch):
     assert calls == [("metastudio_osaka", False)]
 
 
-def test_a_signal_does_not_wait_for_any_tenant(company, run, query):
+def test_a_signal_does_not_wait_for_any_tenant(company, run, query, monkeypatch):
+    monkeypatch.setenv(f"{SECTION}REQUEST_TIMEOUT_SECONDS", "1")  # after which a request is logged, and tried again
     for sim in company.values():
         sim.switches.latency_seconds = 120
     program = "import sys; sys.argv = ['metastudio', 'sync', '-vv']; from metastudio.cli import main; main()"
