@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 import dlt
-from dlt.common.schema.typing import PIPELINE_STATE_TABLE_NAME
-from dlt.destinations.exceptions import DatabaseUndefinedRelation
+from dlt.common.destination.exceptions import DestinationUndefinedEntity
+from dlt.common.schema.typing import LOADS_TABLE_NAME, PIPELINE_STATE_TABLE_NAME
 from dlt.destinations.sql_client import SqlClientBase
 
 from .background import Background
@@ -31,6 +31,7 @@ _TABLES = {
     "windows": WINDOWS,
     "rejected": REJECTED,
     "pipeline_state": PIPELINE_STATE_TABLE_NAME,
+    "loads": LOADS_TABLE_NAME,
 }
 
 
@@ -137,7 +138,7 @@ class Destination:
             try:
                 with client.execute_query(sql.format(**names), *params) as cursor:
                     return [column[0] for column in cursor.description], [tuple(row) for row in cursor.fetchall()]
-            except DatabaseUndefinedRelation:
+            except DestinationUndefinedEntity:
                 return [], []
 
     def holds(self, rows: Sequence[Row]) -> bool:
@@ -175,10 +176,13 @@ class Destination:
         return int(rows[0][0]) if rows else 0
 
     def state_mark(self) -> tuple[int, str]:
-        """Give version and hash of the pipeline's state that was committed here last; 0 and nothing where none was."""
+        """Give version and hash of the pipeline's state that was committed here last; 0 and nothing where none was.
+
+        As dlt sees it: a state whose load was killed before its end does not count.
+        """
         rows = self.query(
-            "SELECT version, version_hash FROM {pipeline_state} WHERE pipeline_name = %s"
-            " ORDER BY version DESC, created_at DESC LIMIT 1",
+            "SELECT version, version_hash FROM {pipeline_state} JOIN {loads} ON load_id = _dlt_load_id"
+            " WHERE pipeline_name = %s AND status = 0 ORDER BY load_id DESC LIMIT 1",
             self.pipeline.pipeline_name,
         )
         return (int(rows[0][0]), str(rows[0][1])) if rows else (0, "")

@@ -60,8 +60,8 @@ def remember_base(pipeline: dlt.Pipeline, destination: Destination) -> None:
 
 
 def _find_base(pipeline: dlt.Pipeline) -> tuple[int, str]:
-    """Give the mark that was remembered last; that of no state where none was."""
-    version, version_hash = cast(Any, pipeline.state["_local"]).get(_BASE, (0, ""))
+    """Give the mark that was remembered last; one that no destination has where none was."""
+    version, version_hash = cast(Any, pipeline.state["_local"]).get(_BASE, (-1, ""))
     return version, version_hash
 
 

@@ -16,7 +16,7 @@ SETTLED_STATES = frozenset({"SUCCEED", "SUCCESS", "FAILED", "CANCELED", "BLOCK"}
 """States in which a job waits for nothing (`facts.md`); a state not listed here counts as not settled."""
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?", re.ASCII | re.IGNORECASE)
-_SIGNED = re.compile(r"(https?://[^\s?\"'<>]*)\?[^\s\"'<>]*", re.IGNORECASE)
+_SIGNED = re.compile(r"(https?://(?:(?!https?://)[^\s?\"'<>])*)\?[^\s\"'<>]*", re.IGNORECASE)
 _CREDENTIALS = re.compile(
     r"(?:\?|%3F)[^\s\"'<>?]{0,500}?(?:AccessKeyId|Signature|Credential|Token)(?:=|%3D)[^\s\"'<>]*", re.IGNORECASE
 )

@@ -155,6 +155,40 @@ def test_status_tells_of_the_tables_that_are_asked_for_not_of_what_ran_last(sim,
     assert len(set(watermarks.values())) == 2
 
 
+def test_a_load_killed_before_its_end_does_not_lend_its_state_to_another_files(sim, settings, run, files, monkeypatch):
+    for name in ("other", "one"):
+        files.use(name)
+        run("sync")
+    sim.clock.advance(3600)
+    with monkeypatch.context() as broken:
+        broken.setattr("dlt.destinations.job_client_impl.SqlJobClientBase.complete_load", _fail)
+        sim.tenant.update(sim.tenant.visible()[1]["job_id"], asset_name="changed before the kill")
+        assert run("sync").code == 1
+    for turn in range(2):  # after the second change, the other file's watermark is past the first one
+        sim.clock.advance(3600)
+        sim.tenant.update(sim.tenant.visible()[3 + turn]["job_id"], asset_name="changed for both")
+    files.use("other")
+    assert run("sync").code == 0
+    files.use("one")
+
+    assert run("sync").code == 0
+    assert files.held_rows("one") == shown_rows(sim)
+
+
+def test_what_an_older_release_left_pending_is_not_loaded_where_nothing_was_synced(
+    sim, settings, run, query, folder, monkeypatch
+):
+    monkeypatch.setattr("metastudio.loading.remember_base", lambda *_: None)
+    leave_pending(sim, run, monkeypatch)
+    (folder / "videos.duckdb").unlink()
+    monkeypatch.setenv("SOURCES__METASTUDIO__START_DATE", "2026-01-14")
+    run("sync", "--pipeline", "another")
+    monkeypatch.delenv("SOURCES__METASTUDIO__START_DATE")
+
+    assert run("sync").code == 0
+    assert held_rows(query) == shown_rows(sim)
+
+
 def leave_pending(sim, run, monkeypatch):
     """Sync, change a job, and leave that change extracted but not loaded, as a kill does."""
     run("sync")
