@@ -29,6 +29,11 @@ def explain(error: BaseException) -> MetaStudioError:
             "The DuckDB file is in use by another process.",
             hint="Wait for a sync that is under way; close any other program that has it open (a shell, a notebook, a BI tool).",
         )
+    if "Failed to download extension" in text:
+        return ConfigurationError(
+            "DuckDB cannot fetch an extension that this destination needs.",
+            hint="Let it reach extensions.duckdb.org once, or install the extension's package: see docs/lake.md.",
+        )
     if "Cannot open file" in text or "IOException" in names or "unable to open database" in text.lower():
         return ConfigurationError(
             "The DuckDB file cannot be opened or written.",

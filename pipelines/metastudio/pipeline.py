@@ -65,6 +65,8 @@ def open_pipeline(options: Options) -> dlt.Pipeline:
         ConfigurationError: dlt does not know the destination, or misses a part of its settings.
     """
     set_defaults()
+    if not options.pipeline:
+        raise ConfigurationError("The pipeline has no name.", hint="Give --pipeline a name, or leave it out.")
     try:
         if options.destination == "duckdb":
             allow_same_names()

@@ -16,11 +16,16 @@ SETTLED_STATES = frozenset({"SUCCEED", "SUCCESS", "FAILED", "CANCELED", "BLOCK"}
 """States in which a job waits for nothing (`facts.md`); a state not listed here counts as not settled."""
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?", re.ASCII | re.IGNORECASE)
-_SIGNED = re.compile(r"(https?://(?:(?!https?://)[^\s?\"'<>])*)\?[^\s\"'<>]*", re.IGNORECASE)
+_IN_QUERY = r"[^\s\"'<>，。；、）】》]"
+_SIGNED = re.compile(rf"(https?://(?:(?!https?://)[^\s?\"'<>])*)\?{_IN_QUERY}*", re.IGNORECASE)
 _CREDENTIALS = re.compile(
-    r"(?:\?|%3F)[^\s\"'<>?]{0,500}?(?:AccessKeyId|Signature|Credential|Token)(?:=|%3D)[^\s\"'<>]*", re.IGNORECASE
+    r"(?:\?|%3F|%253F|\\u003F)[^\s\"'<>?]{0,500}?(?:AccessKeyId|Signature|Credential|Token)(?:=|%3D|%253D|\\u003D)"
+    rf"{_IN_QUERY}*",
+    re.IGNORECASE,
 )
 """A signed query by what it holds, where nothing that looks like a URL stands before it."""
+_find_mark = re.compile(r"[?%\\\0]").search
+"""Finds what a text must hold to hold a signed query, or the one character that PostgreSQL cannot hold."""
 _MAX_RECORD_CHARS = 100_000
 
 
@@ -97,7 +102,7 @@ def strip_query(url: str) -> str:
 def strip_signed(value: Any) -> Any:
     """Cut the queries off all URLs in a JSON value, however deep they stand."""
     if isinstance(value, str):
-        return _CREDENTIALS.sub("", _SIGNED.sub(r"\1", value)) if "?" in value or "%3" in value else value
+        return _CREDENTIALS.sub("", _SIGNED.sub(r"\1", value)) if _find_mark(value) else value
     if isinstance(value, dict):
         return {strip_signed(key): strip_signed(inner) for key, inner in value.items()}
     if isinstance(value, list):
@@ -179,9 +184,9 @@ class RowMaker:
     def _text(self, job: dict[str, Any], name: str, wrong: list[str]) -> str | None:
         value = job.get(name)
         if isinstance(value, str):
-            if ("?" in value or "%3" in value) and not self.keep_signed_urls:
-                value = strip_signed(value)
-            return self._clean(value) if "\0" in value else value
+            if not _find_mark(value):
+                return value
+            return self._clean(value if self.keep_signed_urls else strip_signed(value))
         if value is not None or name == "state":
             wrong.append(name)
         return None
@@ -191,7 +196,8 @@ class RowMaker:
         if value is None:
             return None
         if isinstance(value, str) and not self.keep_signed_urls:
-            return self._clean(strip_query(value))
+            stable = strip_query(value)
+            return self._clean(strip_signed(stable)) if _find_mark(stable) else stable
         return self._text(job, name, wrong)
 
     @staticmethod

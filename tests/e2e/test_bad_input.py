@@ -199,6 +199,11 @@ def run_in_process(*arguments):
     return Ended(ended.returncode, ended.stdout, ended.stderr)
 
 
+@pytest.mark.parametrize("command", ["sync", "status"])
+def test_a_pipeline_without_a_name_is_refused(settings, run, command):
+    assert_refused(run(command, "--pipeline", ""), 2, "no name")
+
+
 def test_an_unknown_destination_is_said_so(settings, run):
     assert_refused(run("sync", "--destination", "oracle8"), 2, "destination")
 

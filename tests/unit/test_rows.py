@@ -159,6 +159,8 @@ def test_no_signed_query_is_left_anywhere():
         "/a.mp4?x=1&{}",
         '{{"url": "https:\\/\\/h\\/a.png?{}"}}',
         "https%3A%2F%2Fh%2Fa.png%3FAccessKeyId%3DK%26Signature%3DS",
+        "https%253A%252F%252Fh%252Fa.png%253FAccessKeyId%253DK%2526Signature%253DS",
+        "obs.h/a.png\\u003fAccessKeyId\\u003dK\\u0026Signature\\u003dS",
     ],
 )
 def test_no_signed_query_is_left_whatever_stands_before_it(url):
@@ -170,6 +172,10 @@ def test_no_signed_query_is_left_whatever_stands_before_it(url):
 
     assert "Signature" not in repr(row)
     assert "Signature" not in maker.make_rejected(job, wrong, "r", AT).record
+
+
+def test_what_follows_a_url_in_a_text_without_spaces_stays():
+    assert strip_signed("详情请访问https://h/x?y=1，或联系客服。") == "详情请访问https://h/x，或联系客服。"
 
 
 def test_a_rejected_record_signed_anew_is_the_same_record():
