@@ -106,7 +106,7 @@ def make_destination(options: Options) -> Any:
     if options.destination == "duckdb":
         file = find_setting("destination.duckdb.credentials") or f"{options.pipeline}.duckdb"
         if isinstance(file, str) and ":" not in file:
-            given["credentials"] = {"database": str(Path(file).absolute())}
+            given["credentials"] = str(Path(file).absolute())
     return dlt.destination(options.destination, **given)
 
 
