@@ -106,7 +106,10 @@ def make_destination(options: Options) -> Any:
     if options.destination == "duckdb":
         file = find_setting("destination.duckdb.credentials") or f"{options.pipeline}.duckdb"
         if isinstance(file, str) and ":" not in file:
-            given["credentials"] = str(Path(file).absolute())
+            from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
+
+            given["credentials"] = DuckDbCredentials()  # of a text, dlt would import SQLAlchemy to see whether it is a URL
+            given["credentials"].database = str(Path(file).absolute())
     return dlt.destination(options.destination, **given)
 
 
