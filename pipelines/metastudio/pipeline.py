@@ -108,7 +108,9 @@ def make_destination(options: Options) -> Any:
         if isinstance(file, str) and ":" not in file:
             from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 
-            given["credentials"] = DuckDbCredentials()  # of a text, dlt would import SQLAlchemy to see whether it is a URL
+            given["credentials"] = (
+                DuckDbCredentials()
+            )  # of a text, dlt would import SQLAlchemy to see whether it is a URL
             given["credentials"].database = str(Path(file).absolute())
     return dlt.destination(options.destination, **given)
 
