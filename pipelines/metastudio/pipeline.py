@@ -108,10 +108,9 @@ def make_destination(options: Options) -> Any:
         if isinstance(file, str) and ":" not in file:
             from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 
-            given["credentials"] = (
-                DuckDbCredentials()
-            )  # of a text, dlt would import SQLAlchemy to see whether it is a URL
-            given["credentials"].database = str(Path(file).absolute())
+            credentials = DuckDbCredentials()  # of a text, dlt would import SQLAlchemy to see whether it is a URL
+            credentials.database = str(Path(file).absolute())
+            given["credentials"] = credentials
     return dlt.destination(options.destination, **given)
 
 
