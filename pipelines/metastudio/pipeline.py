@@ -90,7 +90,7 @@ def open_whole(options: Options) -> dlt.Pipeline:
         if is_expected(error):
             raise
         log.warning("The local state cannot be read: going on from what the destination holds.")
-        shutil.rmtree(Path(get_dlt_pipelines_dir()) / options.name)
+        shutil.rmtree(Path(get_dlt_pipelines_dir()) / options.name, ignore_errors=True)
         return open_pipeline(options)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import duckdb
 import pytest
+from dlt.common.storages import FileStorage, LoadStorage
 
 from tests.e2e.test_sync import held_rows, shown_rows
 
@@ -130,6 +131,35 @@ def test_what_is_pending_is_not_loaded_into_an_older_copy(sim, settings, run, qu
 
     assert run("sync").code == 0
     assert held_rows(query) == shown_rows(sim)
+
+
+@pytest.mark.parametrize(
+    "step",
+    ["load_storage.LoadStorage.initialize_storage", "file_storage.FileStorage.rename_tree"],
+    ids=["first", "last"],
+)
+def test_a_kill_between_two_steps_of_dlts_is_mended_without_reading_anything_again(
+    sim, settings, run, query, monkeypatch, caplog, step
+):
+    if step.endswith("rename_tree"):
+        run("sync")
+        sim.clock.advance(3600)
+        sim.tenant.change_some(create=3, update=5)
+    with monkeypatch.context() as killed:
+        rename = FileStorage.rename_tree
+
+        def stop(storage, *paths):
+            if paths and not paths[1].startswith(LoadStorage.LOADED_FOLDER):
+                return rename(storage, *paths)
+            return _fail()
+
+        killed.setattr(f"dlt.common.storages.{step}", stop)
+        assert run("sync").code == 1
+    caplog.clear()
+
+    assert run("sync").code == 0
+    assert held_rows(query) == shown_rows(sim)
+    assert "reading it again" not in caplog.text
 
 
 @pytest.mark.parametrize("command", ["status", "report", "models"])
