@@ -22,7 +22,7 @@ demo: setup
 	@$(BIN)/metastudio demo
 
 dagster: setup
-	@$(BIN)/python -m metastudio.dagster_demo
+	@$(BIN)/python -m metastudio.orchestration.demo
 
 notebook: setup
 	@test -f metastudio.duckdb || $(BIN)/metastudio demo

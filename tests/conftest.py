@@ -74,7 +74,7 @@ def run(
     folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., Ended]]:
     """Call the command line in this process."""
-    from metastudio import cli
+    from metastudio.cli import app as cli
 
     def call(*args: str) -> Ended:
         capfd.readouterr()

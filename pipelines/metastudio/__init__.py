@@ -9,7 +9,7 @@ dlt.pipeline("metastudio", destination="duckdb", dataset_name="metastudio").run(
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .source import metastudio
+    from metastudio.source.source import metastudio
 
 __all__ = ["metastudio"]
 
@@ -17,7 +17,7 @@ __all__ = ["metastudio"]
 def __getattr__(name: str) -> Any:
     """Import the source when it is asked for: dlt reads where its configuration lies while it is imported."""
     if name == "metastudio":
-        from .source import metastudio
+        from metastudio.source.source import metastudio
 
         return metastudio
     raise AttributeError(name)

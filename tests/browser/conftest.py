@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from metastudio.pipeline import Options
+from metastudio.pipeline.factory import Options
 
 from tests.browser.chromium import Tab, open_chromium
 from tests.e2e.warehouse import Warehouse, make_warehouse

@@ -116,7 +116,7 @@ def test_the_months_of_the_backfill_can_be_chosen(browse, ui):
 
 
 def test_make_dagster_serves_the_ui_and_leaves_no_process_behind(tmp_path):
-    with start(sys.executable, "-m", "metastudio.dagster_demo", cwd=tmp_path) as demo:
+    with start(sys.executable, "-m", "metastudio.orchestration.demo", cwd=tmp_path) as demo:
         url = next(found[0] for line in demo.stdout if (found := re.findall(r"Open (http://127\.0\.0\.1:\d+) ", line)))
         wait_until_served(demo)
         urllib.request.urlopen(f"{url}/server_info").close()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from metastudio.reporting.figures import read_report
-from metastudio.reporting.page import make_page
+from metastudio.reporting.html_report import make_page
+from metastudio.reporting.report import read_report
 
 DRAWN = "document.documentElement.dataset.charts"
 CHARTS = {"production", "success", "waiting", "rendering", "reasons", "backlog"}

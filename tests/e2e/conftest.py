@@ -15,7 +15,7 @@ from tests.e2e.warehouse import Warehouse, make_warehouse
 
 @pytest.fixture(scope="session")
 def built_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    from metastudio.pipeline import Options
+    from metastudio.pipeline.factory import Options
 
     folder = tmp_path_factory.mktemp("warehouse")
     with make_warehouse(folder, Options(), str(folder / "metastudio.duckdb")) as warehouse:

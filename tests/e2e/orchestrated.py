@@ -13,7 +13,7 @@ from unittest.mock import Mock, patch
 
 import duckdb
 import pytest
-from metastudio.pipeline import Options
+from metastudio.pipeline.factory import Options
 from metastudio_simulator import Simulator
 
 from tests.e2e.warehouse import Warehouse

@@ -12,7 +12,9 @@ from typing import Any
 from metastudio_simulator import Simulator
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["metastudio.commands", "metastudio.console", "dlt.destinations.impl.postgres.postgres"])
+CONTEXT.set_forkserver_preload(
+    ["metastudio.commands.load", "metastudio.cli.output", "dlt.destinations.impl.postgres.postgres"]
+)
 WAIT_SECONDS = 60
 """Longer than anything here takes: who waits that long waits for something that failed."""
 
@@ -56,12 +58,12 @@ class Sync:
 
 def _sync(environment: dict[str, str], pipeline: str, dataset: str, told: Any, prepare: Any, args: Any) -> None:
     os.environ.update(environment)
-    from metastudio.commands import run_sync
-    from metastudio.console import LogWatcher
-    from metastudio.pipeline import Options
+    from metastudio.commands.load import run_sync
+    from metastudio.commands.progress import LogProgress
+    from metastudio.pipeline.factory import Options
 
     prepare(*args)
-    outcome = run_sync(Options(pipeline=pipeline, destination="postgres", dataset=dataset), LogWatcher())
+    outcome = run_sync(Options(pipeline=pipeline, destination="postgres", dataset=dataset), LogProgress())
     told.put((outcome.summary.ok, str(outcome.error), next(STATEMENTS)))
 
 
@@ -82,7 +84,7 @@ def kill_at(instant: int) -> None:
     Psycopg2SqlClient.execute_query = execute_query  # type: ignore[method-assign]
 
 
-def hold_before_the_merge(held: Any, go_on: Any) -> None:
+def hold_before_the_merge(held: Any, resume: Any) -> None:
     """Stop each merge, once the rows are in staging, until told to go on."""
     from dlt.destinations.job_client_impl import SqlLoadJob
 
@@ -90,7 +92,7 @@ def hold_before_the_merge(held: Any, go_on: Any) -> None:
 
     def wait_and_run(self: SqlLoadJob) -> None:
         held.set()
-        assert go_on.wait(WAIT_SECONDS)
+        assert resume.wait(WAIT_SECONDS)
         run(self)
 
     SqlLoadJob.run = wait_and_run  # type: ignore[method-assign]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from metastudio.errors import ConfigurationError
-from metastudio.pipeline import Options, lock_pipeline
-from metastudio.schema import TABLES
+from metastudio.pipeline.factory import Options, lock_pipeline
+from metastudio.records.schema import TABLES
 
 from tests.e2e.orchestrated import Orchestrated, checked, clear_settings, materialised, orchestrate, tags
 
@@ -191,7 +191,7 @@ def test_the_first_tick_loads_all_tables_checks_them_and_builds_the_models(lab, 
     found, checks = materialised(first_tick), checked(first_tick)
 
     jobs = {job["job_id"] for job in lab.sim.tenant.visible()}
-    assert {row[0] for row in lab.ask("SELECT job_id FROM digital_human_videos")} == jobs
+    assert {row[0] for row in lab.call_in_consumer("SELECT job_id FROM digital_human_videos")} == jobs
     assert found.keys() >= {table.name for table in TABLES} | {"video_jobs", "daily_production", "sync_health"}
     assert {name: check.passed for name, check in checks.items()} == {
         "freshness": True,
@@ -200,7 +200,7 @@ def test_the_first_tick_loads_all_tables_checks_them_and_builds_the_models(lab, 
     }
     assert found["digital_human_videos"]["dagster/row_count"] == len(jobs)
     assert found["daily_production"]["built"] is True
-    assert lab.ask("SELECT is_complete FROM metastudio_reporting.sync_health") == [(True,)]
+    assert lab.call_in_consumer("SELECT is_complete FROM metastudio_reporting.sync_health") == [(True,)]
 
 
 def test_each_materialisation_shows_what_its_run_took(lab, first_tick):
@@ -256,16 +256,16 @@ def test_a_month_that_lost_rows_is_whole_again_after_its_partition_ran(lab):
     months = lab.defs.resolve_assets_def(["metastudio", "backfill"]).partitions_def.get_partition_keys()
     month = months[-2]
     condition = f"strftime(create_time, '%Y-%m-01') = '{month}'"
-    [(held,)] = lab.ask(f"SELECT count(*) FROM digital_human_videos WHERE {condition}")
-    lab.ask(f"DELETE FROM digital_human_videos WHERE {condition}")
+    [(held,)] = lab.call_in_consumer(f"SELECT count(*) FROM digital_human_videos WHERE {condition}")
+    lab.call_in_consumer(f"DELETE FROM digital_human_videos WHERE {condition}")
 
     result = lab.execute("metastudio_backfill", partition_key=month)
 
     assert result.success and held
-    assert lab.ask(f"SELECT count(*) FROM digital_human_videos WHERE {condition}") == [(held,)]
+    assert lab.call_in_consumer(f"SELECT count(*) FROM digital_human_videos WHERE {condition}") == [(held,)]
     [event] = [event for event in result.all_events if event.event_type_value == "ASSET_MATERIALIZATION"]
     assert (event.partition, event.materialization.metadata["rows_read"].value) == (month, held)
-    [(since, until)] = lab.ask(
+    [(since, until)] = lab.call_in_consumer(
         "SELECT min(since), max(until) FROM extraction_windows"
         " WHERE run_id = (SELECT max_by(run_id, started_at) FROM extraction_windows)"
     )
@@ -298,8 +298,8 @@ def test_several_months_are_read_in_one_run_and_the_current_one_up_to_now(lab):
 
 @pytest.mark.parametrize(("start_date", "first"), [(None, "2022-01-01"), ("2024-03-17", "2024-03-01")])
 def test_the_months_begin_where_the_settings_do(start_date, first):
+    from metastudio.config.settings import Settings
     from metastudio.orchestration.backfill import make_months
-    from metastudio.settings import Settings
 
     settings = Settings()
     settings.start_date = start_date or settings.start_date
@@ -313,7 +313,7 @@ def test_an_audit_mends_what_differs_marks_what_vanished_and_says_so(lab):
     jobs = {job["state"]: job["job_id"] for job in lab.sim.tenant.visible()}
     gone, lost = jobs["SUCCEED"], jobs["FAILED"]
     lab.sim.tenant.vanish(gone)
-    lab.ask(f"DELETE FROM digital_human_videos WHERE job_id = '{lost}'")
+    lab.call_in_consumer(f"DELETE FROM digital_human_videos WHERE job_id = '{lost}'")
 
     result = lab.execute("metastudio_audit")
 
@@ -321,8 +321,8 @@ def test_an_audit_mends_what_differs_marks_what_vanished_and_says_so(lab):
     found = materialised(result)["audit"]
     assert (found["mode"], found["missing"], found["other_state"], found["marked_deleted"]) == ("audit", 1, 0, 1)
     assert found["requests"] > 1 and found["rows_read"] > 0
-    assert lab.ask("SELECT job_id FROM digital_human_videos WHERE deleted_at IS NOT NULL") == [(gone,)]
-    assert lab.ask(f"SELECT count(*) FROM digital_human_videos WHERE job_id = '{lost}'") == [(1,)]
+    assert lab.call_in_consumer("SELECT job_id FROM digital_human_videos WHERE deleted_at IS NOT NULL") == [(gone,)]
+    assert lab.call_in_consumer(f"SELECT count(*) FROM digital_human_videos WHERE job_id = '{lost}'") == [(1,)]
 
 
 # Checks
@@ -331,17 +331,17 @@ def test_an_audit_mends_what_differs_marks_what_vanished_and_says_so(lab):
 @pytest.fixture
 def unproved(lab):
     """A window of a last run that could not be proved whole, and a rejected record."""
-    lab.ask(
+    lab.call_in_consumer(
         "INSERT INTO extraction_windows SELECT * REPLACE ('broken' AS run_id, now() + INTERVAL 1 DAY AS finished_at,"
         " false AS complete, 'backfill' AS mode) FROM extraction_windows LIMIT 1"
     )
-    lab.ask(
+    lab.call_in_consumer(
         "INSERT INTO rejected_records (project_id, record_hash, record, reason, rejected_at)"
         " SELECT project_id, 'broken', '{}', '', now() FROM extraction_windows LIMIT 1"
     )
     yield
-    lab.ask("DELETE FROM extraction_windows WHERE run_id = 'broken'")
-    lab.ask("DELETE FROM rejected_records WHERE record_hash = 'broken'")
+    lab.call_in_consumer("DELETE FROM extraction_windows WHERE run_id = 'broken'")
+    lab.call_in_consumer("DELETE FROM rejected_records WHERE record_hash = 'broken'")
 
 
 def test_an_unproved_window_fails_the_check_and_holds_the_models_back(lab, unproved):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from metastudio.pipeline import Options, open_pipeline
-from metastudio.schema import TABLES
+from metastudio.pipeline.factory import Options, open_pipeline
+from metastudio.records.schema import TABLES
 from metastudio_simulator import Simulator
 
 from tests.e2e.orchestrated import Orchestrated, Queue, checked, make_instance, materialised, orchestrate, tags

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import duckdb
-from metastudio import demo
+from metastudio.cli import demo
 
 
 def test_the_demo_ends_with_the_report_and_can_be_run_again(run, folder):

@@ -20,7 +20,9 @@ import pytest
 from metastudio_simulator import Simulator
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["metastudio.commands", "metastudio.console", "dlt.destinations.impl.duckdb.duck"])
+CONTEXT.set_forkserver_preload(
+    ["metastudio.commands.load", "metastudio.cli.output", "dlt.destinations.impl.duckdb.duck"]
+)
 KILLS = int(os.environ.get("KILLS", "15"))
 """Of each kind of sync."""
 PARTS = 5
@@ -45,9 +47,9 @@ def sync_until(environment, instant, told):
     """Sync in this process, and kill it just before its n-th change; tell how many there were."""
     os.environ.update(environment)
     from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
-    from metastudio.commands import run_sync
-    from metastudio.console import LogWatcher
-    from metastudio.pipeline import Options
+    from metastudio.commands.load import run_sync
+    from metastudio.commands.progress import LogProgress
+    from metastudio.pipeline.factory import Options
 
     numbers = count(1)
 
@@ -68,7 +70,7 @@ def sync_until(environment, instant, told):
     DuckDbSqlClient.execute_query = execute_query
     DuckDbSqlClient.commit_transaction = commit_transaction
     sys.addaudithook(step)
-    outcome = run_sync(Options(), LogWatcher())
+    outcome = run_sync(Options(), LogProgress())
     steps = next(numbers)
     told.put((outcome.summary.ok, steps, str(outcome.error)))
 

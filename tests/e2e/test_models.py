@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from metastudio.pipeline import Options, open_pipeline
+from metastudio.cli.models import run_models
+from metastudio.pipeline.factory import Options, open_pipeline
+from metastudio.records.schema import TABLES
 from metastudio.reporting import PROJECT, models, upkeep
-from metastudio.reporting.build import build_models
-from metastudio.reporting.command import run_models
-from metastudio.reporting.models import MODELS, make_fingerprint
-from metastudio.schema import TABLES
+from metastudio.reporting.dbt_runner import build_models
+from metastudio.reporting.model_version import MODELS, make_fingerprint
 
 from tests.e2e.warehouse import Warehouse
 
@@ -40,9 +40,9 @@ def test_the_first_sync_builds_the_models_although_file_and_dataset_are_called_t
 
 def test_an_ordinary_sync_never_imports_dbt(warehouse):
     code = (
-        "import sys; from metastudio.commands import run_sync; from metastudio.console import LogWatcher\n"
+        "import sys; from metastudio.commands import run_sync; from metastudio.console import LogProgress\n"
         "from metastudio.pipeline import Options\n"
-        "assert run_sync(Options(), LogWatcher()).error is None\n"
+        "assert run_sync(Options(), LogProgress()).error is None\n"
         "assert not any(name.startswith(('dbt.cli', 'dbt.adapters', 'altair', 'marimo')) for name in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=warehouse.folder)
@@ -77,7 +77,7 @@ def test_a_sync_succeeds_where_the_models_cannot_or_shall_not_be_built(warehouse
     elif reason == "not wanted":
         monkeypatch.setenv("SOURCES__METASTUDIO__BUILD_MODELS", "false")
     else:
-        monkeypatch.setattr("metastudio.reporting.build.PROJECT", Path("/nowhere"))
+        monkeypatch.setattr("metastudio.reporting.dbt_runner.PROJECT", Path("/nowhere"))
     with caplog.at_level(logging.INFO, "metastudio"):
         warehouse.sync()
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
-from metastudio.pipeline import Options, open_pipeline
+from metastudio.pipeline.factory import Options, open_pipeline
+from metastudio.records.schema import TABLES
 from metastudio.reporting import build
-from metastudio.reporting.build import build_models
-from metastudio.schema import TABLES
+from metastudio.reporting.dbt_runner import build_models
 
 from tests.e2e.warehouse import Warehouse, make_warehouse, read_readme_queries
 

@@ -10,10 +10,10 @@ from random import Random
 
 import psycopg2
 import pytest
-from metastudio.commands import run_audit, run_sync
-from metastudio.console import LogWatcher
-from metastudio.pipeline import Options, open_pipeline
-from metastudio.schema import TABLES
+from metastudio.commands.load import run_audit, run_sync
+from metastudio.commands.progress import LogProgress
+from metastudio.pipeline.factory import Options, open_pipeline
+from metastudio.records.schema import TABLES
 from metastudio_simulator import Simulator
 
 from tests.e2e.postgres import (
@@ -59,7 +59,7 @@ def live(sim, options):
     """A tenant's life, synced on the way: backfill in chunks, states, late changes, odd records, jobs that vanish and come back."""
 
     def sync():
-        outcome = run_sync(options, LogWatcher())
+        outcome = run_sync(options, LogProgress())
         assert outcome.error is None, outcome.error
         return outcome.summary
 
@@ -79,11 +79,11 @@ def live(sim, options):
     for job_id in (odd, gone):
         sim.tenant.vanish(job_id)
     sim.clock.advance(3_600)
-    audit = run_audit(options, LogWatcher(), repair=True)
+    audit = run_audit(options, LogProgress(), repair=True)
     assert (audit.error, audit.summary.marked_deleted) == (None, 2)
     sim.tenant.reappear(gone)
     sim.clock.advance(3_600)
-    assert run_audit(options, LogWatcher(), repair=True).error is None
+    assert run_audit(options, LogProgress(), repair=True).error is None
 
 
 @pytest.fixture
@@ -150,8 +150,8 @@ def test_a_load_that_is_held_between_staging_and_merge_is_untouched_by_another_t
     assert Sync(settings_of_a, "a", "overlap", kill_at, 0).end()[0]
     a.clock.advance(3_600)
     a.tenant.change_some(create=30, update=50)
-    held, go_on = CONTEXT.Event(), CONTEXT.Event()
-    sync_of_a = Sync(settings_of_a, "a", "overlap", hold_before_the_merge, held, go_on)
+    held, resume = CONTEXT.Event(), CONTEXT.Event()
+    sync_of_a = Sync(settings_of_a, "a", "overlap", hold_before_the_merge, held, resume)
     assert held.wait(WAIT_SECONDS)
     staged = ask("SELECT * FROM overlap_staging_a.digital_human_videos ORDER BY job_id")
 
@@ -159,7 +159,7 @@ def test_a_load_that_is_held_between_staging_and_merge_is_untouched_by_another_t
     assert held_states(ask, "overlap", b) == count_states(b.tenant.visible())
     assert ask("SELECT * FROM overlap_staging_a.digital_human_videos ORDER BY job_id") == staged
     assert len(staged) >= 80
-    go_on.set()
+    resume.set()
 
     assert sync_of_a.end()[0]
     for sim in (a, b):
@@ -226,7 +226,7 @@ def test_an_audit_marks_a_job_where_another_tenant_has_fields_of_its_own(tenants
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
 
-    outcome = run_audit(Options(pipeline="a", destination="postgres", dataset="audited"), LogWatcher(), repair=True)
+    outcome = run_audit(Options(pipeline="a", destination="postgres", dataset="audited"), LogProgress(), repair=True)
 
     assert outcome.error is None
     assert ask("SELECT job_id FROM audited.digital_human_videos WHERE deleted_at IS NOT NULL") == [(gone,)]

@@ -76,7 +76,7 @@ def test_the_targets_of_the_readme_are_in_the_makefile():
 
 
 def test_the_settings_listed_are_the_settings_there_are():
-    from metastudio.settings import Settings
+    from metastudio.config.settings import Settings
 
     table = README[README.index("### Settings") : README.index("### In Python")]
     listed = set(
@@ -88,7 +88,7 @@ def test_the_settings_listed_are_the_settings_there_are():
 
 
 def test_the_commands_listed_are_the_commands_there_are():
-    from metastudio.cli import cli
+    from metastudio.cli.app import cli
 
     table = README[README.index("### Commands") : README.index("| exit code")]
     assert set(re.findall(r"`metastudio ([a-z]+)", table)) == set(cli.commands)

@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from metastudio.reporting.figures import SECTIONS, read_report
-from metastudio.reporting.page import make_page
+from metastudio.reporting.html_report import make_page
+from metastudio.reporting.report import SECTIONS, read_report
 
 from tests.e2e.warehouse import read_readme_queries
 
@@ -168,7 +168,7 @@ def test_the_page_shows_texts_of_the_api_as_texts(warehouse):
 
 @pytest.mark.parametrize("target", ["missing/report.html", "."])
 def test_a_page_that_cannot_be_written_ends_in_exit_code_2(run, monkeypatch, target):
-    monkeypatch.setattr("metastudio.reporting.page._read_vega", lambda: "")
+    monkeypatch.setattr("metastudio.reporting.html_report._read_vega", lambda: "")
     ended = run("report", "--html", target)
 
     assert ended.code == 2
@@ -176,7 +176,7 @@ def test_a_page_that_cannot_be_written_ends_in_exit_code_2(run, monkeypatch, tar
 
 
 def test_the_page_is_written_where_it_is_wanted(run, warehouse, monkeypatch, tmp_path):
-    monkeypatch.setattr("metastudio.reporting.page._read_vega", lambda: "")
+    monkeypatch.setattr("metastudio.reporting.html_report._read_vega", lambda: "")
     ended = run("report", "--html", str(tmp_path / "report.html"))
 
     assert (ended.code, "report.html" in ended.out) == (0, True)
@@ -187,7 +187,7 @@ def test_what_the_page_needs_and_lacks_is_said(run, monkeypatch, tmp_path):
     def fail():
         raise ImportError("vl_convert")
 
-    monkeypatch.setattr("metastudio.reporting.page._read_vega", fail)
+    monkeypatch.setattr("metastudio.reporting.html_report._read_vega", fail)
     ended = run("report", "--html", str(tmp_path / "report.html"))
 
     assert ended.code == 2

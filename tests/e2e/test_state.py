@@ -208,7 +208,7 @@ def test_a_load_killed_before_its_end_does_not_lend_its_state_to_another_files(s
 def test_what_an_older_release_left_pending_is_not_loaded_where_nothing_was_synced(
     sim, settings, run, query, folder, monkeypatch
 ):
-    monkeypatch.setattr("metastudio.loading.remember_base", lambda *_: None)
+    monkeypatch.setattr("metastudio.pipeline.loader.record_base_state", lambda *_: None)
     leave_pending(sim, run, monkeypatch)
     (folder / "videos.duckdb").unlink()
     monkeypatch.setenv("SOURCES__METASTUDIO__START_DATE", "2026-01-14")

@@ -490,19 +490,19 @@ def test_reading_commands_give_their_errors_as_json_too(settings, run, command):
 
 
 def test_memory_and_state_do_not_grow_with_the_history(sim, settings, folder, monkeypatch):
-    from metastudio.commands import run_sync
-    from metastudio.console import LogWatcher
-    from metastudio.pipeline import Options, open_pipeline
+    from metastudio.commands.load import run_sync
+    from metastudio.commands.progress import LogProgress
+    from metastudio.pipeline.factory import Options, open_pipeline
 
     held = []
 
-    class Watcher(LogWatcher):
-        def loaded(self, summary, chunk):
+    class ProgressListener(LogProgress):
+        def on_chunk_loaded(self, summary, chunk):
             held.append(len(chunk.rows) + len(chunk.seen) + len(chunk.rejected))
 
     monkeypatch.setenv("SOURCES__METASTUDIO__CHUNK_ROWS", "100")
     monkeypatch.setenv("SOURCES__METASTUDIO__MAX_ROWS_PER_WINDOW", "100")
-    assert run_sync(Options(), Watcher()).error is None
+    assert run_sync(Options(), ProgressListener()).error is None
 
     assert len(held) > 5
     assert not any(held)
@@ -544,7 +544,7 @@ def test_a_package_that_the_destination_refuses_does_not_block_the_later_syncs(
     with duckdb.connect(str(folder / "videos.duckdb")) as connection:  # as another tenant's sync at the same instant
         connection.execute("ALTER TABLE metastudio.digital_human_videos ADD COLUMN priority DOUBLE")
     with monkeypatch.context() as blind:
-        blind.setattr("metastudio.destination.Destination.column_types", lambda self: {})
+        blind.setattr("metastudio.destination.jobs.Destination.column_types", lambda self: {})
         assert run("sync").code == 1
     assert run("sync").code == 0
 

@@ -13,14 +13,14 @@ from contextlib import ExitStack
 
 import pytest
 from filelock import FileLock
-from metastudio import tenants
 from metastudio.api.auth import AccessKey, Token
-from metastudio.commands import Outcome, Outcomes, Summary
-from metastudio.console import LogWatcher
+from metastudio.commands import tenants
+from metastudio.commands.load import CommandResult, MultiTenantResult, Summary
+from metastudio.commands.progress import LogProgress
+from metastudio.commands.tenants import sync_tenants
+from metastudio.config.settings import resolve_tenant
 from metastudio.errors import BusyError, CredentialsError, IncompleteError, MetaStudioError, UnavailableError
-from metastudio.pipeline import Options
-from metastudio.settings import resolve_tenant
-from metastudio.tenants import sync_tenants
+from metastudio.pipeline.factory import Options
 from metastudio_simulator import Simulator
 
 from tests.conftest import NOW
@@ -125,26 +125,26 @@ def test_a_tenant_that_another_run_holds_is_skipped(company, run, query, folder)
 def test_a_tenant_that_takes_its_time_holds_up_no_other(company):
     berlin_is_done = threading.Event()
 
-    class Watcher(LogWatcher):
+    class ProgressListener(LogProgress):
         def __init__(self, name=""):
             self.name = name
 
         def of(self, tenant):
-            return Watcher(tenant)
+            return ProgressListener(tenant)
 
         def start(self, tenant, reader):
             if self.name == "osaka":
                 assert berlin_is_done.wait(60)
             super().start(tenant, reader)
 
-        def loaded(self, summary, chunk):
+        def on_chunk_loaded(self, summary, chunk):
             if self.name == "berlin":
                 berlin_is_done.set()
 
     for name in ("berlin", "osaka"):
         berlin_is_done.clear()
         os.environ[f"{SECTION}TENANTS"] = json.dumps(["osaka", "berlin"])
-        outcome = sync_tenants(Options(pipeline=f"with_{name}"), Watcher())
+        outcome = sync_tenants(Options(pipeline=f"with_{name}"), ProgressListener())
         assert outcome.error is None
 
 
@@ -278,7 +278,7 @@ def test_what_tenants_share_is_looked_after_once(company, monkeypatch):
     )
     monkeypatch.setenv(f"{SECTION}BERLIN__CREDENTIALS__SECRET_KEY", "wrong")
 
-    sync_tenants(Options(), LogWatcher())
+    sync_tenants(Options(), LogProgress())
 
     assert calls == [("metastudio_osaka", False)]
 
@@ -316,9 +316,9 @@ def test_a_signal_does_not_wait_for_any_tenant(company, run, query, monkeypatch)
     ],
 )
 def test_the_exit_code_of_all_is_the_gravest_of_each(errors, code):
-    outcomes = Outcomes(
+    outcomes = MultiTenantResult(
         "sync",
-        {str(number): Outcome(Summary(command="sync"), error) for number, error in enumerate(errors)},
+        {str(number): CommandResult(Summary(command="sync"), error) for number, error in enumerate(errors)},
         1.0,
     )
 

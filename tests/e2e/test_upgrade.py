@@ -78,7 +78,7 @@ def test_what_a_newer_release_wrote_is_refused_and_left_alone(released, run, que
     assert run("sync").code == 0
     before = query("SELECT * FROM metastudio.digital_human_videos ORDER BY job_id")
     asked = released.stats.requests
-    monkeypatch.setattr("metastudio.state.SCHEMA_VERSION", 1)
+    monkeypatch.setattr("metastudio.source.state.SCHEMA_VERSION", 1)
 
     ended = run("sync")
 

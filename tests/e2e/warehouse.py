@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from metastudio.commands import run_audit, run_sync
-from metastudio.console import LogWatcher
-from metastudio.destination import Destination
-from metastudio.pipeline import Options, open_pipeline
-from metastudio.reporting.models import Models
+from metastudio.commands.load import run_audit, run_sync
+from metastudio.commands.progress import LogProgress
+from metastudio.destination.jobs import Destination
+from metastudio.pipeline.factory import Options, open_pipeline
+from metastudio.reporting.model_version import Models
 from metastudio_simulator import Simulator
 
 README = Path(__file__).parents[2] / "README.md"
@@ -54,7 +54,7 @@ class Warehouse:
         return Models(Destination(open_pipeline(self.options)))
 
     def sync(self) -> None:
-        outcome = run_sync(self.options, LogWatcher())
+        outcome = run_sync(self.options, LogProgress())
         assert outcome.error is None, outcome.error
 
 
@@ -78,7 +78,7 @@ def make_warehouse(folder: Path, options: Options, credentials: str) -> Iterator
             warehouse.sync()
             sim.tenant.vanish(sim.tenant.visible()[100]["job_id"])
             sim.clock.advance(3600)
-            assert run_audit(options, LogWatcher(), repair=True).error is None
+            assert run_audit(options, LogProgress(), repair=True).error is None
             sim.clock.advance(60)
             make_odd_tenant(sim)
             warehouse.sync()

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from metastudio.schema import TABLES
+from metastudio.records.schema import TABLES
 from metastudio_simulator import Simulator
 
 from tests.e2e.test_sync import COLUMNS, shown_rows

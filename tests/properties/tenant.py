@@ -19,9 +19,9 @@ from typing import Any, TypeVar
 from metastudio.errors import RefusedError
 from metastudio.extraction.audit import Audit
 from metastudio.extraction.backfill import read_chunks
-from metastudio.extraction.protocol import Chunk, Limits, Page, Query, Run, State, Window
 from metastudio.extraction.sync import sync
-from metastudio.rows import SETTLED_STATES, Rejected, Row
+from metastudio.extraction.types import Chunk, ExtractionContext, Limits, Page, Query, State, Window
+from metastudio.records.parser import TERMINAL_STATES, Rejected, Row
 
 T = TypeVar("T")
 
@@ -157,7 +157,7 @@ class Tenant:
 
 @dataclass
 class Destination:
-    """The tables, the state committed with them, and what the protocol asks of them (`Known`)."""
+    """The tables, the state committed with them, and what the protocol asks of them (`LoadedJobs`)."""
 
     rows: dict[str, Row] = field(default_factory=dict)
     deleted: dict[str, datetime] = field(default_factory=dict)
@@ -186,7 +186,7 @@ class Destination:
         return [
             (row.job_id, row.create_time)
             for row in self.live
-            if row.state not in SETTLED_STATES and (row.create_time is None or row.create_time < before)
+            if row.state not in TERMINAL_STATES and (row.create_time is None or row.create_time < before)
         ]
 
     async def inversion(self) -> int | None:
@@ -236,7 +236,7 @@ class Reader:
     def audit(self, kill: tuple[str, int] | None = None, *, repair: bool = True) -> Audit:
         audits: list[Audit] = []
 
-        def chunks(run: Run) -> AsyncGenerator[Chunk, None]:
+        def chunks(run: ExtractionContext) -> AsyncGenerator[Chunk, None]:
             audits.append(Audit(run, self.destination.state, repair=repair))
             return audits[0].chunks()
 
@@ -249,10 +249,14 @@ class Reader:
         work()
         return self.tenant.requests - before
 
-    def _run(self, work: Callable[[Run], AsyncGenerator[Chunk, None]], kill: tuple[str, int] | None) -> list[Chunk]:
+    def _run(
+        self, work: Callable[[ExtractionContext], AsyncGenerator[Chunk, None]], kill: tuple[str, int] | None
+    ) -> list[Chunk]:
         return self._runner.run(self._load(work, kill or ("", 0)))
 
-    async def _load(self, work: Callable[[Run], AsyncGenerator[Chunk, None]], kill: tuple[str, int]) -> list[Chunk]:
+    async def _load(
+        self, work: Callable[[ExtractionContext], AsyncGenerator[Chunk, None]], kill: tuple[str, int]
+    ) -> list[Chunk]:
         first = self.tenant.requests
         me = asyncio.current_task()
         assert me is not None
@@ -267,7 +271,7 @@ class Reader:
 
         done: list[Chunk] = []
         try:
-            async with aclosing(work(Run(fetch, self.destination, self.limits))) as chunks:
+            async with aclosing(work(ExtractionContext(fetch, self.destination, self.limits))) as chunks:
                 async for chunk in chunks:
                     if kill == ("before", len(done)):
                         raise Killed

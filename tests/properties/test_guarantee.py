@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from metastudio.errors import IncompleteError
-from metastudio.extraction.protocol import Limits
-from metastudio.rows import SETTLED_STATES
+from metastudio.extraction.types import Limits
+from metastudio.records.parser import TERMINAL_STATES
 
 from tests.properties.tenant import SECOND, START, Job, Killed, Reader, Tenant
 
@@ -216,7 +216,7 @@ class TenantAtWork(RuleBasedStateMachine):
             assert row is not None, f"{job_id} is missing"
             if row.duration is not None and row.duration < version:
                 assert not self._is_trusted(), f"{job_id} is stale"
-                assert row.state in SETTLED_STATES or row.create_time is None, f"{job_id} was open, and is stale"
+                assert row.state in TERMINAL_STATES or row.create_time is None, f"{job_id} was open, and is stale"
                 assert created[job_id] < self.tenant.now - self.reader.limits.rescan, f"{job_id} is young, and stale"
 
     def _is_trusted(self) -> bool:

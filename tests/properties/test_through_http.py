@@ -11,9 +11,9 @@ from unittest import mock
 import duckdb
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from metastudio.commands import run_audit, run_sync
-from metastudio.console import LogWatcher
-from metastudio.pipeline import Options
+from metastudio.commands.load import run_audit, run_sync
+from metastudio.commands.progress import LogProgress
+from metastudio.pipeline.factory import Options
 from metastudio_simulator import Simulator
 
 from tests.e2e.test_sync import held_rows, shown_rows
@@ -79,7 +79,7 @@ def test_after_a_rest_a_sync_and_an_audit_the_tables_equal_the_tenant(jobs, seed
         for change, between_requests, fault, seconds in life:
             sim.switches.between_requests = between_requests
             sim.switches.faults = fault
-            outcome = run_sync(Options(), LogWatcher())
+            outcome = run_sync(Options(), LogProgress())
             assert outcome.error is None or outcome.error.exit_code == 5, str(outcome.error)
             sim.clock.advance(seconds)
             sim.tenant.change_some(**change)
@@ -87,7 +87,7 @@ def test_after_a_rest_a_sync_and_an_audit_the_tables_equal_the_tenant(jobs, seed
         sim.switches.faults = {}
         sim.clock.advance(3_600)
 
-        for outcome in (run_sync(Options(), LogWatcher()), run_audit(Options(), LogWatcher(), repair=True)):
+        for outcome in (run_sync(Options(), LogProgress()), run_audit(Options(), LogProgress(), repair=True)):
             assert outcome.error is None, str(outcome.error)
 
         assert held_rows(ask(path)) == shown_rows(sim)

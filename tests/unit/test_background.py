@@ -6,7 +6,7 @@ import asyncio
 import threading
 
 import pytest
-from metastudio.background import Background
+from metastudio.source.background import BackgroundStream
 
 
 def test_items_come_in_order_and_the_stream_waits_to_be_told_to_go_on():
@@ -18,7 +18,7 @@ def test_items_come_in_order_and_the_stream_waits_to_be_told_to_go_on():
             yield number
 
     seen = []
-    for item in Background(stream):
+    for item in BackgroundStream(stream):
         seen.append((item, list(produced)))
 
     assert seen == [(0, [0]), (1, [0, 1]), (2, [0, 1, 2])]
@@ -29,10 +29,12 @@ def test_questions_are_answered_in_the_consumers_thread_after_what_came_before()
 
     async def stream(background):
         yield "first"
-        yield await background.ask(lambda: (threading.current_thread() is threading.main_thread(), list(done)))
+        yield await background.call_in_consumer(
+            lambda: (threading.current_thread() is threading.main_thread(), list(done))
+        )
 
     answers = []
-    for item in Background(stream):
+    for item in BackgroundStream(stream):
         answers.append(item)
         done.append(item)
 
@@ -45,7 +47,7 @@ def test_an_error_of_the_stream_is_raised_where_it_is_iterated():
         raise LookupError("gone")
 
     with pytest.raises(LookupError, match="gone"):
-        list(Background(stream))
+        list(BackgroundStream(stream))
 
 
 def test_an_error_of_an_answer_ends_the_stream_too():
@@ -53,10 +55,10 @@ def test_an_error_of_an_answer_ends_the_stream_too():
         raise LookupError("no table")
 
     async def stream(background):
-        yield await background.ask(fail)
+        yield await background.call_in_consumer(fail)
 
     with pytest.raises(LookupError, match="no table"):
-        list(Background(stream))
+        list(BackgroundStream(stream))
 
 
 def test_a_consumer_that_stops_ends_the_stream_and_its_thread():
@@ -71,7 +73,7 @@ def test_a_consumer_that_stops_ends_the_stream_and_its_thread():
             ended.set()
 
     before = threading.active_count()
-    items = iter(Background(stream))
+    items = iter(BackgroundStream(stream))
     assert next(items) == 1
     items.close()
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from math import ceil
 
 import pytest
-from metastudio.extraction.protocol import Limits
+from metastudio.extraction.types import Limits
 
 from tests.properties.tenant import NOW, SECOND, START, Reader, Tenant
 

@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from metastudio.errors import IncompleteError, UnavailableError
-from metastudio.extraction.changes import find_signs, judge_order
-from metastudio.extraction.protocol import Limits, Page, Query, Run, Window, format_time, newest_versions, read_time
-from metastudio.extraction.rescan import NEIGHBOURS, plan_windows
+from metastudio.extraction.changes import classify_order, find_order_evidence
+from metastudio.extraction.rescan import MAX_WINDOW_GAP, plan_windows
 from metastudio.extraction.sync import sync
+from metastudio.extraction.types import ExtractionContext, Limits, Page, Query, Window, newest_versions
 from metastudio.extraction.windows import read_range, split_window
+from metastudio.timestamps import format_time, parse_time
 
 from tests.properties.tenant import EMPTY, NOW, SECOND, START, Destination, Reader, Tenant, run_alone
 
@@ -57,7 +58,7 @@ def test_each_open_job_lies_in_one_planned_window_with_its_whole_second(created:
     windows = list(plan_windows(created))
     for time in created:
         assert sum(window.since <= time and time + SECOND <= window.until for window in windows) == 1
-    assert all(newer.since - older.until > NEIGHBOURS - SECOND for newer, older in pairwise(windows))
+    assert all(newer.since - older.until > MAX_WINDOW_GAP - SECOND for newer, older in pairwise(windows))
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=12))
@@ -67,15 +68,15 @@ def test_a_list_in_order_of_the_creation_is_never_taken_for_one_in_order_of_the_
     rows = [EMPTY._replace(create_time=NOW + a * SECOND, updated=NOW + b * SECOND) for a, b in times]
     for down in (True, False):
         rows.sort(key=lambda row: row.create_time, reverse=down)  # type: ignore[arg-type, return-value]
-        assert judge_order(find_signs(rows)) != "proved"
+        assert classify_order(find_order_evidence(rows)) != "proved"
     rows.sort(key=lambda row: row.updated, reverse=True)  # type: ignore[arg-type, return-value]
-    assert judge_order(find_signs(rows)) != "disproved"
+    assert classify_order(find_order_evidence(rows)) != "disproved"
 
 
 @given(st.lists(st.integers(0, 9), max_size=12))
 def test_jobs_all_updated_in_one_second_prove_no_order(created: list[int]) -> None:
     rows = [EMPTY._replace(create_time=NOW + second * SECOND, updated=NOW) for second in created]
-    assert judge_order(find_signs(rows)) == "not proved"
+    assert classify_order(find_order_evidence(rows)) == "not proved"
 
 
 def test_the_newest_version_wins_and_of_equal_ones_the_one_read_last() -> None:
@@ -86,7 +87,7 @@ def test_the_newest_version_wins_and_of_equal_ones_the_one_read_last() -> None:
 
 @given(SECONDS)
 def test_a_time_in_the_state_is_read_as_it_was_written(time: datetime) -> None:
-    assert read_time(format_time(time)) == time
+    assert parse_time(format_time(time)) == time
 
 
 def test_a_job_created_at_a_fraction_of_a_boundary_second_is_not_lost(make_reader: MakeReader) -> None:
@@ -369,7 +370,7 @@ def test_a_watermark_ahead_of_the_server_comes_back(make_reader: MakeReader) -> 
     reader.tenant.now += timedelta(minutes=1)
     reader.tenant.add(state="WAITING")
     reader.sync()
-    assert read_time(reader.destination.state["watermark"]) <= reader.tenant.now
+    assert parse_time(reader.destination.state["watermark"]) <= reader.tenant.now
     assert len(reader.destination.live) == 2
 
 
@@ -385,7 +386,7 @@ def test_a_failure_of_one_window_ends_the_others_and_is_raised_as_it_is() -> Non
         tenant.add(START + number * DAY / 4, state="SUCCEED")
 
     async def read() -> None:
-        run = Run(tenant.fetch, Destination(), Limits(start_date=START))
+        run = ExtractionContext(tenant.fetch, Destination(), Limits(start_date=START))
         with pytest.raises(UnavailableError):
             async for _ in sync(run, {}):
                 pass
@@ -419,7 +420,7 @@ def test_waiting_for_the_newest_window_costs_no_processor_time() -> None:
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(asyncio, "wait", count)
-            run = Run(fetch, Destination(), Limits(start_date=START))
+            run = ExtractionContext(fetch, Destination(), Limits(start_date=START))
             async for _ in read_range(run, Window(START, newest.until), "backfill"):
                 pass
 

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 from metastudio.reporting.charts import make_weekly_rates
-from metastudio.reporting.figures import say_health, show_change, show_count, show_days, show_share, show_type
+from metastudio.reporting.report import describe_health, show_change, show_count, show_days, show_share, show_type
 
 HEALTHY = {
     "as_of": datetime(2026, 1, 15, 12, tzinfo=UTC),
@@ -44,7 +44,7 @@ def test_a_figure_is_written_for_people(written, expected):
 
 
 def test_healthy_data_is_said_to_be_fresh_and_complete():
-    assert say_health(HEALTHY) == [
+    assert describe_health(HEALTHY) == [
         (True, "The last complete sync ended 2026-01-15 12:00:00 UTC, 3.0 min ago."),
         (True, "Complete: every window was proved whole."),
         (True, "1,234 jobs, 0 of them deleted at the API."),
@@ -61,14 +61,14 @@ def test_healthy_data_is_said_to_be_fresh_and_complete():
     ],
 )
 def test_each_trouble_is_said_and_marked(trouble, sentence):
-    marked = [text for fine, text in say_health(HEALTHY | trouble) if not fine]
+    marked = [text for fine, text in describe_health(HEALTHY | trouble) if not fine]
 
     assert len(marked) == 1
     assert sentence in marked[0]
 
 
 def test_data_never_synced_is_said_to_be_so():
-    assert say_health({}) == [(False, "Nothing was synced yet.")]
+    assert describe_health({}) == [(False, "Nothing was synced yet.")]
 
 
 def test_a_weekly_rate_counts_seven_days_and_days_without_jobs_as_days():

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from metastudio.rows import RowMaker, parse_time, strip_signed
+from metastudio.records.parser import RowParser, strip_signed
+from metastudio.timestamps import parse_time
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 EXAMPLE = {
@@ -35,7 +36,7 @@ json_values = st.recursive(
 
 
 def test_the_vendors_example_becomes_its_row():
-    row, wrong = RowMaker().make_row(EXAMPLE)
+    row, wrong = RowParser().make_row(EXAMPLE)
 
     assert wrong is None
     assert row._asdict() == {
@@ -60,7 +61,7 @@ def test_the_vendors_example_becomes_its_row():
 
 @pytest.mark.parametrize("job", [None, "text", 7, [], {}, {"job_id": ""}, {"job_id": 5}, {"job_id": None}])
 def test_only_a_job_id_makes_a_row(job):
-    row, wrong = RowMaker().make_row(job)
+    row, wrong = RowParser().make_row(job)
 
     assert row is None
     assert wrong in {"the record is no object", "the record has no job_id"}
@@ -85,7 +86,7 @@ def test_only_a_job_id_makes_a_row(job):
     ],
 )
 def test_a_field_of_the_wrong_kind_becomes_null_and_is_told_of(field, value):
-    row, wrong = RowMaker().make_row({**EXAMPLE, field: value})
+    row, wrong = RowParser().make_row({**EXAMPLE, field: value})
 
     assert wrong == f"not as documented: {field}"
     assert all(held is None for name, held in row._asdict().items() if name == field or name.startswith(f"{field}__"))
@@ -94,8 +95,8 @@ def test_a_field_of_the_wrong_kind_becomes_null_and_is_told_of(field, value):
 def test_a_row_without_update_time_is_ordered_by_its_creation_and_one_with_a_broken_one_not_at_all():
     without = {name: value for name, value in EXAMPLE.items() if name != "lastupdate_time"}
 
-    assert RowMaker().make_row(without)[0].updated == datetime(2022, 11, 30, 6, 59, 56, tzinfo=UTC)
-    assert RowMaker().make_row({**EXAMPLE, "lastupdate_time": "soon"})[0].updated is None
+    assert RowParser().make_row(without)[0].updated == datetime(2022, 11, 30, 6, 59, 56, tzinfo=UTC)
+    assert RowParser().make_row({**EXAMPLE, "lastupdate_time": "soon"})[0].updated is None
 
 
 @pytest.mark.parametrize(
@@ -116,7 +117,7 @@ def test_times_are_read_as_utc(text, time):
 def test_fields_that_nobody_knows_are_kept_and_objects_flattened_once():
     job = {**EXAMPLE, "priority": 3, "labels": {"team": "a", "deep": {"x": [1]}}, "error_info": {"hint": "h"}}
 
-    row, wrong = RowMaker().make_row(job)
+    row, wrong = RowParser().make_row(job)
 
     assert wrong is None
     assert row.extra == {"priority": 3, "labels__team": "a", "labels__deep": {"x": [1]}, "error_info__hint": "h"}
@@ -124,7 +125,7 @@ def test_fields_that_nobody_knows_are_kept_and_objects_flattened_once():
 
 @given(json_values)
 def test_no_record_however_broken_stops_the_making_of_rows(job):
-    maker = RowMaker()
+    maker = RowParser()
     row, wrong = maker.make_row(job)
     if wrong:
         maker.make_rejected(job, wrong, None, AT)
@@ -133,7 +134,7 @@ def test_no_record_however_broken_stops_the_making_of_rows(job):
 
 @given(st.dictionaries(st.sampled_from(sorted(EXAMPLE)), json_values))
 def test_no_field_however_broken_loses_a_row_with_a_job_id(fields):
-    row, _ = RowMaker().make_row({**fields, "job_id": "a"})
+    row, _ = RowParser().make_row({**fields, "job_id": "a"})
     assert row.job_id == "a"
 
 
@@ -141,7 +142,7 @@ def test_no_signed_query_is_left_anywhere():
     signed = "see https://h/a?AccessKeyId=K&Signature=S and http://h/b?Signature=S."
     job = {**EXAMPLE, "error_info": {"error_msg": signed}, "new": [{"url": signed}], "lastupdate_time": signed}
 
-    maker = RowMaker()
+    maker = RowParser()
     row, wrong = maker.make_row(job)
     rejected = maker.make_rejected(job, wrong, "r", AT)
 
@@ -167,7 +168,7 @@ def test_no_signed_query_is_left_whatever_stands_before_it(url):
     signed = url.format("AccessKeyId=K&Expires=1&Signature=S")
     job = {**EXAMPLE, "error_info": {"error_msg": signed}, "new": signed, signed: 1, "lastupdate_time": signed}
 
-    maker = RowMaker()
+    maker = RowParser()
     row, wrong = maker.make_row(job)
 
     assert "Signature" not in repr(row)
@@ -180,7 +181,7 @@ def test_what_follows_a_url_in_a_text_without_spaces_stays():
 
 def test_a_rejected_record_signed_anew_is_the_same_record():
     one, other = ({"cover": f"https://h/a?Expires={number}&Signature={number}"} for number in (1, 2))
-    maker = RowMaker()
+    maker = RowParser()
 
     assert maker.make_rejected(one, "x", None, AT).record_hash == maker.make_rejected(other, "x", None, AT).record_hash
 

@@ -6,16 +6,16 @@ import json
 
 import pytest
 from dlt.common.normalizers.naming.snake_case import NamingConvention
-from metastudio.rows import RowMaker
-from metastudio.schema import Origin
-from metastudio.tables import MORE, MOST_COLUMNS, make_videos
+from metastudio.records.parser import RowParser
+from metastudio.records.schema import TenantKey
+from metastudio.source.arrow import MOST_COLUMNS, OVERFLOW_COLUMN, make_videos
 
 NORMALISE = NamingConvention(max_length=63).normalize_path
 
 
 def make(*fields, column_types=None):
-    rows = [RowMaker().make_row({"job_id": f"job-{number}", **extra})[0] for number, extra in enumerate(fields)]
-    return make_videos(rows, Origin("project", "region", None), column_types or {}, NORMALISE)
+    rows = [RowParser().make_row({"job_id": f"job-{number}", **extra})[0] for number, extra in enumerate(fields)]
+    return make_videos(rows, TenantKey("project", "region", None), column_types or {}, NORMALISE)
 
 
 @pytest.mark.parametrize(
@@ -25,13 +25,13 @@ def make(*fields, column_types=None):
         ({"labels": {"团队": "a", "team": "b"}}, {"labels__团队": "a"}),
         ({"": 1.5}, {"": 1.5}),
         ({"team_a": 1, "teamA": 2}, {"teamA": 2}),
-        ({MORE: 1}, {MORE: 1}),
+        ({OVERFLOW_COLUMN: 1}, {OVERFLOW_COLUMN: 1}),
     ],
 )
 def test_fields_that_can_have_no_column_are_kept_by_their_own_names(fields, more):
     table = make(fields, {"priority": 3})
 
-    assert [held and json.loads(held) for held in table[MORE].to_pylist()] == [more, None]
+    assert [held and json.loads(held) for held in table[OVERFLOW_COLUMN].to_pylist()] == [more, None]
     assert table["priority"].to_pylist() == [None, 3.0]
 
 
@@ -41,7 +41,9 @@ def test_an_object_with_more_keys_than_a_table_has_columns_is_kept():
     table = make({"labels": labels})
 
     kept = {name.removeprefix("labels__"): table[name][0].as_py() for name in table.column_names if "labels" in name}
-    rest = {name.removeprefix("labels__"): value for name, value in json.loads(table[MORE][0].as_py()).items()}
+    rest = {
+        name.removeprefix("labels__"): value for name, value in json.loads(table[OVERFLOW_COLUMN][0].as_py()).items()
+    }
     assert len(table.column_names) <= MOST_COLUMNS + 20
     assert kept | rest == labels
     assert not kept.keys() & rest.keys()

@@ -15,11 +15,12 @@ from datetime import datetime
 
 import orjson
 
-from ..errors import IncompleteError
-from ..rows import Rejected
-from .backfill import make_chunk
-from .protocol import SECOND, Chunk, Query, Run, State, Window, newest_versions
-from .windows import WindowRead, read_range
+from metastudio.errors import IncompleteError
+from metastudio.extraction.backfill import make_chunk
+from metastudio.extraction.types import Chunk, ExtractionContext, Query, State, Window, newest_versions
+from metastudio.extraction.windows import WindowRead, read_range
+from metastudio.records.parser import Rejected
+from metastudio.timestamps import SECOND
 
 ROUNDS = 3
 """How often a difference is looked for; more than once is needed only where the tenant works on meanwhile."""
@@ -69,7 +70,7 @@ class Audit:
         repair: with False nothing is yielded; the findings only tell.
     """
 
-    def __init__(self, run: Run, state: State, *, repair: bool) -> None:
+    def __init__(self, run: ExtractionContext, state: State, *, repair: bool) -> None:
         self.run = run
         self.state = state
         self.repair = repair
@@ -85,16 +86,16 @@ class Audit:
         """
         start = self.run.limits.start_date
         before = Counter(await self.run.known.counts(start))
-        async with aclosing(self._equalise(None, before.total())) as chunks:
+        async with aclosing(self._reconcile(None, before.total())) as chunks:
             async for chunk in chunks:
                 yield chunk
         held = {*before, *await self.run.known.counts(start)}  # by now also the states that only missing jobs had
         for state in sorted(name for name in held if name is not None):
-            async with aclosing(self._equalise(state, before[state])) as chunks:
+            async with aclosing(self._reconcile(state, before[state])) as chunks:
                 async for chunk in chunks:
                     yield chunk
 
-    async def _equalise(self, state: str | None, held: int) -> AsyncGenerator[Chunk, None]:
+    async def _reconcile(self, state: str | None, held: int) -> AsyncGenerator[Chunk, None]:
         """Compare the jobs in a state, or all of them, and yield what mends the difference; `held` were there before the audit."""
         for number in range(ROUNDS + 1):
             compared = await self._compare(state)
@@ -104,7 +105,7 @@ class Audit:
                 return
             if number == ROUNDS:
                 raise self._make_rest_error(compared)
-            async with aclosing(self._mend(state, compared.api, whole=number == ROUNDS - 1)) as chunks:
+            async with aclosing(self._repair(state, compared.api, whole=number == ROUNDS - 1)) as chunks:
                 async for chunk in chunks:
                     if self.repair:
                         yield chunk
@@ -125,7 +126,7 @@ class Audit:
             hint="If the tenant is busy, run metastudio sync, then audit again.",
         )
 
-    async def _mend(self, state: str | None, api: int, *, whole: bool) -> AsyncGenerator[Chunk, None]:
+    async def _repair(self, state: str | None, api: int, *, whole: bool) -> AsyncGenerator[Chunk, None]:
         """Follow a difference down, read the parts that hold it, and yield their jobs and what vanished from them.
 
         In the last round the `whole` range is read: a difference may hide behind an opposite one in every part, such as a job whose
@@ -172,13 +173,13 @@ class Audit:
         came = {row.job_id: row for row in newest_versions(read.seen)}
         gone = [job_id for job_id in held if job_id not in came]
         for job_id in gone:
-            self._note(self.findings.vanished, job_id, {held[job_id]: -1})
+            self._record_difference(self.findings.vanished, job_id, {held[job_id]: -1})
         for job_id, row in came.items():
             if job_id in held:
                 if held[job_id] != row.state:
-                    self._note(self.findings.other_state, job_id, {held[job_id]: -1, row.state: 1})
+                    self._record_difference(self.findings.other_state, job_id, {held[job_id]: -1, row.state: 1})
             elif row.create_time is not None and row.create_time < read.window.until:
-                self._note(self.findings.missing, job_id, {row.state: 1})
+                self._record_difference(self.findings.missing, job_id, {row.state: 1})
         items = {item.key: item for item in read.without_id}
         for key, number in Counter(item.key for item in read.without_id).items():
             self._unmended[_find_state(items[key])] += max(0, number - self.findings.without_id[key])
@@ -186,7 +187,7 @@ class Audit:
         at = read.record.finished_at or await self.run.now()
         return [(job_id, at) for job_id in gone]
 
-    def _note(self, found: set[str], job_id: str, differences: dict[str | None, int]) -> None:
+    def _record_difference(self, found: set[str], job_id: str, differences: dict[str | None, int]) -> None:
         """Keep a difference; what is not going to be mended stays in the counts."""
         if job_id not in found and not self.repair:
             self._unmended.update(differences)

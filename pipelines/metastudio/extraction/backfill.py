@@ -8,47 +8,46 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from .protocol import (
+from metastudio.extraction.types import (
     Chunk,
+    ExtractionContext,
+    LedgerEntry,
     Mode,
     Progress,
     Query,
-    Run,
     State,
     Window,
-    WindowRecord,
-    format_time,
     newest_versions,
-    read_time,
     set_watermark,
 )
-from .windows import WindowRead, read_range
+from metastudio.extraction.windows import WindowRead, read_range
+from metastudio.timestamps import format_time, parse_time
 
 
-def is_backfilled(state: State, run: Run) -> bool:
+def is_backfilled(state: State, run: ExtractionContext) -> bool:
     """Tell whether everything from `start_date` on was read once."""
     done_since = state.get("backfill", {}).get("done_since")
-    return done_since is not None and read_time(done_since) <= run.limits.start_date
+    return done_since is not None and parse_time(done_since) <= run.limits.start_date
 
 
-async def backfill(run: Run, state: State) -> AsyncGenerator[Chunk, None]:
+async def backfill(run: ExtractionContext, state: State) -> AsyncGenerator[Chunk, None]:
     """Read everything not read yet, down to `start_date`; what changes meanwhile is for the later runs."""
     start = run.limits.start_date
     progress = state.get("backfill", {})
     overview = await run.fetch(Query(since=start, limit=1))
-    snapshot_at = read_time(progress["snapshot_at"]) if "snapshot_at" in progress else await run.now()
-    until = read_time(progress["done_since"]) if "done_since" in progress else await run.newest()
+    snapshot_at = parse_time(progress["snapshot_at"]) if "snapshot_at" in progress else await run.now()
+    until = parse_time(progress["done_since"]) if "done_since" in progress else await run.newest()
     async with aclosing(read_chunks(run, Window(start, max(start, until)), "backfill", state)) as chunks:
         async for chunk in chunks:
             chunk.expected_rows = overview.count
             done_since = min(record.since for record in chunk.windows)
             chunk.state["backfill"] = Progress(snapshot_at=format_time(snapshot_at), done_since=format_time(done_since))
             if done_since <= start:
-                chunk.state = hand_over(run, chunk.state)
+                chunk.state = to_incremental_state(run, chunk.state)
             yield chunk
 
 
-def hand_over(run: Run, state: State) -> State:
+def to_incremental_state(run: ExtractionContext, state: State) -> State:
     """Give the state with which the later runs begin: the watermark is `snapshot_at`, and only `start_date` on is up to date.
 
     So what was created before a `start_date` that moved on is read again should it move back.
@@ -57,12 +56,12 @@ def hand_over(run: Run, state: State) -> State:
     state = State(**state)
     state["backfill"] = Progress(snapshot_at=progress["snapshot_at"], done_since=format_time(run.limits.start_date))
     if "watermark" not in state:
-        snapshot_at = read_time(progress["snapshot_at"])
+        snapshot_at = parse_time(progress["snapshot_at"])
         state.update(set_watermark(snapshot_at, snapshot_at))
     return state
 
 
-async def read_chunks(run: Run, window: Window, mode: Mode, state: State) -> AsyncGenerator[Chunk, None]:
+async def read_chunks(run: ExtractionContext, window: Window, mode: Mode, state: State) -> AsyncGenerator[Chunk, None]:
     """Read a range of create_time as chunks of whole windows, newest first, none changing the state."""
     reads: list[WindowRead] = []
     rows = 0
@@ -80,7 +79,7 @@ async def read_chunks(run: Run, window: Window, mode: Mode, state: State) -> Asy
 def make_chunk(reads: list[WindowRead], mode: Mode, state: State) -> Chunk:
     """Put windows that were read whole together, each job once."""
     seen = [row for read in reads for row in read.seen]
-    records: list[WindowRecord] = [read.record for read in reads]
+    records: list[LedgerEntry] = [read.record for read in reads]
     return Chunk(
         mode=mode,
         rows=newest_versions(seen),

@@ -13,35 +13,33 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Literal
 
-from ..errors import IncompleteError, RefusedError
-from ..rows import Rejected, Row
-from .protocol import (
-    SECOND,
+from metastudio.errors import IncompleteError, RefusedError
+from metastudio.extraction.page_overlap import PageOverlap
+from metastudio.extraction.types import (
     Chunk,
+    ExtractionContext,
+    LedgerEntry,
     Page,
     Query,
-    Run,
     State,
-    WindowRecord,
-    format_time,
     newest_versions,
-    read_time,
     set_watermark,
 )
-from .trail import Trail
+from metastudio.records.parser import Rejected, Row
+from metastudio.timestamps import SECOND, format_time, parse_time
 
 Order = Literal["proved", "not proved", "disproved"]
-Sign = Literal["update rises", "create rises", "create falls"]
+OrderEvidence = Literal["update rises", "create rises", "create falls"]
 
 ASK_AGAIN = timedelta(days=1)
 """How long an endpoint that was found not to sort by update_time is left alone before it is asked again."""
 
 
-async def should_scan(run: Run, state: State) -> bool:
+async def should_scan(run: ExtractionContext, state: State) -> bool:
     """Tell whether sorting by update_time is worth a try: it was not disproved within the last day."""
     if state.get("update_time_sorting") != "disproved":
         return True
-    return await run.now() - read_time(state["sorting_asked_at"]) >= ASK_AGAIN
+    return await run.now() - parse_time(state["sorting_asked_at"]) >= ASK_AGAIN
 
 
 def find_horizon(state: State, overlap: timedelta) -> datetime:
@@ -50,17 +48,17 @@ def find_horizon(state: State, overlap: timedelta) -> datetime:
     That is `overlap` behind the watermark; and just past the watermark once a scan at least `overlap` later had read through it again,
     because what was to become visible late has done so by then.
     """
-    watermark = read_time(state["watermark"])
+    watermark = parse_time(state["watermark"])
     return watermark + SECOND if state.get("settled") else watermark - overlap
 
 
-def find_signs(rows: list[Row]) -> set[Sign]:
+def find_order_evidence(rows: list[Row]) -> set[OrderEvidence]:
     """Say what neighbouring rows of one answer show of its order, from the top down.
 
     In order of the update, `updated` never rises. In an order of the creation, create_time only falls or only rises; where it rises
     the update must have fallen, so that jobs all updated in one second prove nothing.
     """
-    signs: set[Sign] = set()
+    signs: set[OrderEvidence] = set()
     for above, below in pairwise(row for row in rows if row.updated is not None):
         assert above.updated is not None and below.updated is not None
         if above.updated < below.updated:
@@ -72,7 +70,7 @@ def find_signs(rows: list[Row]) -> set[Sign]:
     return signs
 
 
-def judge_order(signs: set[Sign]) -> Order:
+def classify_order(signs: set[OrderEvidence]) -> Order:
     """Say what the signs prove: an order of the update, which is none of the creation."""
     if "update rises" in signs:
         return "disproved"
@@ -82,13 +80,13 @@ def judge_order(signs: set[Sign]) -> Order:
 class Scan:
     """One scan of the list in order of update_time: iterate `chunks`, then `finish`."""
 
-    def __init__(self, run: Run, state: State) -> None:
+    def __init__(self, run: ExtractionContext, state: State) -> None:
         self.run = run
         self.state = state
         self.horizon = find_horizon(state, run.limits.overlap)
-        self.record = WindowRecord(mode="changes", since=self.horizon, until=self.horizon)
-        self._trail = Trail(run.limits.chunk_rows)
-        self._signs: set[Sign] = set()
+        self.record = LedgerEntry(mode="changes", since=self.horizon, until=self.horizon)
+        self._trail = PageOverlap(run.limits.chunk_rows)
+        self._signs: set[OrderEvidence] = set()
         self._refused = self._reached = self._whole = False
         self._news = True
         self._steps_back = 0
@@ -101,7 +99,7 @@ class Scan:
     @property
     def order(self) -> Order:
         """What the rows read showed of the endpoint's sorting."""
-        return "disproved" if self._refused else judge_order(self._signs)
+        return "disproved" if self._refused else classify_order(self._signs)
 
     @property
     def complete(self) -> bool:
@@ -134,11 +132,11 @@ class Scan:
         offset = 0
         self._trail.restart()
         while (page := await self._fetch(offset)) is not None:
-            if offset and not self._trail.joins(page):
+            if offset and not self._trail.is_contiguous(page):
                 if (offset := self._step_back(offset, page)) < 0:
                     return
                 continue
-            ends = self._trail.knows(page, self._newest_at_first) if again else self._ends_behind_horizon(page)
+            ends = self._trail.was_seen(page, self._newest_at_first) if again else self._ends_behind_horizon(page)
             self._take(page)
             at_end = offset + len(page.records) >= page.count and len(page.records) < self.run.limits.page_size
             self._reached |= ends or at_end
@@ -167,7 +165,7 @@ class Scan:
 
     def _step_back(self, offset: int, page: Page) -> int:
         """Give the offset from which to read again because a page did not join what was read; -1: give up, there is no order."""
-        steps = self._trail.steps_back(page, self.run.limits.page_size)
+        steps = self._trail.rewind_rows(page, self.run.limits.page_size)
         self._steps_back += 1 if steps is not None else 20
         if self._steps_back > self.run.limits.tries * 20:
             if self.order != "proved":
@@ -189,7 +187,7 @@ class Scan:
         self._newest_at_first = self._newest_at_first or max(
             (row.updated for row in page.rows if row.updated), default=None
         )
-        self._signs |= find_signs(page.rows)
+        self._signs |= find_order_evidence(page.rows)
         for record in page.records:
             if isinstance(record, Rejected):
                 self._rejected.append(record)
@@ -207,7 +205,7 @@ class Scan:
             return
         page = await self._fetch(max(0, place - self.run.limits.page_size // 2))
         if page is not None:
-            self._signs |= find_signs(page.rows)
+            self._signs |= find_order_evidence(page.rows)
 
     def _make_restless_error(self, offset: int) -> IncompleteError:
         return IncompleteError(
@@ -230,7 +228,7 @@ class Scan:
     async def finish(self) -> Chunk:
         """Make the last chunk: what is left, the ledger's line, what was learned, and, where complete, the new watermark."""
         now = await self.run.now()
-        old = read_time(self.state["watermark"])
+        old = parse_time(self.state["watermark"])
         watermark = min(now, max(old, self._newest or old))
         self.record.since, self.record.until = self.horizon, max(watermark, self.horizon)
         self.record.rows_read = len(self._trail.versions)
@@ -243,6 +241,6 @@ class Scan:
             chunk.state["update_time_sorting"] = "proved"
         if self.complete and watermark != old:
             chunk.state.update(set_watermark(watermark, now))
-        elif self.complete and now > read_time(self.state["watermark_at"]) + self.run.limits.overlap:
+        elif self.complete and now > parse_time(self.state["watermark_at"]) + self.run.limits.overlap:
             chunk.state["settled"] = True
         return chunk

@@ -11,19 +11,29 @@ from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from ..errors import RefusedError
-from .backfill import read_chunks
-from .protocol import SECOND, Chunk, Query, Run, State, Window, WindowRecord, newest_versions, read_time, set_watermark
+from metastudio.errors import RefusedError
+from metastudio.extraction.backfill import read_chunks
+from metastudio.extraction.types import (
+    Chunk,
+    ExtractionContext,
+    LedgerEntry,
+    Query,
+    State,
+    Window,
+    newest_versions,
+    set_watermark,
+)
+from metastudio.timestamps import SECOND, parse_time
 
-NEIGHBOURS = timedelta(hours=6)
+MAX_WINDOW_GAP = timedelta(hours=6)
 """Open jobs created closer together than this are asked for in one window, where the endpoint ignores job_ids."""
 
 
-async def rescan(run: Run, state: State) -> AsyncGenerator[Chunk, None]:
+async def rescan(run: ExtractionContext, state: State) -> AsyncGenerator[Chunk, None]:
     """Read what can still change; the last chunk sets the watermark to the server's time at the run's start."""
     limits = run.limits
     now = await run.now()
-    since = max(limits.start_date, min(read_time(state["watermark"]) - limits.overlap, now - limits.rescan))
+    since = max(limits.start_date, min(parse_time(state["watermark"]) - limits.overlap, now - limits.rescan))
     async with aclosing(read_chunks(run, Window(since, await run.newest()), "rescan", state)) as chunks:
         async for chunk in chunks:
             yield chunk
@@ -33,7 +43,7 @@ async def rescan(run: Run, state: State) -> AsyncGenerator[Chunk, None]:
     yield Chunk(mode="rescan", state=State(**{**state, **set_watermark(now, now)}))
 
 
-async def _read_open_jobs(run: Run, before: datetime, state: State) -> AsyncGenerator[Chunk, None]:
+async def _read_open_jobs(run: ExtractionContext, before: datetime, state: State) -> AsyncGenerator[Chunk, None]:
     """Ask for each older job not settled when last seen: by its ID, then by its window where that gave no answer."""
     jobs = dict(await run.known.open_jobs(before))
     for job_ids in batched(list(jobs), run.limits.page_size):
@@ -51,9 +61,9 @@ async def _read_open_jobs(run: Run, before: datetime, state: State) -> AsyncGene
                 yield chunk
 
 
-async def _read_batch(run: Run, job_ids: Sequence[str], before: datetime, state: State) -> Chunk | None:
+async def _read_batch(run: ExtractionContext, job_ids: Sequence[str], before: datetime, state: State) -> Chunk | None:
     """Ask for jobs by their IDs; None where job_ids is refused, or an answer shows that it was ignored."""
-    record = WindowRecord(mode="rescan", since=run.limits.start_date, until=before)
+    record = LedgerEntry(mode="rescan", since=run.limits.start_date, until=before)
     chunk = Chunk(mode="rescan", windows=[record], state=State(**state))
     query = Query(since=run.limits.start_date, limit=run.limits.page_size, job_ids=tuple(job_ids))
     while True:
@@ -87,7 +97,7 @@ def plan_windows(created: Sequence[datetime]) -> Iterator[Window]:
     for time in sorted(created, reverse=True):
         if since is None or until is None:
             until = since = time
-        elif since - time > NEIGHBOURS:
+        elif since - time > MAX_WINDOW_GAP:
             yield Window(since, until + SECOND)
             until = time
         since = time

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from .backfill import backfill, hand_over, is_backfilled
-from .changes import Scan, should_scan
-from .protocol import Chunk, Run, State
-from .rescan import rescan
+from metastudio.extraction.backfill import backfill, is_backfilled, to_incremental_state
+from metastudio.extraction.changes import Scan, should_scan
+from metastudio.extraction.rescan import rescan
+from metastudio.extraction.types import Chunk, ExtractionContext, State
 
 
-async def sync(run: Run, state: State) -> AsyncGenerator[Chunk, None]:
+async def sync(run: ExtractionContext, state: State) -> AsyncGenerator[Chunk, None]:
     """Yield the chunks after which the destination holds what the API showed when the run began, or newer.
 
     Raises:
@@ -25,7 +25,7 @@ async def sync(run: Run, state: State) -> AsyncGenerator[Chunk, None]:
             async for chunk in chunks:
                 state = chunk.state
                 yield chunk
-    state = hand_over(run, state)
+    state = to_incremental_state(run, state)
     if await should_scan(run, state):
         scan = Scan(run, state)
         async with aclosing(scan.chunks()) as chunks:

@@ -13,9 +13,10 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TypeAlias
 
-from ..errors import IncompleteError
-from ..rows import Rejected, Row
-from .protocol import SECOND, Mode, Page, Query, Run, Window, WindowRecord, together
+from metastudio.errors import IncompleteError
+from metastudio.extraction.types import ExtractionContext, LedgerEntry, Mode, Page, Query, Window, gather_or_cancel
+from metastudio.records.parser import Rejected, Row
+from metastudio.timestamps import SECOND
 
 MAX_PARTS = 8
 """Into how many parts a window is split at most: more would ask for many empty ones where the jobs stand close together."""
@@ -26,7 +27,7 @@ class WindowRead:
     """A window that was read whole, with the record that proves it; `rejected` includes the records `without_id`."""
 
     window: Window
-    record: WindowRecord
+    record: LedgerEntry
     seen: list[Row]
     rejected: list[Rejected]
     without_id: list[Rejected]
@@ -49,7 +50,7 @@ def split_window(window: Window, parts: int = 2) -> list[Window]:
     return [Window(since, until) for since, until in pairwise(ends)][::-1]
 
 
-async def read_window(run: Run, window: Window, mode: Mode) -> _Outcome:
+async def read_window(run: ExtractionContext, window: Window, mode: Mode) -> _Outcome:
     """Read a window whole, or give its parts where it is too large, or too restless, to be read at once.
 
     A window is too large where its first answer shows more than `max_rows_per_window`, and too restless where two tries gave no
@@ -62,7 +63,7 @@ async def read_window(run: Run, window: Window, mode: Mode) -> _Outcome:
     query = Query(since=window.since, until=window.until, limit=run.limits.page_size)
     closed_until = await run.now() - run.limits.overlap - SECOND
     closed = window.until <= closed_until
-    tries = _Tries(WindowRecord(mode=mode, since=window.since, until=window.until), closed=closed)
+    tries = _Tries(LedgerEntry(mode=mode, since=window.since, until=window.until), closed=closed)
     for number in range(1, run.limits.tries + 1):
         first = await run.fetch(query)
         if _lies_outside(window, first):
@@ -85,7 +86,7 @@ async def read_window(run: Run, window: Window, mode: Mode) -> _Outcome:
     )
 
 
-def _plan_parts(run: Run, window: Window, count: int) -> list[Window]:
+def _plan_parts(run: ExtractionContext, window: Window, count: int) -> list[Window]:
     """Split a window so that its parts would fill four fifths of `max_rows_per_window` if its jobs were spread evenly."""
     return split_window(window, min(MAX_PARTS, max(2, -(-count * 5 // (run.limits.max_rows_per_window * 4)))))
 
@@ -98,7 +99,7 @@ class _Tries:
     was, so two tries in a row must find the same jobs.
     """
 
-    def __init__(self, record: WindowRecord, *, closed: bool) -> None:
+    def __init__(self, record: LedgerEntry, *, closed: bool) -> None:
         self.record = record
         self.seen: list[Row] = []
         self.rejected: dict[str, Rejected] = {}
@@ -142,7 +143,7 @@ def _lies_outside(window: Window, page: Page) -> bool:
     return sum(not window.since <= time <= window.until for time in times) * 2 > len(times)
 
 
-async def _check_filters(run: Run, record: WindowRecord) -> None:
+async def _check_filters(run: ExtractionContext, record: LedgerEntry) -> None:
     """Ask once, before anything is split, for windows that must be empty: where a filter is ignored nothing could be proved, and
     splitting would never end.
     """
@@ -152,7 +153,7 @@ async def _check_filters(run: Run, record: WindowRecord) -> None:
     past = datetime(1970, 1, 1, tzinfo=UTC)
     future = await run.now() + timedelta(days=366)
     windows = (Window(past, past + SECOND), Window(future, future + SECOND))
-    pages = await together(run.fetch(Query(since=since, until=until, limit=1)) for since, until in windows)
+    pages = await gather_or_cancel(run.fetch(Query(since=since, until=until, limit=1)) for since, until in windows)
     for window, page in zip(windows, pages, strict=True):
         if page.count:
             raise IncompleteError(
@@ -162,7 +163,7 @@ async def _check_filters(run: Run, record: WindowRecord) -> None:
             )
 
 
-async def _read_spans(run: Run, query: Query, first: Page) -> list[Page]:
+async def _read_spans(run: ExtractionContext, query: Query, first: Page) -> list[Page]:
     """Read what follows the first page, by as many rows a page as the first one gave (a server may cap its pages).
 
     Where the last page is full it is read on, so that a count that is too low shows.
@@ -170,7 +171,7 @@ async def _read_spans(run: Run, query: Query, first: Page) -> list[Page]:
     step = len(first.records)
     if not step:
         return []
-    spans = await together(
+    spans = await gather_or_cancel(
         _read_span(
             run, replace(query, offset=offset), min(offset + step, first.count), last=offset + step >= first.count
         )
@@ -182,7 +183,7 @@ async def _read_spans(run: Run, query: Query, first: Page) -> list[Page]:
     return pages
 
 
-async def _read_span(run: Run, query: Query, end: int, *, last: bool) -> list[Page]:
+async def _read_span(run: ExtractionContext, query: Query, end: int, *, last: bool) -> list[Page]:
     """Read from the query's offset to `end`, stepping by the rows received, until an answer gives none."""
     pages: list[Page] = []
     full = False
@@ -198,7 +199,7 @@ async def _read_span(run: Run, query: Query, end: int, *, last: bool) -> list[Pa
     return pages
 
 
-async def read_range(run: Run, window: Window, mode: Mode) -> AsyncGenerator[WindowRead, None]:
+async def read_range(run: ExtractionContext, window: Window, mode: Mode) -> AsyncGenerator[WindowRead, None]:
     """Read a range of create_time whole, as windows, newest first; `lookahead` windows are read at a time.
 
     Raises:

@@ -6,7 +6,7 @@ Nothing of the extraction is done here: each asset calls one of the functions th
 
 from __future__ import annotations
 
-from .definitions import make_definitions
+from metastudio.orchestration.definitions import make_definitions
 
 __all__ = ["defs", "make_definitions"]
 

@@ -7,18 +7,18 @@ from typing import Any
 
 from dagster import AssetExecutionContext, AssetsDefinition, AssetSpec, MaterializeResult, multi_asset
 
-from ..commands import Outcome, run_audit
-from .lanes import MENDING_GROUP, Lane
-from .outcomes import ContextWatcher, describe_run, settle
+from metastudio.commands.load import CommandResult, run_audit
+from metastudio.orchestration.results import DagsterProgress, describe_run, raise_for_error
+from metastudio.orchestration.tenant_names import MAINTENANCE_GROUP, TenantNames
 
 
-def make_audit(lane: Lane) -> AssetsDefinition:
+def make_audit(lane: TenantNames) -> AssetsDefinition:
     """Make the asset that stands for the audits of a lane's tables."""
     spec = AssetSpec(
         lane.key("audit"),
         deps=[lane.key("api")],
         description="Compares the raw tables with the API by counts, mends what differs and marks the jobs that vanished.",
-        group_name=MENDING_GROUP,
+        group_name=MAINTENANCE_GROUP,
         kinds={"dlt", lane.options.destination},
         skippable=True,
     )
@@ -26,15 +26,15 @@ def make_audit(lane: Lane) -> AssetsDefinition:
     @multi_asset(name=lane.name("audit"), specs=[spec], pool=lane.pool)
     def audit(context: AssetExecutionContext) -> Iterator[MaterializeResult[Any]]:
         """Prove the raw tables equal to the API, or mend them."""
-        watcher = ContextWatcher(context)
+        watcher = DagsterProgress(context)
         outcome = run_audit(lane.options, watcher, repair=True)
-        if settle(context, outcome.error):
+        if raise_for_error(context, outcome.error):
             yield MaterializeResult(metadata={**describe_run(outcome.summary, watcher), **describe_findings(outcome)})
 
     return audit
 
 
-def describe_findings(outcome: Outcome) -> dict[str, int]:
+def describe_findings(outcome: CommandResult) -> dict[str, int]:
     """Say what differed before it was mended, as metadata."""
     assert outcome.audit is not None
     findings = outcome.audit.findings

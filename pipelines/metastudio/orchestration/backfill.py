@@ -16,10 +16,11 @@ from dagster import (
     multi_asset,
 )
 
-from ..commands import run_backfill
-from ..settings import EVERYTHING, Settings, parse_date
-from .lanes import MENDING_GROUP, Lane
-from .outcomes import ContextWatcher, describe_run, settle
+from metastudio.commands.load import run_backfill
+from metastudio.config.settings import EVERYTHING, Settings
+from metastudio.orchestration.results import DagsterProgress, describe_run, raise_for_error
+from metastudio.orchestration.tenant_names import MAINTENANCE_GROUP, TenantNames
+from metastudio.timestamps import parse_user_time
 
 FIRST_MONTH = "2022-01-01"
 """Where the partitions begin without `start_date`: before the service took its first customers."""
@@ -28,18 +29,18 @@ FIRST_MONTH = "2022-01-01"
 def make_months(settings: Settings) -> MonthlyPartitionsDefinition:
     """Make a partition of each month from `start_date` on, the current one included."""
     given = FIRST_MONTH if settings.start_date == EVERYTHING else settings.start_date
-    start = parse_date(given, "sources.metastudio.start_date").replace(day=1, hour=0, minute=0, second=0)
+    start = parse_user_time(given, "sources.metastudio.start_date").replace(day=1, hour=0, minute=0, second=0)
     return MonthlyPartitionsDefinition(start_date=start, timezone="UTC", end_offset=1)
 
 
-def make_backfill(lane: Lane) -> AssetsDefinition:
+def make_backfill(lane: TenantNames) -> AssetsDefinition:
     """Make the asset whose partitions are the months of a lane's jobs."""
     spec = AssetSpec(
         lane.key("backfill"),
         deps=[lane.key("api")],
         description="Reads jobs again by the month of their creation, into the raw tables; the watermark of the syncs stays."
         " For what an audit cannot see, or after a setting changed what is stored. Several months are read in one run.",
-        group_name=MENDING_GROUP,
+        group_name=MAINTENANCE_GROUP,
         kinds={"dlt", lane.options.destination},
         skippable=True,
     )
@@ -54,9 +55,9 @@ def make_backfill(lane: Lane) -> AssetsDefinition:
     def backfill(context: AssetExecutionContext) -> Iterator[MaterializeResult[Any]]:
         """Read some months again."""
         since, until = make_range(*context.partition_time_window, now=datetime.now(UTC))
-        watcher = ContextWatcher(context)
+        watcher = DagsterProgress(context)
         outcome = run_backfill(lane.options, watcher, since, until)
-        if settle(context, outcome.error):
+        if raise_for_error(context, outcome.error):
             yield MaterializeResult(metadata=describe_run(outcome.summary, watcher))
 
     return backfill

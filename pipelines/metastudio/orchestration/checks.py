@@ -18,18 +18,18 @@ from dagster import (
     multi_asset_check,
 )
 
-from ..console import count, show_seconds
-from ..failures import explain
-from ..schema import REJECTED, VIDEOS
-from .health import Health, read_health
-from .lanes import Lane
-from .outcomes import settle
+from metastudio.error_mapping import to_metastudio_error
+from metastudio.formatting import format_count, format_seconds
+from metastudio.orchestration.health import Health, read_health
+from metastudio.orchestration.results import raise_for_error
+from metastudio.orchestration.tenant_names import TenantNames
+from metastudio.records.schema import REJECTED, VIDEOS
 
 ERROR_AFTER_LIMITS = 4
 """Stale tables are a warning; from this many times the limit on they are an error."""
 
 
-def make_checks(lane: Lane) -> AssetChecksDefinition:
+def make_checks(lane: TenantNames) -> AssetChecksDefinition:
     """Make the checks of a lane's raw tables."""
     limit = lane.settings.stale_after_seconds
 
@@ -39,7 +39,7 @@ def make_checks(lane: Lane) -> AssetChecksDefinition:
         try:
             health = read_health(lane.options)
         except Exception as error:
-            settle(context, explain(error))
+            raise_for_error(context, to_metastudio_error(error))
             return
         results = (
             judge_freshness(health, limit, datetime.now(UTC)),
@@ -53,11 +53,11 @@ def make_checks(lane: Lane) -> AssetChecksDefinition:
     return check
 
 
-def _make_specs(lane: Lane, limit_seconds: float) -> Iterator[AssetCheckSpec]:
+def _make_specs(lane: TenantNames, limit_seconds: float) -> Iterator[AssetCheckSpec]:
     yield AssetCheckSpec(
         "freshness",
         asset=lane.key(VIDEOS),
-        description=f"The last complete sync ended no longer than {show_seconds(limit_seconds)} ago (`stale_after_seconds`);"
+        description=f"The last complete sync ended no longer than {format_seconds(limit_seconds)} ago (`stale_after_seconds`);"
         f" {ERROR_AFTER_LIMITS} times that is an error.",
     )
     yield AssetCheckSpec(
@@ -84,7 +84,7 @@ def judge_freshness(health: Health, limit_seconds: float, now: datetime) -> Asse
         severity=AssetCheckSeverity.ERROR if late else AssetCheckSeverity.WARN,
         description="No sync was complete yet."
         if age is None
-        else f"The last complete sync ended {show_seconds(age)} ago.",
+        else f"The last complete sync ended {format_seconds(age)} ago.",
         metadata={
             "limit_seconds": limit_seconds,
             **({"age_seconds": round(age, 1)} if age is not None else {}),
@@ -95,7 +95,7 @@ def judge_freshness(health: Health, limit_seconds: float, now: datetime) -> Asse
 
 def judge_completeness(health: Health) -> AssetCheckResult:
     """Judge whether it is proved that nothing is missing."""
-    unproved = count(health.incomplete_windows, "window")
+    unproved = format_count(health.incomplete_windows, "window")
     return AssetCheckResult(
         check_name="completeness",
         passed=health.is_complete,
@@ -115,7 +115,7 @@ def judge_rejected(health: Health) -> AssetCheckResult:
         check_name="rejected",
         passed=health.rejected_records == 0,
         severity=AssetCheckSeverity.WARN,
-        description=f"{count(health.rejected_records, 'record')} rejected: see the column reason of rejected_records."
+        description=f"{format_count(health.rejected_records, 'record')} rejected: see the column reason of rejected_records."
         if health.rejected_records
         else "No record was rejected.",
         metadata={"rejected_records": health.rejected_records},

@@ -6,13 +6,11 @@ import logging
 
 from dagster import AssetsDefinition, AssetSelection, Definitions, in_process_executor
 
-from ..pipeline import Options, open_pipeline
-from ..reporting.build import is_installed
-from ..reporting.connection import find_adapter
-from .audit import make_audit
-from .backfill import make_backfill
-from .checks import make_checks
-from .jobs import (
+from metastudio.orchestration.audit import make_audit
+from metastudio.orchestration.backfill import make_backfill
+from metastudio.orchestration.checks import make_checks
+from metastudio.orchestration.dbt_assets import make_models
+from metastudio.orchestration.jobs import (
     make_audit_job,
     make_audit_schedule,
     make_backfill_job,
@@ -23,9 +21,11 @@ from .jobs import (
     make_schedule,
     make_sync_job,
 )
-from .lanes import Lane, make_lanes
-from .models import make_models
-from .raw import make_api, make_raw_tables
+from metastudio.orchestration.raw_assets import make_api, make_raw_tables
+from metastudio.orchestration.tenant_names import TenantNames, make_lanes
+from metastudio.pipeline.factory import Options, open_pipeline
+from metastudio.reporting.dbt_profile import find_adapter
+from metastudio.reporting.dbt_runner import is_installed
 
 log = logging.getLogger("metastudio")
 
@@ -65,7 +65,7 @@ def make_definitions(options: Options | None = None) -> Definitions:
     )
 
 
-def _make_models_if_wanted(lanes: list[Lane]) -> list[AssetsDefinition]:
+def _make_models_if_wanted(lanes: list[TenantNames]) -> list[AssetsDefinition]:
     """Make the models, unless they are left to a project of the user's own, or cannot be built here."""
     pipeline = open_pipeline(lanes[0].options)
     if not lanes[0].settings.build_models or find_adapter(pipeline) is None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from ..pipeline import Options, open_synced
-from ..reporting.connection import find_adapter
-from ..reporting.models import Models
-from ..reporting.upkeep import is_current
+from metastudio.commands.models import is_current
+from metastudio.pipeline.factory import Options, open_existing
+from metastudio.reporting.dbt_profile import find_adapter
+from metastudio.reporting.model_version import Models
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def read_health(options: Options) -> Health:
     Raises:
         ConfigurationError: nothing was synced yet, or the destination cannot be opened.
     """
-    destination, _ = open_synced(options)
+    destination, _ = open_existing(options)
     models = Models(destination)
     if find_adapter(destination.pipeline) is not None and is_current(models):
         sql = "SELECT last_complete_sync_at, incomplete_windows, rejected_records FROM {sync_health} WHERE project_id = %s"

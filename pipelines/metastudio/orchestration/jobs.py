@@ -26,8 +26,8 @@ from dagster import (
     schedule,
 )
 
-from ..errors import ConfigurationError
-from .lanes import Lane
+from metastudio.errors import ConfigurationError
+from metastudio.orchestration.tenant_names import TenantNames
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
@@ -39,7 +39,7 @@ MODELS_TESTS = "17 3 * * *"
 WAITING = [DagsterRunStatus.NOT_STARTED, DagsterRunStatus.QUEUED, DagsterRunStatus.STARTING]
 
 
-def make_sync_job(lane: Lane, models: AssetSelection) -> UnresolvedAssetJobDefinition:
+def make_sync_job(lane: TenantNames, models: AssetSelection) -> UnresolvedAssetJobDefinition:
     """Make the job that a tick runs: the raw tables, their checks, and the models without their tests."""
     return define_asset_job(
         lane.name("metastudio_sync"),
@@ -49,7 +49,7 @@ def make_sync_job(lane: Lane, models: AssetSelection) -> UnresolvedAssetJobDefin
     )
 
 
-def make_backfill_job(lane: Lane) -> UnresolvedAssetJobDefinition:
+def make_backfill_job(lane: TenantNames) -> UnresolvedAssetJobDefinition:
     """Make the job that an operator starts for some months."""
     return define_asset_job(
         lane.name("metastudio_backfill"),
@@ -59,7 +59,7 @@ def make_backfill_job(lane: Lane) -> UnresolvedAssetJobDefinition:
     )
 
 
-def make_audit_job(lane: Lane) -> UnresolvedAssetJobDefinition:
+def make_audit_job(lane: TenantNames) -> UnresolvedAssetJobDefinition:
     """Make the job that proves the raw tables equal to the API, or mends them."""
     return define_asset_job(
         lane.name("metastudio_audit"),
@@ -69,7 +69,7 @@ def make_audit_job(lane: Lane) -> UnresolvedAssetJobDefinition:
     )
 
 
-def make_health_job(lane: Lane) -> UnresolvedAssetJobDefinition:
+def make_health_job(lane: TenantNames) -> UnresolvedAssetJobDefinition:
     """Make the job that only checks the raw tables."""
     return define_asset_job(
         lane.name("metastudio_health"),
@@ -89,7 +89,7 @@ def make_models_job(models: AssetSelection) -> UnresolvedAssetJobDefinition:
     )
 
 
-def make_schedule(lane: Lane, job: UnresolvedAssetJobDefinition) -> ScheduleDefinition:
+def make_schedule(lane: TenantNames, job: UnresolvedAssetJobDefinition) -> ScheduleDefinition:
     """Make the schedule of a lane's sync, on from the start; a tick is skipped while a run of an earlier one still waits.
 
     Raises:
@@ -127,7 +127,7 @@ def limit_pool(instance: DagsterInstance, pool: str) -> None:
             storage.initialize_concurrency_limit_to_default(pool)
 
 
-def make_audit_schedule(lane: Lane, job: UnresolvedAssetJobDefinition) -> ScheduleDefinition:
+def make_audit_schedule(lane: TenantNames, job: UnresolvedAssetJobDefinition) -> ScheduleDefinition:
     """Make the schedule of a lane's audits."""
     return ScheduleDefinition(
         name=lane.name("metastudio_audit_schedule"),

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import dlt
 
-from ..reporting.build import write_manifest
-from ..reporting.models import make_fingerprint
+from metastudio.reporting.dbt_runner import write_manifest
+from metastudio.reporting.model_version import make_fingerprint
 
 
 def find_manifest(adapter: str, dataset: str) -> Path:

@@ -8,9 +8,9 @@ from typing import Any
 
 import altair as alt
 
-from .figures import Report, Row, show_type
+from metastudio.reporting.report import Report, Row, show_type
 
-_FATES = {"succeeded": "#2f81c7", "failed": "#d9532c", "canceled or frozen": "#9a9fa6", "open": "#d8a21b"}
+OUTCOMES = {"succeeded": "#2f81c7", "failed": "#d9532c", "canceled or frozen": "#9a9fa6", "open": "#d8a21b"}
 _STATES = {"waiting": "#d8a21b", "processing": "#2f81c7", "other": "#9a9fa6"}
 _TYPES = ("#2f81c7", "#c9761a", "#8d6cc7", "#3f9c6b")
 _HEIGHT = 210
@@ -71,7 +71,7 @@ def _colour(field: str, colours: dict[str, str]) -> alt.Color:
 
 
 def _chart_production(days: Sequence[Row]) -> Any:
-    fields = dict(zip(_FATES, ("succeeded", "failed", "canceled_or_frozen", "still_open"), strict=True))
+    fields = dict(zip(OUTCOMES, ("succeeded", "failed", "canceled_or_frozen", "still_open"), strict=True))
     rows = [
         {"day": day["day"], "fate": fate, "order": order, "jobs": day[field]}
         for day in days
@@ -87,7 +87,7 @@ def _chart_production(days: Sequence[Row]) -> Any:
                 axis=alt.Axis(format="%d %b", labelOverlap=True, labelAngle=0, ticks=False),
             ),
             y=alt.Y("jobs:Q", title="jobs"),
-            color=_colour("fate", _FATES),
+            color=_colour("fate", OUTCOMES),
             order=alt.Order("order:Q"),
             tooltip=[alt.Tooltip("day:T", format="%d %b %Y"), "fate:N", "jobs:Q"],
         )
@@ -97,7 +97,7 @@ def _chart_production(days: Sequence[Row]) -> Any:
 def _chart_success(rates: Sequence[Row]) -> Any:
     return (
         _base(rates)
-        .mark_line(color=_FATES["succeeded"], strokeWidth=2.5, interpolate="monotone")
+        .mark_line(color=OUTCOMES["succeeded"], strokeWidth=2.5, interpolate="monotone")
         .encode(
             x=_day(),
             y=alt.Y("rate:Q", title=None, axis=alt.Axis(format=".0%"), scale=alt.Scale(zero=False, nice=True)),
@@ -149,7 +149,7 @@ def _chart_reasons(reasons: Sequence[Row]) -> Any:
         tooltip=["code:N", "why:N", "jobs:Q", alt.Tooltip("share:Q", format=".1%")],
     )
     return alt.layer(
-        base.mark_bar(color=_FATES["failed"]),
+        base.mark_bar(color=OUTCOMES["failed"]),
         base.mark_text(align="left", dx=4, fontSize=12).encode(text=alt.Text("share:Q", format=".0%")),
     )
 

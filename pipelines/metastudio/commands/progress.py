@@ -1,0 +1,52 @@
+"""Tells how far a run is: one log line a chunk, for schedulers and files."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from metastudio.config.settings import Tenant
+from metastudio.extraction.types import Chunk
+from metastudio.formatting import format_count
+from metastudio.pipeline.loader import Summary
+from metastudio.source.stream import Reader
+
+log = logging.getLogger("metastudio")
+
+
+class LogProgress:
+    """Logs one line a chunk: for schedulers and files."""
+
+    def of(self, tenant: str) -> LogProgress:
+        """Give a watcher of one of several tenants."""
+        return LogProgress()
+
+    def start(self, tenant: Tenant, reader: Reader) -> None:
+        self._tenant = tenant
+        self._reader = reader
+        self._started = time.monotonic()
+
+    def on_chunk_loaded(self, summary: Summary, chunk: Chunk) -> None:
+        log.info("%s: %s", chunk.mode, self.describe(summary, chunk))
+
+    def describe(self, summary: Summary, chunk: Chunk) -> str:
+        """Say how far the run is: windows, rows, rows/s, share of the quota, what it waits for, time left."""
+        seconds = max(time.monotonic() - self._started, 0.001)
+        client = self._reader.client
+        requests = client.stats.requests if client else 0
+        parts = [
+            format_count(summary.windows, "window"),
+            f"{summary.rows_read:,} rows read" + (f" of {chunk.expected_rows:,}" if chunk.expected_rows else ""),
+            f"{summary.rows_read / seconds:,.0f} rows/s",
+            format_count(requests, "request"),
+            f"{requests / max(seconds, 1) / self._tenant.requests_per_second:.0%} of the quota",
+        ]
+        if client and client.stats.throttled:
+            parts.append(f"{client.stats.throttled:,} throttled, pace now {client.pace:.1f} requests/s")
+        left = (chunk.expected_rows or 0) - summary.rows_read
+        if left > 0 and summary.rows_read:
+            parts.append(f"about {left / summary.rows_read * seconds:,.0f} s left")
+        return ", ".join(parts)
+
+    def stop(self) -> None:
+        """Nothing is left open."""

@@ -1,0 +1,66 @@
+"""The ways to sign in, as settings: which one is meant is decided by what is set, with the vendor's variables as fall-back.
+
+No message of this module ever holds a setting's value.
+"""
+
+from __future__ import annotations
+
+import os
+
+from dlt.common.configuration import configspec
+from dlt.common.configuration.specs import CredentialsConfiguration
+from dlt.common.typing import TSecretStrValue
+
+from metastudio.api.auth import AccessKey, Password, Token
+from metastudio.errors import ConfigurationError
+
+
+@configspec
+class CredentialSettings(CredentialsConfiguration):
+    """One of: access_key + secret_key [+ security_token]; token; username + password + domain_name [+ iam_endpoint]."""
+
+    access_key: TSecretStrValue | None = None
+    secret_key: TSecretStrValue | None = None
+    security_token: TSecretStrValue | None = None
+    token: TSecretStrValue | None = None
+    username: str | None = None
+    password: TSecretStrValue | None = None
+    domain_name: str | None = None
+    iam_endpoint: str | None = None
+
+    def on_resolved(self) -> None:
+        """Nothing here: what is missing is said by `make_credentials`, in our words."""
+
+
+def make_credentials(settings: CredentialSettings) -> AccessKey | Token | Password:
+    """Choose the way to sign in by what is set.
+
+    Raises:
+        ConfigurationError: nothing is set, or only a part of what belongs together.
+    """
+    if settings.access_key or settings.secret_key:
+        if not (settings.access_key and settings.secret_key):
+            raise _incomplete("access_key and secret_key")
+        return AccessKey(settings.access_key, settings.secret_key, settings.security_token or None)
+    if settings.token:
+        return Token(settings.token)
+    if settings.password or settings.domain_name:  # dlt takes a bare USERNAME, too, which many machines set
+        if not (settings.username and settings.password and settings.domain_name):
+            raise _incomplete("username, password and domain_name")
+        return Password(settings.username, settings.password, settings.domain_name)
+    for prefix in ("HUAWEICLOUD_SDK", "CLOUD_SDK"):
+        access_key, secret_key = os.environ.get(f"{prefix}_AK"), os.environ.get(f"{prefix}_SK")
+        if access_key and secret_key:
+            token = os.environ.get("HUAWEICLOUD_SDK_SECURITY_TOKEN") if prefix == "HUAWEICLOUD_SDK" else None
+            return AccessKey(access_key, secret_key, token)
+        if access_key or secret_key:
+            raise _incomplete(f"{prefix}_AK and {prefix}_SK")
+    raise ConfigurationError(
+        "No credentials are set.",
+        hint="Set SOURCES__METASTUDIO__CREDENTIALS__ACCESS_KEY and …__SECRET_KEY, or …__TOKEN, or …__USERNAME, …__PASSWORD"
+        " and …__DOMAIN_NAME, or put them into .dlt/secrets.toml (see .dlt/example.secrets.toml).",
+    )
+
+
+def _incomplete(names: str) -> ConfigurationError:
+    return ConfigurationError(f"The credentials are incomplete: {names} belong together.", hint="Set the missing one.")

@@ -1,0 +1,38 @@
+"""Points out what looks like a setting, in the environment or in dlt's files, and is none."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+import dlt
+
+from metastudio.config.settings import SECTION, Settings, list_names, list_tenants
+
+log = logging.getLogger("metastudio")
+
+
+def warn_of_unknown_settings() -> None:
+    """Say which settings are none: a misspelled one would be left out in silence."""
+    known, tenants = list_names(Settings), list_tenants()
+    for path, write in _list_given():
+        place = 1 if path[0] in tenants and len(path) > 1 else 0
+        if path[place] not in (*known, *tenants):
+            near = get_close_matches(path[place], known, 1)
+            meant = f"; did you mean {write([*path[:place], near[0], *path[place + 1 :]])}?" if near else "."
+            log.warning("There is no setting %s%s", write(path), meant)
+
+
+def _list_given() -> Iterator[tuple[list[str], Callable[[Sequence[str]], str]]]:
+    """Give the path of each setting within the section, and how paths are written where it was found."""
+    for name in sorted(os.environ):
+        if name.startswith("SOURCES__METASTUDIO__"):
+            yield name.lower().split("__")[2:], lambda path: "__".join((*SECTION, *path)).upper()
+    for source in (dlt.config, dlt.secrets):
+        section: Any = source.get(".".join(SECTION))
+        for name, value in section.items() if isinstance(section, Mapping) else ():
+            for inner in value if isinstance(value, Mapping) else (None,):
+                yield [name, inner] if inner else [name], lambda path: ".".join((*SECTION, *path))

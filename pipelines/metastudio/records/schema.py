@@ -1,0 +1,171 @@
+"""The four raw tables of `interface.md`: every column with its type and meaning, as dlt hints and as Arrow schemas.
+
+Column names are the API's own words; times are timestamps in UTC. Knows nothing of HTTP or of how the rows were read.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SCHEMA_VERSION = 2
+"""Version of the raw tables, kept in the pipeline's state; raised when a release adds a column or changes what one means."""
+
+VIDEOS = "digital_human_videos"
+STATES = "digital_human_video_states"
+WINDOWS = "extraction_windows"
+REJECTED = "rejected_records"
+
+
+class TenantKey(NamedTuple):
+    """Where the rows of a tenant come from, as its tables say in each row."""
+
+    project_id: str
+    region: str
+    app_user_id: str | None
+
+
+class Column(NamedTuple):
+    """A declared column: its dlt type, what it means, and whether it may be null."""
+
+    name: str
+    data_type: str
+    description: str
+    nullable: bool = True
+
+
+class Table(NamedTuple):
+    """A declared table: its key, what it holds, its columns in order."""
+
+    name: str
+    primary_key: tuple[str, ...]
+    description: str
+    columns: tuple[Column, ...]
+
+    @property
+    def names(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+    def hints(self) -> dict[str, Any]:
+        """Give the columns as dlt's column hints."""
+        return {
+            column.name: {
+                "name": column.name,
+                "data_type": column.data_type,
+                "nullable": column.nullable,
+                "description": column.description,
+                **({"timezone": True, "precision": 6} if column.data_type == "timestamp" else {}),
+            }
+            for column in self.columns
+        }
+
+    def arrow_schema(self) -> pa.Schema:
+        """Give the columns as the one Arrow schema that every batch of this table is built on."""
+        import pyarrow as pa  # here: a sync that finds nothing to load does without
+
+        types = {
+            "text": pa.string(),
+            "timestamp": pa.timestamp("us", tz="UTC"),
+            "double": pa.float64(),
+            "bigint": pa.int64(),
+            "bool": pa.bool_(),
+        }
+        return pa.schema(
+            [pa.field(column.name, types[column.data_type], nullable=column.nullable) for column in self.columns]
+        )
+
+
+PROJECT_ID = Column("project_id", "text", "The project (tenant) that the job belongs to", nullable=False)
+APP_USER_ID = Column("app_user_id", "text", "The third-party user whose jobs were asked for; null where all were")
+
+VIDEOS_TABLE = Table(
+    VIDEOS,
+    ("project_id", "job_id"),
+    "The current version of each video production job",
+    (
+        PROJECT_ID,
+        Column("job_id", "text", "The job's ID", nullable=False),
+        Column("region", "text", "The Huawei Cloud region that was asked", nullable=False),
+        Column("state", "text", "WAITING, PROCESSING, SUCCEED, FAILED, CANCELED, BLOCK (frozen), or one not known yet"),
+        Column("job_type", "text", "2D_DIGITAL_HUMAN_VIDEO, or a photo job in one of the API's two spellings"),
+        Column("start_time", "timestamp", "Start of the rendering, UTC"),
+        Column("end_time", "timestamp", "End of the rendering, UTC"),
+        Column("duration", "double", "Length of the video, seconds"),
+        Column("output_asset_config__asset_id", "text", "ID of the video asset that the job made"),
+        Column("output_asset_config__asset_name", "text", "Name of the video asset; may be changed later"),
+        Column("output_asset_config__cover_url", "text", "The cover's URL, without its signed query"),
+        Column(
+            "output_asset_config__preview_video_url",
+            "text",
+            "The preview's URL (photo jobs only), without its signed query",
+        ),
+        Column("error_info__error_code", "text", "The API's code of the failure; null once the job is mended"),
+        Column("error_info__error_msg", "text", "The API's description of the failure"),
+        Column("create_time", "timestamp", "When the job was created, UTC"),
+        Column("lastupdate_time", "timestamp", "When the job last changed, UTC"),
+        Column(
+            "deleted_at", "timestamp", "When the API was found not to show the job any more, UTC; null for live jobs"
+        ),
+        APP_USER_ID,
+    ),
+)
+
+STATES_TABLE = Table(
+    STATES,
+    ("project_id", "job_id", "state", "lastupdate_time"),
+    "Every state in which a job was seen, with the time of that version",
+    (
+        PROJECT_ID,
+        Column("job_id", "text", "The job's ID", nullable=False),
+        Column("state", "text", "The state seen", nullable=False),
+        Column(
+            "lastupdate_time",
+            "timestamp",
+            "The job's lastupdate_time in that version (create_time where it had none), UTC",
+            nullable=False,
+        ),
+    ),
+)
+
+WINDOWS_TABLE = Table(
+    WINDOWS,
+    ("run_id", "window"),
+    "The ledger: what each run asked for, and the proof that it was read whole",
+    (
+        Column("run_id", "text", "One run of the connector", nullable=False),
+        Column("window", "bigint", "Number of the window within the run, from 1", nullable=False),
+        PROJECT_ID,
+        Column("mode", "text", "backfill, changes, rescan or audit", nullable=False),
+        Column(
+            "since", "timestamp", "Start of the window's create_time range; in mode changes, of the update_time range"
+        ),
+        Column("until", "timestamp", "End of the same range, both ends included"),
+        Column("count", "bigint", "The number of jobs that the API says are in it"),
+        Column("rows_read", "bigint", "Distinct jobs read from it"),
+        Column("requests", "bigint", "Requests made for it, retries included"),
+        Column("retries", "bigint", "Requests repeated after a failure"),
+        Column("throttled", "bigint", "Requests that the gateway refused for the quota (429)"),
+        Column("complete", "bool", "Whether it is proved that nothing of the window is missing"),
+        Column("started_at", "timestamp", "The server's clock at the first answer, UTC"),
+        Column("finished_at", "timestamp", "The server's clock at the last answer, UTC"),
+        APP_USER_ID,
+    ),
+)
+
+REJECTED_TABLE = Table(
+    REJECTED,
+    ("project_id", "record_hash"),
+    "Records that could not be loaded, or not whole, as the API gave them",
+    (
+        PROJECT_ID,
+        Column("record_hash", "text", "SHA-256 of the record without signed queries", nullable=False),
+        Column("record", "text", "The record as JSON, without signed queries", nullable=False),
+        Column("reason", "text", "What was wrong with it", nullable=False),
+        Column("request_id", "text", "The X-Request-Id of the answer that held it"),
+        Column("rejected_at", "timestamp", "The server's clock when it was read, UTC"),
+    ),
+)
+
+TABLES = (VIDEOS_TABLE, STATES_TABLE, WINDOWS_TABLE, REJECTED_TABLE)

@@ -1,0 +1,100 @@
+"""dlt's settings of a destination as a dbt profile: its values go through the environment, and no password touches the disk."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import unquote
+
+import dlt
+from dlt.common.typing import TSecretStrValue
+
+from metastudio.errors import ConfigurationError
+from metastudio.reporting.model_version import make_dataset_name
+
+ADAPTERS = {"dlt.destinations.duckdb": "duckdb", "dlt.destinations.postgres": "postgres"}
+"""dlt's destinations on which the models run -> the dbt adapter to each."""
+
+_PREFIX = "METASTUDIO_MODELS_"
+_HIDDEN_PREFIX = "DBT_ENV_SECRET_METASTUDIO_"
+"""dbt keeps the values of variables of such a name out of its logs and messages."""
+_POSTGRES_OPTIONS = ("sslmode", "sslcert", "sslkey", "sslrootcert", "connect_timeout", "keepalives_idle")
+
+
+def find_adapter(pipeline: dlt.Pipeline) -> str | None:
+    """Give the dbt adapter to a pipeline's destination; None where the models do not run there."""
+    return ADAPTERS.get(pipeline.destination.destination_type)
+
+
+class Connection:
+    """How dbt reaches a pipeline's destination: the profile's fields, and the names of database and schemas."""
+
+    def __init__(self, pipeline: dlt.Pipeline) -> None:
+        adapter = find_adapter(pipeline)
+        if adapter is None:
+            raise ConfigurationError(
+                f"The reporting models run on DuckDB and PostgreSQL, not on {pipeline.destination.destination_name}.",
+                hint="Take the dbt project into one of your own, with your destination's adapter: see the README.",
+            )
+        with pipeline.sql_client() as client:
+            self.dataset = str(client.dataset_name)
+        credentials: Any = pipeline.destination_client().config.credentials
+        make = _make_duckdb_fields if adapter == "duckdb" else _make_postgres_fields
+        self._fields: dict[str, Any] = {"schema": make_dataset_name(self.dataset), "threads": 1, **make(credentials)}
+        self._values: dict[str, str] = {}
+
+    @property
+    def profile(self) -> dict[str, Any]:
+        """The content of profiles.yml, every value of it a reference to the environment."""
+        self._values = {}
+        output = {name: self._refer(name, value) for name, value in self._fields.items()}
+        return {"metastudio": {"target": "metastudio", "outputs": {"metastudio": output}}}
+
+    def _refer(self, name: str, value: Any) -> str:
+        name = name.upper()
+        prefix = _HIDDEN_PREFIX if name == "PASSWORD" else _PREFIX
+        self._values[prefix + name] = str(value)
+        convert = " | as_number" if isinstance(value, int) else ""
+        return f"{{{{ env_var('{prefix}{name}'){convert} }}}}"
+
+    @contextmanager
+    def environment(self) -> Iterator[None]:
+        """Hold what the profile refers to in the environment, for as long as it is needed."""
+        os.environ.update(self._values)
+        try:
+            yield
+        finally:
+            for name in self._values:
+                os.environ.pop(name, None)
+
+
+def make_offline_profile(adapter: str, dataset: str) -> dict[str, Any]:
+    """Make the content of a profiles.yml that is enough to read the project, and reaches no database."""
+    nowhere = {"host": "localhost", "port": 5432, "user": "", "password": "", "dbname": ""}
+    fields = {"path": ":memory:"} if adapter == "duckdb" else nowhere
+    output = {"type": adapter, "schema": make_dataset_name(dataset), "threads": 1, **fields}
+    return {"metastudio": {"target": "metastudio", "outputs": {"metastudio": output}}}
+
+
+def _make_duckdb_fields(credentials: Any) -> dict[str, Any]:
+    return {"type": "duckdb", "path": str(credentials.database)}
+
+
+def _make_postgres_fields(credentials: Any) -> dict[str, Any]:
+    password: TSecretStrValue = credentials.password
+    query = credentials.query or {}
+    return {
+        "type": "postgres",
+        "host": unquote(credentials.host or "localhost"),  # a socket's folder comes quoted
+        "port": int(credentials.port or 5432),
+        "user": credentials.username,
+        "password": str(password),
+        "dbname": credentials.database,
+        **{
+            name: int(query[name]) if str(query[name]).isdigit() else query[name]
+            for name in _POSTGRES_OPTIONS
+            if name in query
+        },
+    }

@@ -1,0 +1,183 @@
+"""Builds the reporting models with dbt, in this process; the only module that imports dbt, which takes seconds.
+
+Nothing is written but a folder of its own, which is removed: profile, target and logs of dbt go there.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import dlt
+import orjson
+
+from metastudio.errors import ConfigurationError, MetaStudioError
+from metastudio.reporting import PROJECT
+from metastudio.reporting.dbt_profile import Connection, find_adapter, make_offline_profile
+from metastudio.reporting.model_version import make_fingerprint
+
+
+class Verdict(NamedTuple):
+    """How one test ended: dbt's ID of it, its name, `pass`, `warn`, `fail` or `error`, and what it says."""
+
+    test_id: str
+    name: str
+    status: str
+    message: str | None
+
+
+class TestResults(NamedTuple):
+    """What the tests of the models found."""
+
+    results: tuple[Verdict, ...] = ()
+
+    @property
+    def passed(self) -> int:
+        """How many passed."""
+        return sum(result.status == "pass" for result in self.results)
+
+    @property
+    def warned(self) -> tuple[str, ...]:
+        """What those say that warn."""
+        return tuple(f"{result.name}: {result.message}" for result in self.results if result.status == "warn")
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """What those say that fail."""
+        return tuple(
+            f"{result.name}: {result.message}" for result in self.results if result.status not in ("pass", "warn")
+        )
+
+
+def is_installed(pipeline: dlt.Pipeline) -> bool:
+    """Tell, without importing it, whether dbt and its adapter to a pipeline's destination are installed."""
+    adapter = find_adapter(pipeline)
+    try:
+        return find_spec("dbt.cli") is not None and find_spec(f"dbt.adapters.{adapter}") is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def build_models(pipeline: dlt.Pipeline, time_zone: str, *, test: bool, unit_tests: bool = False) -> TestResults:
+    """Build the models of a pipeline's dataset, and test them if wanted.
+
+    Args:
+        time_zone: the zone in which a day begins.
+        test: whether to run the tests on the data, too.
+        unit_tests: whether to run the tests on the arithmetic, too.
+
+    Raises:
+        ConfigurationError: the destination is none that the models run on, or dbt is not installed.
+        MetaStudioError: dbt could not build them.
+    """
+    connection = Connection(pipeline)
+    if not is_installed(pipeline):
+        extra = "postgres,reporting" if find_adapter(pipeline) == "postgres" else "reporting"
+        raise ConfigurationError(
+            "dbt, which builds the reporting models, is not installed.",
+            hint=f"Install it: pip install 'metastudio[{extra}]'.",
+        )
+    variables = {
+        "metastudio_dataset": connection.dataset,
+        "metastudio_time_zone": time_zone,
+        "metastudio_version": make_fingerprint(),
+    }
+    with _workplace(connection.profile) as arguments, connection.environment():
+        runner = _make_runner([*arguments, "--vars", orjson.dumps(variables).decode()])
+        runner("run")
+        kinds = [kind for kind, wanted in (("data", test), ("unit", unit_tests)) if wanted]
+        results = [result for kind in kinds for result in runner("test", "--select", f"test_type:{kind}")]
+    return TestResults(
+        tuple(
+            Verdict(result.node.unique_id, result.node.name, str(result.status), result.message) for result in results
+        )
+    )
+
+
+def write_manifest(adapter: str, dataset: str, path: Path) -> None:
+    """Write dbt's manifest of the project (its models, tests, descriptions), without asking a destination.
+
+    Raises:
+        MetaStudioError: dbt could not read the project.
+    """
+    with _workplace(make_offline_profile(adapter, dataset)) as arguments:
+        manifest = _parse([*arguments, "--vars", orjson.dumps({"metastudio_dataset": dataset}).decode()])
+        draft = path.with_name(f"{path.name}.{os.getpid()}")
+        manifest.write(str(draft))
+        draft.replace(path)  # at once: another process may read it
+
+
+@contextmanager
+def _workplace(profile: dict[str, Any]) -> Iterator[list[str]]:
+    """Make a folder with the profile in it, and everything of the process as dbt needs it; put it all back after.
+
+    Yields the arguments that make dbt use the folder and keep silent.
+    """
+    here = Path.cwd()
+    loggers = {name: logging.getLogger(name).level for name in ("", "metastudio")}
+    with tempfile.TemporaryDirectory(prefix="metastudio-models-") as folder:
+        Path(folder, "profiles.yml").write_bytes(orjson.dumps(profile))  # JSON is YAML
+        try:
+            yield [
+                *("--project-dir", str(PROJECT), "--profiles-dir", folder),
+                *("--target-path", os.path.join(folder, "target"), "--log-path", os.path.join(folder, "logs")),
+                *("--log-level", "none", "--log-level-file", "none", "--quiet", "--no-use-colors"),
+                *("--no-partial-parse", "--no-write-json", "--no-send-anonymous-usage-stats", "--no-version-check"),
+            ]
+        finally:
+            _close_duckdb()
+            os.chdir(here)
+            for name, level in loggers.items():
+                logging.getLogger(name).setLevel(level)
+
+
+def _close_duckdb() -> None:
+    """Close the file, which dbt-duckdb keeps open: the next one to open it in this process may want another configuration."""
+    if find_spec("dbt.adapters.duckdb") is not None:
+        from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+        close: Callable[[], None] = DuckDBConnectionManager.close_all_connections
+        close()
+
+
+def _make_runner(arguments: Sequence[str]) -> Any:
+    """Give a function that runs a dbt command, on a project that is read once, and gives its results."""
+    from dbt.cli.main import dbtRunner
+
+    dbt = dbtRunner(manifest=_parse(arguments))
+
+    def run(command: str, *selection: str) -> list[Any]:
+        ended = dbt.invoke([command, *arguments, *selection])
+        if ended.exception is not None:
+            raise _explain(ended.exception)
+        results: list[Any] = list(getattr(ended.result, "results", []))
+        if command == "run" and not ended.success:
+            failed = next(result for result in results if str(result.status) == "error")
+            raise _explain(None, f"{failed.node.name}: {failed.message}")
+        return results
+
+    return run
+
+
+def _parse(arguments: Sequence[str]) -> Any:
+    from dbt.cli.main import dbtRunner
+
+    parsed: Any = dbtRunner().invoke(["parse", *arguments])
+    if parsed.exception is not None:
+        raise _explain(parsed.exception)
+    return parsed.result
+
+
+def _explain(cause: BaseException | None, message: str | None = None) -> MetaStudioError:
+    text = " ".join(str(message or cause).split())[:500]
+    error = MetaStudioError(
+        f"dbt could not build the reporting models: {text}", hint="Run again with metastudio models."
+    )
+    error.__cause__ = cause
+    return error

@@ -1,0 +1,187 @@
+"""A chunk -> the Arrow tables that are loaded, all on their declared schemas; unknown fields become columns of their own.
+
+Types of unknown fields follow the first value seen: text, double for any number, bool, and JSON text for what is nested deeper. A value
+that does not fit the type its column has goes to a column of its own, named as dlt names variants (`field__v_text`). Fields that can have
+no column are kept as JSON in `more_fields`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+
+from metastudio.extraction.types import Chunk
+from metastudio.records.parser import Rejected, Row, write_json
+from metastudio.records.schema import (
+    REJECTED,
+    REJECTED_TABLE,
+    STATES,
+    STATES_TABLE,
+    VIDEOS,
+    VIDEOS_TABLE,
+    WINDOWS,
+    WINDOWS_TABLE,
+    Table,
+    TenantKey,
+)
+from metastudio.source.ledger import make_ledger
+
+_ROW_FIELDS = [name for name in Row._fields if name not in ("updated", "extra")]
+_ARROW = {"text": pa.string(), "json": pa.string(), "double": pa.float64(), "bool": pa.bool_()}
+DLT_TYPE = b"dlt_type"
+"""Key of the metadata of a field that nobody declared: its dlt type, which Arrow alone does not tell."""
+OVERFLOW_COLUMN = "more_fields"
+"""Column, as JSON by their own names, of the unknown fields that no column can be named after, that share a name, or that are too many."""
+MOST_COLUMNS = 500
+"""Of the table of jobs; PostgreSQL takes 1,600, and fewer where rows are wide."""
+DECLARED = frozenset(VIDEOS_TABLE.names)
+_ESCAPED_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+
+
+def make_tables(
+    chunk: Chunk,
+    origin: TenantKey,
+    *,
+    run_id: str,
+    first_window: int,
+    column_types: Mapping[str, str],
+    normalize: Callable[[str], str],
+) -> dict[str, pa.Table]:
+    """Make all four tables of a chunk.
+
+    Args:
+        first_window: the number of the chunk's first window within the run.
+        column_types: the dlt types that the destination's columns of `digital_human_videos` have by now.
+        normalize: makes a column's name of a field's, no longer than the destination can hold.
+    """
+    return {
+        VIDEOS: make_videos(chunk.rows, origin, column_types, normalize),
+        STATES: _make_states(chunk.seen, origin.project_id),
+        WINDOWS: _make_table(WINDOWS_TABLE, make_ledger(chunk.windows, origin, run_id, first_window)),
+        REJECTED: _make_rejected(chunk.rejected, origin.project_id),
+    }
+
+
+def make_videos(
+    rows: Sequence[Row], origin: TenantKey, column_types: Mapping[str, str], normalize: Callable[[str], str]
+) -> pa.Table:
+    """Make the table of jobs: each row a live job in its current version."""
+    columns: dict[str, Any] = dict(zip(Row._fields, zip(*rows, strict=True), strict=True)) if rows else {}
+    data = {name: columns.get(name, ()) for name in _ROW_FIELDS}
+    size = len(rows)
+    data |= {"deleted_at": [None] * size, **{name: [value] * size for name, value in origin._asdict().items()}}
+    table = _make_table(VIDEOS_TABLE, data)
+    extras = columns.get("extra", ())
+    if any(extras):
+        for field, array in _make_extra_columns(extras, column_types, normalize).items():
+            table = table.append_column(field, array)
+    return table
+
+
+def mark_deleted(
+    videos: pa.Table,
+    held: Sequence[Mapping[str, Any]],
+    vanished: Sequence[tuple[str, datetime]],
+    column_types: Mapping[str, str],
+) -> pa.Table:
+    """Add to a table of jobs those that vanished, as the destination holds them, with the time of that finding."""
+    times = dict(vanished)
+    rows = [{**row, "deleted_at": times[row["job_id"]]} for row in held]
+    names = [name for name in (rows[0] if rows else ()) if name in DECLARED or column_types.get(name) in _ARROW]
+    schema = pa.schema([_make_field(name, column_types) for name in names])
+    data = [pa.array([to_loadable(row[field.name]) for row in rows], type=field.type) for field in schema]
+    return pa.concat_tables([videos, pa.Table.from_arrays(data, schema=schema)], promote_options="default")
+
+
+def _make_field(name: str, column_types: Mapping[str, str]) -> pa.Field:
+    """Give the Arrow field of a column that the destination has, declared or not."""
+    if name in DECLARED:
+        return VIDEOS_TABLE.arrow_schema().field(name)
+    data_type = column_types[name]
+    return pa.field(name, _ARROW[data_type], metadata={DLT_TYPE: data_type})
+
+
+def to_loadable(value: Any) -> Any:
+    return write_json(value) if isinstance(value, (dict, list)) else value
+
+
+def _make_table(table: Table, data: Mapping[str, Sequence[Any]]) -> pa.Table:
+    schema = table.arrow_schema()
+    return pa.Table.from_arrays([pa.array(data[field.name], type=field.type) for field in schema], schema=schema)
+
+
+def _make_states(seen: Sequence[Row], project_id: str) -> pa.Table:
+    """Make the history: each state and time once; a version without any time cannot be placed in it."""
+    states = {
+        (row.job_id, row.state, time)
+        for row in seen
+        if row.state is not None and (time := row.updated or row.create_time) is not None
+    }
+    job_ids, names, times = zip(*states, strict=True) if states else ((), (), ())
+    return _make_table(
+        STATES_TABLE,
+        {"project_id": [project_id] * len(job_ids), "job_id": job_ids, "state": names, "lastupdate_time": times},
+    )
+
+
+def _make_rejected(rejected: Sequence[Rejected], project_id: str) -> pa.Table:
+    records = list({item.record_hash: item for item in rejected}.values())
+    data: dict[str, Sequence[Any]] = {"project_id": [project_id] * len(records)}
+    for column in Rejected._fields:
+        data[column] = [getattr(record, column) for record in records]
+    return _make_table(REJECTED_TABLE, data)
+
+
+def _make_extra_columns(
+    extras: Sequence[dict[str, Any] | None], column_types: Mapping[str, str], normalize: Callable[[str], str]
+) -> dict[pa.Field, pa.Array]:
+    """Make a column of each unknown field, and another one of its values that do not fit the first one's type."""
+    types = dict(column_types)
+    columns: dict[str, list[Any]] = {}
+
+    def put(index: int, name: str, data_type: str, value: Any) -> None:
+        types.setdefault(name, data_type)
+        columns.setdefault(name, [None] * len(extras))[index] = value
+
+    for index, extra in enumerate(extras):
+        more: dict[str, Any] = {}
+        taken: set[str] = set()
+        for raw_name, raw_value in (extra or {}).items():
+            name = normalize(raw_name) if raw_name.isascii() else ""
+            name = f"api__{name}" if name in DECLARED else name
+            if name in ("", OVERFLOW_COLUMN, *taken) or (name not in types and len(types) >= MOST_COLUMNS):
+                more[raw_name] = raw_value
+                continue
+            taken.add(name)
+            data_type, value = _type_value(raw_value)
+            while types.get(name, data_type) != data_type:
+                name, data_type, value = normalize(f"{name}__v_text"), "text", _as_text(raw_value)
+            put(index, name, data_type, value)
+        if more:
+            put(index, OVERFLOW_COLUMN, "json", _as_text(more))
+    return {
+        pa.field(name, _ARROW[types[name]], metadata={DLT_TYPE: types[name]}): pa.array(
+            values, type=_ARROW[types[name]]
+        )
+        for name, values in columns.items()
+    }
+
+
+def _type_value(value: Any) -> tuple[str, Any]:
+    """Give the dlt type that a JSON value has as a column, and the value in it."""
+    if isinstance(value, bool):
+        return "bool", value
+    if isinstance(value, (int, float)):
+        return "double", float(value)
+    if isinstance(value, str):
+        return "text", _as_text(value)
+    return "json", _as_text(value)
+
+
+def _as_text(value: Any) -> str:
+    """Give a value as text, without the one character that PostgreSQL can hold neither in texts nor in JSON."""
+    return value.replace("\0", "") if isinstance(value, str) else _ESCAPED_NUL.sub(r"\1", write_json(value))

@@ -1,0 +1,87 @@
+"""Plugs the API into the extraction: a query becomes a request, an answer becomes a page of rows and rejected records."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from metastudio.api.answers import Answer
+from metastudio.api.client import Client
+from metastudio.api.pace import find_governor
+from metastudio.config.settings import Tenant
+from metastudio.extraction.types import Fetch, Page, Query
+from metastudio.records.parser import Rejected, Row, RowParser
+from metastudio.timestamps import format_time
+
+
+@asynccontextmanager
+async def open_client(tenant: Tenant) -> AsyncIterator[Client]:
+    """Open the client of a tenant, paced by the governor that all its runs in this process share."""
+    governor = find_governor(
+        (tenant.base_url, tenant.project_id), tenant.requests_per_second, tenant.limits.max_concurrency
+    )
+    async with Client(
+        base_url=tenant.base_url,
+        project_id=tenant.project_id,
+        credentials=tenant.credentials,
+        governor=governor,
+        iam_base_url=tenant.iam_base_url,
+        app_user_id=tenant.app_user_id,
+        timeout_seconds=tenant.request_timeout_seconds,
+        retry_seconds=tenant.retry_seconds,
+    ) as client:
+        yield client
+
+
+def make_fetch(client: Client, tenant: Tenant) -> Fetch:
+    """Make the extraction's fetch function of a client."""
+    maker = RowParser(keep_signed_urls=tenant.keep_signed_urls)
+
+    async def fetch(query: Query) -> Page:
+        return make_page(await client.fetch_jobs(make_params(query, tenant)), maker)
+
+    return fetch
+
+
+def make_params(query: Query, tenant: Tenant) -> dict[str, str]:
+    """Write a query in the API's words, with the tenant's filters."""
+    params = {
+        **tenant.filters,
+        "offset": str(query.offset),
+        "limit": str(query.limit),
+        "sort_key": query.sort_key,
+        "sort_dir": "desc",
+        "create_since": format_time(query.since),
+    }
+    if query.until is not None:
+        params["create_until"] = format_time(query.until)
+    if query.state is not None:
+        params["state"] = query.state
+    if query.job_ids:
+        params["job_ids"] = ",".join(query.job_ids)
+    return params
+
+
+def make_page(answer: Answer, maker: RowParser) -> Page:
+    """Make the page of an answer."""
+    records: list[Row | Rejected] = []
+    noted: dict[str, Rejected] = {}
+    for job in answer.jobs:
+        row, wrong = maker.make_row(job)
+        if wrong is not None:
+            rejected = maker.make_rejected(job, wrong, answer.request_id, answer.server_time)
+            if row is None:
+                records.append(rejected)
+                continue
+            noted[row.job_id] = rejected
+        assert row is not None
+        records.append(row)
+    return Page(
+        count=answer.count,
+        records=records,
+        noted=noted,
+        server_time=answer.server_time,
+        requests=1 + answer.retries + answer.throttled,
+        retries=answer.retries,
+        throttled=answer.throttled,
+    )

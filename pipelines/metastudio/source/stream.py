@@ -1,0 +1,65 @@
+"""Opens one run of the extraction over a tenant's API, in the background, as a stream of chunks."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from metastudio.api.client import Client
+from metastudio.config.settings import Tenant
+from metastudio.destination.jobs import Destination
+from metastudio.extraction.backfill import backfill, is_backfilled
+from metastudio.extraction.sync import sync
+from metastudio.extraction.types import Chunk, ExtractionContext, State
+from metastudio.source.background import BackgroundStream
+from metastudio.source.fetch import make_fetch, open_client
+
+Steps = Callable[[ExtractionContext], AsyncIterator[Chunk]]
+
+
+class Reader(BackgroundStream[Chunk]):
+    """The chunks of one run; `client` tells what it took, once the first chunk is there."""
+
+    def __init__(self, tenant: Tenant, destination: Destination, steps: Steps) -> None:
+        self.client: Client | None = None
+
+        async def stream(background: BackgroundStream[Chunk]) -> AsyncIterator[Chunk]:
+            async with open_client(tenant) as client:
+                self.client = client
+                run = ExtractionContext(
+                    make_fetch(client, tenant), ConsumerLoadedJobs(background, destination), tenant.limits
+                )
+                async for chunk in steps(run):
+                    yield chunk
+
+        super().__init__(stream)
+
+
+def read_step(tenant: Tenant, state: State, destination: Destination) -> Reader:
+    """Read what one load package can hold: the backfill, or once that is committed what changed after."""
+
+    def steps(run: ExtractionContext) -> AsyncIterator[Chunk]:
+        return sync(run, state) if is_backfilled(state, run) else backfill(run, state)
+
+    return Reader(tenant, destination, steps)
+
+
+class ConsumerLoadedJobs:
+    """The destination as the extraction asks it: each question is answered in the thread that owns the pipeline."""
+
+    def __init__(self, background: BackgroundStream[Any], destination: Destination) -> None:
+        self._call = background.call_in_consumer
+        self._destination = destination
+
+    async def open_jobs(self, before: datetime) -> Sequence[tuple[str, datetime | None]]:
+        return await self._call(lambda: self._destination.open_jobs(before))
+
+    async def inversion(self) -> int | None:
+        return await self._call(self._destination.inversion)
+
+    async def counts(self, since: datetime | None = None) -> dict[str | None, int]:
+        return await self._call(lambda: self._destination.counts(since))
+
+    async def states(self, since: datetime, before: datetime) -> dict[str, str | None]:
+        return await self._call(lambda: self._destination.states(since, before))
