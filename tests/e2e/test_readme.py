@@ -122,7 +122,7 @@ def test_the_settings_of_several_tenants_are_read_as_shown(folder, monkeypatch):
         "from metastudio.settings import *\n"
         "for name in list_tenants():\n"
         "    tenant = resolve_tenant(name)\n"
-        "    print(name, tenant.project_id, tenant.region, tenant.limits.overlap.seconds, tenant.credentials.access_key)"
+        "    print(name, tenant.project_id, tenant.region, tenant.overlap.seconds, tenant.credentials.access_key)"
     )
 
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
