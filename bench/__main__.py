@@ -23,7 +23,8 @@ from bench.page import write_page
 from bench.paths import BENCH, CHART, PAGE, RESULTS, WORK
 from bench.peers import METASTUDIO, PEERS, Peer
 from bench.results import ResultStore
-from bench.scenarios import FULL, NEED_PEERS, QUICK, SCENARIOS, Sizes, rehearse
+from bench.scenarios import NEED_PEERS, SCENARIOS, rehearse
+from bench.sizes import FULL, QUICK, Sizes
 
 log = logging.getLogger("bench")
 ROUNDS = 3

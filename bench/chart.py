@@ -14,7 +14,7 @@ import vl_convert
 
 from bench.measurements import Measurements, Runs
 from bench.peers import METASTUDIO, PEERS
-from bench.scenarios import Sizes
+from bench.sizes import Sizes
 
 INK, SOFT, LINE = "#1b1f24", "#59636e", "#d0d7de"
 DARK = {

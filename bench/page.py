@@ -12,7 +12,7 @@ from bench.measurements import Measurements
 from bench.paths import CHART
 from bench.peers import PEERS
 from bench.results import ResultStore
-from bench.scenarios import FULL, PAIRS, QUOTA, Sizes
+from bench.sizes import FULL, PAIRS, QUOTA, Sizes
 
 
 def write_page(store: ResultStore, sizes: Sizes, path: Path) -> None:

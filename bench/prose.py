@@ -9,6 +9,8 @@ This project, other tools and two baselines read the same simulated tenant on on
 
 How to read the figures:
 
+- **A tenant** is a simulated MetaStudio account with a number of jobs. **An initial sync** reads all
+  of its jobs. A later sync reads what has changed since.
 - **A baseline** is a script that does the least that could work: it downloads the pages and loads
   them, without checks, retries or a history of states. It shows what the job costs at minimum.
 - **Wall** is the time from start to end of the process. **CPU** is the processor time that it used.
@@ -67,4 +69,7 @@ METHOD = """\
   answered with status 429. This project and the baseline slow down by themselves.
 - **Changes.** A day passes in which new jobs appear at equal intervals and randomly chosen old jobs
   are renamed. All tools sync. An hour passes in which nothing happens. All tools sync again.
+- **Repeat it.** `make bench` measures everything and continues after an interruption.
+  `make bench BENCH="sync growth"` measures some scenarios, `make bench BENCH=page` only writes the
+  page again, and `make bench BENCH="--quick"` checks in little time that the benchmark works.
 """

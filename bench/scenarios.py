@@ -13,7 +13,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any
 
 from bench.paths import ROOT, WORK
@@ -21,30 +20,10 @@ from bench.peers import BASELINE, DLT, DLT_PARQUET, METASTUDIO, ON_POSTGRES, Pee
 from bench.postgres import PostgresServer
 from bench.runner import Runner
 from bench.simulation import Simulation
+from bench.sizes import LATENCY, PAIRS, QUOTA, Sizes
 
 HOUR = 3600
 DAY = 24 * HOUR
-QUOTA = 20
-LATENCY = 0.05
-PAIRS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Sizes:
-    """Numbers of jobs, changes and tenants."""
-
-    small: int = 20_000
-    large: int = 200_000
-    updates: int = 500
-    new: int = 50
-    growth: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)
-    tenants: int = 20
-    tenant_jobs: int = 1_000
-    ceiling_pages: int = 10_000
-
-
-FULL = Sizes()
-QUICK = Sizes(1_000, 3_000, 50, 5, (300, 1_000, 3_000), 3, 200, 1_000)
 
 Round = list[dict[str, Any]]
 Rounds = Iterator[Round]
@@ -127,7 +106,7 @@ def growth(sizes: Sizes, rounds: range, _peers: list[Peer]) -> Rounds:
 
 
 def tenants(sizes: Sizes, rounds: range, _peers: list[Peer]) -> Rounds:
-    """One tenant and many, one process for all: first sync, and two syncs without changes."""
+    """One tenant and many, one process for all: initial sync, and two syncs without changes."""
     with ExitStack() as stack:
         runners = {
             count: stack.enter_context(Runner(f"tenants-{count}", sizes.tenant_jobs, count))

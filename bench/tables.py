@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from bench.compare import DIFFERENCES, has_right_rows
 from bench.measurements import Measurements, Runs, format_figure
 from bench.peers import METASTUDIO, ON_POSTGRES, PEERS, Peer
-from bench.scenarios import QUOTA, Sizes
+from bench.sizes import QUOTA, Sizes
 from bench.targets import find_targets, wall_over_quota
 
 OURS = METASTUDIO.name

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bench.measurements import Measurements, Runs, Spread, format_figure, make_spread
 from bench.peers import BASELINE, DLT, DLT_PARQUET, METASTUDIO, ON_POSTGRES
-from bench.scenarios import QUOTA, Sizes
+from bench.sizes import QUOTA, Sizes
 
 OURS = METASTUDIO.name
 
@@ -105,7 +105,7 @@ def _idle(measured: Measurements) -> Iterator[Target]:
 
 
 def _tenants(measured: Measurements, sizes: Sizes) -> Iterator[Target]:
-    for step, when in (("idle", "the first one after changes"), ("idle again", "a later one")):
+    for step, when in (("idle", "the first one after the initial sync"), ("idle again", "a later one")):
         name = f"Sync without changes, {when}, {sizes.tenants} tenants in one process: wall time"
         wall = measured.median(Runs("tenants", f"{step} {sizes.tenants}", OURS), "wall")
         yield Target(name, 1.2 + 0.06 * sizes.tenants, wall, " s")

@@ -8,7 +8,8 @@ from bench.__main__ import main
 from bench.measurements import Measurements
 from bench.page import write_page
 from bench.results import ResultStore
-from bench.scenarios import FULL, SCENARIOS
+from bench.scenarios import SCENARIOS
+from bench.sizes import FULL
 from bench.targets import find_targets
 
 
