@@ -1,4 +1,4 @@
-"""A PostgreSQL server for the scenario that loads into one; its CPU is not counted as the client's."""
+"""A PostgreSQL server for the scenario that loads into one. Its CPU is not measured."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WHERE schema_name !~ '^pg_' AND schema_name NOT IN ('information_schema', 'publi
 
 
 class PostgresServer:
-    """A server on a socket in the folder, which runs while the `with` block does."""
+    """A server that keeps its data and socket in the folder and runs during the `with` block."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -3,14 +3,14 @@
 HEAD = """\
 # Benchmark
 
-How fast is `metastudio sync`, and what does it cost, compared with other ways to load the same jobs?
-This project, other tools and two baselines read the same simulated tenant on one machine.
+How fast is `metastudio sync`, and what does it cost, compared with other ways to load the same
+jobs? This project, other tools and two baselines read the same simulated tenant on one machine.
 `make bench` measures all of them, checks the rows that each of them loaded, and writes this page.
 
 How to read the figures:
 
-- **A tenant** is a simulated MetaStudio account with a number of jobs. **An initial sync** reads all
-  of its jobs. A later sync reads what has changed since.
+- **A tenant** is a simulated MetaStudio account with a number of jobs. **An initial sync** reads
+  all of its jobs. A later sync reads what has changed since.
 - **A baseline** is a script that does the least that could work: it downloads the pages and loads
   them, without checks, retries or a history of states. It shows what the job costs at minimum.
 - **Wall** is the time from start to end of the process. **CPU** is the processor time that it used.
@@ -48,7 +48,8 @@ reload, which costs as much as their initial sync. Airbyte reloads everything in
 *Nothing changed* is the first sync after the changes. This project then reads the last ten minutes
 before the newest change again, in case they were incomplete, and saves that this is done. Syncs
 after that do less; they are measured below as whole processes. If many jobs change within ten
-minutes, each sync in the following ten minutes needs one request for each 99 of them.
+minutes, each sync in the following ten minutes needs one request for each 99 of them,
+because consecutive pages share one job.
 """
 
 METHOD = """\
@@ -61,7 +62,8 @@ METHOD = """\
   time includes the start of Python. CPU is user and system time, with all child processes. Peak
   memory is the resident memory of the largest process.
 - **Rows.** After each run, the table is compared with what the tenant shows. Differences are jobs
-  that are missing, stale (different state or update time), extra or doubled. The worst round counts.
+  that are missing, stale (different state or update time), extra or doubled. The worst round
+  counts.
 - **Order.** Within a round, all tools take turns on the same tenant, in an order that rotates with
   each round. Before the first round, each tool runs once on 200 jobs to fill the caches.
 - **Network.** Pages have 100 jobs, the maximum of the API. Latency is a wait before each answer;

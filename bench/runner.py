@@ -25,7 +25,7 @@ QUIET = {
     "DO_NOT_TRACK": "1",
     "LANG": "C.UTF-8",
 }
-"""Telemetry off. Of the caller's environment only PATH is passed on, so that runs are comparable."""
+"""Telemetry off. Only PATH is passed on from the caller, so that runs are comparable."""
 
 
 class Runner:

@@ -48,7 +48,11 @@ def _measure_idle(runner: Runner, step: str) -> dict[str, Any]:
 
 
 def sync(sizes: Sizes, rounds: range, peers: list[Peer]) -> Rounds:
-    """All peers, small tenant: initial sync; late updates and new jobs; no changes; initial sync at 50 ms."""
+    """Measure all peers on the small tenant.
+
+    The steps are an initial sync, a sync of late updates and new jobs, a sync without changes, and
+    an initial sync at 50 ms.
+    """
     with Runner("sync", sizes.small) as runner:
         for number in rounds:
             order = _rotate(peers, number)
@@ -65,7 +69,7 @@ def sync(sizes: Sizes, rounds: range, peers: list[Peer]) -> Rounds:
 
 
 def large(sizes: Sizes, rounds: range, peers: list[Peer]) -> Rounds:
-    """Large tenant: this project, the Arrow baseline and dlt without latency, the first two at 50 ms."""
+    """Measure initial syncs of the large tenant: this project and baseline at 0 and 50 ms, dlt at 0."""
     near = [peer for peer in (METASTUDIO, BASELINE, DLT, DLT_PARQUET) if peer in peers]
     far = [peer for peer in (METASTUDIO, BASELINE) if peer in peers]
     with Runner("large", sizes.large) as runner:
@@ -78,7 +82,7 @@ def large(sizes: Sizes, rounds: range, peers: list[Peer]) -> Rounds:
 
 
 def quota(sizes: Sizes, rounds: range, peers: list[Peer]) -> Rounds:
-    """20 requests a second: this project and the baseline, small tenant; this project, large tenant."""
+    """Measure initial syncs with a quota; the baseline reads the small tenant only."""
     both = [peer for peer in (METASTUDIO, BASELINE) if peer in peers]
     with (
         Runner("quota-small", sizes.small) as small,
@@ -92,7 +96,7 @@ def quota(sizes: Sizes, rounds: range, peers: list[Peer]) -> Rounds:
 
 
 def growth(sizes: Sizes, rounds: range, _peers: list[Peer]) -> Rounds:
-    """Histories of growing length: backfill, a sync without changes, and the size of the state."""
+    """Measure backfill, a sync without changes and the state for histories of growing length."""
     with ExitStack() as stack:
         runners = {jobs: stack.enter_context(Runner(f"growth-{jobs}", jobs)) for jobs in sizes.growth}
         for _ in rounds:
@@ -106,7 +110,7 @@ def growth(sizes: Sizes, rounds: range, _peers: list[Peer]) -> Rounds:
 
 
 def tenants(sizes: Sizes, rounds: range, _peers: list[Peer]) -> Rounds:
-    """One tenant and many, one process for all: initial sync, and two syncs without changes."""
+    """Measure one tenant and many in one process: initial sync, then two syncs without changes."""
     with ExitStack() as stack:
         runners = {
             count: stack.enter_context(Runner(f"tenants-{count}", sizes.tenant_jobs, count))
@@ -122,7 +126,7 @@ def tenants(sizes: Sizes, rounds: range, _peers: list[Peer]) -> Rounds:
 
 
 def startup(sizes: Sizes, rounds: range, _peers: list[Peer]) -> Rounds:
-    """Syncs without changes as whole processes, each paired with `python -c "import dlt"`.
+    """Measure syncs without changes as whole processes, each paired with `python -c "import dlt"`.
 
     The first sync without changes that follows changes is measured once a round, later ones
     `PAIRS` times.
@@ -142,7 +146,7 @@ def startup(sizes: Sizes, rounds: range, _peers: list[Peer]) -> Rounds:
 
 
 def postgres(sizes: Sizes, rounds: range, _peers: list[Peer]) -> Rounds:
-    """Large tenant: initial sync into DuckDB and into PostgreSQL. The server's CPU is not counted."""
+    """Measure initial syncs of the large tenant into DuckDB and into PostgreSQL."""
     with (
         PostgresServer(WORK / "postgres-server") as server,
         Runner("postgres", sizes.large, postgres=server) as runner,
@@ -152,7 +156,7 @@ def postgres(sizes: Sizes, rounds: range, _peers: list[Peer]) -> Rounds:
 
 
 def ceiling(sizes: Sizes, rounds: range, _peers: list[Peer]) -> Rounds:
-    """The simulator's own limit: pages a second to clients that ignore their content."""
+    """Measure the simulator: pages a second to clients that ignore their content."""
     client = str(ROOT / "bench" / "bare_client.py")
     with Simulation(sizes.large) as simulation:
         tenant = simulation.tenants[0]

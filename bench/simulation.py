@@ -1,4 +1,4 @@
-"""Control of the simulated tenants, which run in a process of their own (`simulator_process.py`)."""
+"""Control the simulated tenants, which run in the process of `simulator_process.py`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The simulated tenants of a scenario, in a process of their own so that no peer pays for their CPU.
+"""Serve the simulated tenants of a scenario in a process of their own, to keep their CPU apart.
 
 Reads one JSON command a line from standard input, answers each with one line, and ends with its
 input. The clock stands still, so that equal arguments give equal rows. Every row is serialized

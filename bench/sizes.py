@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 QUOTA = 20
-"""Requests a second, as most regions of the API allow."""
+"""Requests a second, as the API allows in cn-north-4."""
 LATENCY = 0.05
 """Seconds."""
 PAIRS = 5

@@ -23,7 +23,7 @@ class Target:
 
     @property
     def is_met(self) -> bool | None:
-        """None if the figure was not measured."""
+        """Return whether the limit is kept; None if the figure was not measured."""
         if self.measured is None:
             return None
         return (self.measured.median if isinstance(self.measured, Spread) else self.measured) <= self.limit
