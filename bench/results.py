@@ -69,12 +69,12 @@ class ResultStore:
 
 
 def compute_fingerprint() -> str:
-    """Return a digest of all code that the figures depend on: packages, peers and lock files."""
+    """Return a digest of what the figures depend on: packages, scenarios, peers and lock files."""
     digest = hashlib.sha256()
-    for folder, pattern in ((ROOT / "pipelines", "**/*.py"), (PEERS, "*.py"), (REQUIREMENTS, "*.lock")):
-        for path in sorted(folder.glob(pattern)):
-            digest.update(path.name.encode() + path.read_bytes())
-    digest.update((ROOT / "requirements.lock").read_bytes())
+    paths = [*(ROOT / "pipelines").rglob("*.py"), *PEERS.glob("*.py"), *REQUIREMENTS.glob("*.lock")]
+    paths += [ROOT / name for name in ("requirements.lock", "bench/scenarios.py", "bench/sizes.py")]
+    for path in sorted(paths):
+        digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 
 

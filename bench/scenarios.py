@@ -69,7 +69,7 @@ def sync(sizes: Sizes, rounds: range, peers: list[Peer]) -> Rounds:
 
 
 def large(sizes: Sizes, rounds: range, peers: list[Peer]) -> Rounds:
-    """Measure initial syncs of the large tenant: this project and baseline at 0 and 50 ms, dlt at 0."""
+    """Measure initial syncs of the large tenant, without latency and, without dlt, at 50 ms."""
     near = [peer for peer in (METASTUDIO, BASELINE, DLT, DLT_PARQUET) if peer in peers]
     far = [peer for peer in (METASTUDIO, BASELINE) if peer in peers]
     with Runner("large", sizes.large) as runner:
