@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from metastudio.api.client import Client
 from metastudio.config.settings import Tenant, resolve_tenant
 from metastudio.errors import ConfigurationError, CredentialsError, MetaStudioError, RefusedError, UnavailableError
-from metastudio.extraction.changes import Order, classify_order, find_order_evidence
+from metastudio.extraction.sort_order import Order, classify_order, find_order_evidence
 from metastudio.extraction.types import Page, Query
 from metastudio.source.fetch import make_fetch, open_client
 

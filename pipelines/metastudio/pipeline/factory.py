@@ -22,7 +22,7 @@ from metastudio.destination.duckdb_catalog import allow_same_names
 from metastudio.destination.jobs import Destination
 from metastudio.error_mapping import is_known_error, to_metastudio_error
 from metastudio.errors import BusyError, ConfigurationError
-from metastudio.extraction.types import State
+from metastudio.extraction.state import State
 from metastudio.records.schema import SCHEMA_VERSION
 from metastudio.source.state import read_committed_state
 

@@ -20,7 +20,8 @@ from metastudio.config.settings import Tenant
 from metastudio.destination.jobs import Destination
 from metastudio.error_mapping import iter_causes
 from metastudio.errors import ConfigurationError, IncompleteError
-from metastudio.extraction.types import Chunk, LedgerEntry, State
+from metastudio.extraction.state import State
+from metastudio.extraction.types import Chunk, LedgerEntry
 from metastudio.pipeline.factory import Options, open_or_restore
 from metastudio.pipeline.recovery import reconcile_with_destination, record_base_state
 from metastudio.records.schema import SCHEMA_VERSION

@@ -19,7 +19,8 @@ from metastudio.config.unknown_settings import warn_of_unknown_settings
 from metastudio.destination.duckdb_catalog import allow_same_names
 from metastudio.destination.jobs import Destination
 from metastudio.errors import ConfigurationError
-from metastudio.extraction.types import Chunk, State
+from metastudio.extraction.state import State
+from metastudio.extraction.types import Chunk
 from metastudio.records.schema import SCHEMA_VERSION, TABLES, VIDEOS, Table
 from metastudio.source.arrow import DLT_TYPE, make_tables, mark_deleted
 from metastudio.source.state import SOURCE, check_state

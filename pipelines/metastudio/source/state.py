@@ -12,7 +12,7 @@ from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 
 from metastudio.config.settings import Tenant
 from metastudio.errors import ConfigurationError
-from metastudio.extraction.types import State
+from metastudio.extraction.state import State
 from metastudio.records.schema import SCHEMA_VERSION
 
 SOURCE = "metastudio"
