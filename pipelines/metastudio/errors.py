@@ -2,7 +2,7 @@
 
 MetaStudioError                 exit 1   a bug: alert
   x ConfigurationError          exit 2   usage, settings, destination, a request the API refuses: do not retry
-    x RefusedError              exit 2   the API refuses a parameter (400)
+    x RefusedError              exit 2   the API refuses a question (400, 404, 414 …)
   x CredentialsError            exit 3   the API or IAM refused the credentials: do not retry
   x UnavailableError            exit 4   unreachable, failing or nonsensical after all retries: retry later
   x IncompleteError             exit 5   completeness or quality could not be established: alert
@@ -50,7 +50,19 @@ class ConfigurationError(MetaStudioError):
 
 
 class RefusedError(ConfigurationError):
-    """The API refuses the parameters of a request (400)."""
+    """The API refuses a question: its parameters, their size or their depth (400, 404, 414 and other 4xx)."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 400,
+        hint: str = "",
+        code: str | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, code=code, request_id=request_id)
+        self.status = status
 
 
 class CredentialsError(MetaStudioError):
@@ -60,9 +72,25 @@ class CredentialsError(MetaStudioError):
 
 
 class UnavailableError(MetaStudioError):
-    """The API could not be reached, or kept failing, after all retries; nothing is lost and the next run goes on."""
+    """The API could not be reached, or kept failing, after all retries; nothing is lost and the next run goes on.
+
+    Args:
+        status: of the last HTTP answer; None if there was no answer, as after a time-out.
+    """
 
     exit_code = 4
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        hint: str = "",
+        code: str | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, code=code, request_id=request_id)
+        self.status = status
 
 
 class IncompleteError(MetaStudioError):

@@ -1,22 +1,23 @@
-"""The vendor's API: addresses, credentials, pace and one client. Knows no rows, no windows, no destination."""
+"""The vendor's API: endpoints, credentials, pace and one client. Knows no rows, no windows and no destination."""
 
-from metastudio.api.answers import Answer
 from metastudio.api.auth import AccessKey, Password, Token
 from metastudio.api.client import Client
-from metastudio.api.pace import Governor, find_governor
-from metastudio.api.patience import Timing
-from metastudio.api.regions import Region, find_region, make_base_url
+from metastudio.api.endpoints import Region, find_region, make_base_url
+from metastudio.api.rate_limiter import RateLimiter, find_rate_limiter
+from metastudio.api.responses import JobsPage
+from metastudio.api.retry import Clock, RequestCounters
 
 __all__ = [
     "AccessKey",
-    "Answer",
     "Client",
-    "Governor",
+    "Clock",
+    "JobsPage",
     "Password",
+    "RateLimiter",
     "Region",
-    "Timing",
+    "RequestCounters",
     "Token",
-    "find_governor",
+    "find_rate_limiter",
     "find_region",
     "make_base_url",
 ]
