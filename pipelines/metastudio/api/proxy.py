@@ -58,10 +58,14 @@ def _covers(entry: str, host: str, port: int) -> bool:
     if entry == "*":
         return True
     try:
-        return ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False)
-    except ValueError:  # a name
+        address = ipaddress.ip_address(host)
+    except ValueError:
         entry = entry.removeprefix("*").strip(".")
         return bool(entry) and (host == entry or host.endswith(f".{entry}"))
+    try:
+        return address in ipaddress.ip_network(entry, strict=False)
+    except ValueError:
+        return False
 
 
 def _read_environment(name: str) -> str:

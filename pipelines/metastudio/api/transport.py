@@ -7,6 +7,7 @@ credential and no retry.
 from __future__ import annotations
 
 import logging
+import re
 import ssl
 import time
 from contextvars import ContextVar
@@ -273,7 +274,9 @@ def _describe(error: Exception) -> AttemptError:
         case aiohttp.ClientPayloadError():
             return TransportError("broke off its answer")
         case aiohttp.ClientResponseError() | HttpProcessingError():
-            return TransportError("sent what is not HTTP")
+            # aiohttp refuses br and zstd before the response is there, where their packages are not installed.
+            undecoded = re.search(r"content-encoding: .*\((\w+)\)", error.message)
+            return _describe_encoding(undecoded[1]) if undecoded else TransportError("sent what is not HTTP")
         case aiohttp.ServerDisconnectedError() | ConnectionResetError() | aiohttp.ClientOSError():
             return TransportError("closed the connection before it answered")
         case _:
