@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
+from aiohttp import web
 from huaweicloudsdkcore.auth.credentials import BasicCredentials
 from huaweicloudsdkcore.sdk_request import SdkRequest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from metastudio.api.auth import AccessKey
+from metastudio.api.retry import Clock
 from metastudio.api.signing import make_query_string, make_signed_headers
+from metastudio.errors import CredentialsError
+
+from tests.support.loopback import Script, error, fetch, make_client, page, serve
 
 UNICODE = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
 ASCII = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=40)
@@ -92,3 +98,42 @@ def test_a_time_of_another_zone_is_signed_in_utc() -> None:
     for zone in (UTC, datetime.strptime("+0800", "%z").tzinfo):
         headers = make_signed_headers(AccessKey("a", "s"), "GET", "/", [], {"Host": "h"}, at.astimezone(zone))
         assert headers["X-Sdk-Date"] == "20260102T030405Z"
+
+
+def test_a_clock_that_is_off_is_corrected_by_the_servers_once() -> None:
+    server_now = datetime.now(UTC)
+
+    async def strict(request: web.Request) -> web.StreamResponse:
+        signed_at = datetime.strptime(request.headers["X-Sdk-Date"] + "+0000", "%Y%m%dT%H%M%SZ%z")
+        if abs((signed_at - server_now).total_seconds()) > 900:
+            return error(401, "APIGW.0301", "timestamp expired")
+        return page()
+
+    for minutes in (-60, 60):
+        wrong = Clock(now=lambda minutes=minutes: server_now + timedelta(minutes=minutes))
+
+        async def main(timing: Clock = wrong) -> None:
+            script = Script(strict)
+            async with serve(script) as base_url, make_client(base_url, clock=timing) as client:
+                answers = await asyncio.gather(*(client.fetch_jobs({}) for _ in range(5)))
+                assert max(a.counters.retries for a in answers) == 1
+                assert (await client.fetch_jobs({})).counters.retries == 0  # the offset is kept
+
+        asyncio.run(main())
+
+
+def test_a_401_that_the_clock_does_not_explain_is_an_error_that_names_the_clock() -> None:
+    script = Script(error(401, "APIGW.0301"))
+    failure = fetch(script, clock=Clock(now=lambda: datetime.now(UTC) - timedelta(hours=2)))
+    assert type(failure) is CredentialsError
+    assert len(script.seen) == 2
+    assert "clock was -120 min off" in failure.hint
+
+
+def test_a_stray_401_is_signed_and_sent_once_more() -> None:
+    script = Script(error(401, "APIGW.0301"), page())
+    assert fetch(script).counters.retries == 1
+    failure = fetch(script := Script(error(401, "APIGW.0301")))
+    assert type(failure) is CredentialsError
+    assert "clock" not in failure.hint
+    assert len(script.seen) == 2

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gzip
 import ssl
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -139,26 +138,20 @@ def test_tls_is_verified_for_api_and_iam(monkeypatch: pytest.MonkeyPatch) -> Non
     assert all(context.check_hostname and context.verify_mode == ssl.CERT_REQUIRED for context in used)
 
 
-def test_a_certificate_that_is_not_trusted_is_not_retried_and_openssl_says_why(tmp_path: Path) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    make = f"openssl req -x509 -newkey rsa:2048 -nodes -keyout {key} -out {certificate} -days 2 -subj /CN=localhost"
-    subprocess.run(make.split(), check=True, capture_output=True)
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate, key)
+def test_a_certificate_that_is_not_trusted_is_not_retried_and_openssl_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(*args: Any) -> Any:
+        key = aiohttp.client_reqrep.ConnectionKey("h", 443, True, True, None, None, None)
+        cause = ssl.SSLCertVerificationError("canary")
+        cause.verify_message = "Missing Authority Key Identifier"
+        raise aiohttp.ClientConnectorCertificateError(key, cause)
 
-    async def main() -> ConfigurationError:
-        server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0, ssl=context)
-        async with server:
-            port = server.sockets[0].getsockname()[1]
-            async with make_client(f"https://localhost:{port}") as client:
-                with pytest.raises(ConfigurationError) as caught:
-                    await client.fetch_jobs({})
-                assert client.counters.requests == 1
-                return caught.value
-
-    failure = asyncio.run(main())
-    assert "its TLS certificate is not trusted (self-signed certificate)" in failure.message
+    monkeypatch.setattr(aiohttp.TCPConnector, "_create_connection", refuse)
+    script = Script(page())
+    failure = fetch(script)
+    assert type(failure) is ConfigurationError
+    assert "its TLS certificate is not trusted (Missing Authority Key Identifier), asked" in failure.message
     assert "SSL_CERT_FILE" in failure.hint
+    assert "canary" not in str(failure)
 
 
 def test_cookies_are_not_kept() -> None:
