@@ -23,16 +23,26 @@ class MetaStudioError(Exception):
         hint: what to do next.
         code: the API's error_code (`MSS.…`, `APIGW.…`) where it gave one.
         request_id: the X-Request-Id of the answer, which the vendor's support asks for.
+        status: of the last HTTP answer; None if there was none, as after a time-out.
     """
 
     exit_code = 1
 
-    def __init__(self, message: str, *, hint: str = "", code: str | None = None, request_id: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        code: str | None = None,
+        request_id: str | None = None,
+        status: int | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.code = code
         self.request_id = request_id
+        self.status = status
 
     def as_dict(self) -> dict[str, str | None]:
         """Give the error as the JSON summary has it."""
@@ -52,18 +62,6 @@ class ConfigurationError(MetaStudioError):
 class RefusedError(ConfigurationError):
     """The API refuses a question: its parameters, their size or their depth (400, 404, 414 and other 4xx)."""
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        status: int = 400,
-        hint: str = "",
-        code: str | None = None,
-        request_id: str | None = None,
-    ) -> None:
-        super().__init__(message, hint=hint, code=code, request_id=request_id)
-        self.status = status
-
 
 class CredentialsError(MetaStudioError):
     """The API or IAM refused the credentials (401, 403)."""
@@ -72,25 +70,9 @@ class CredentialsError(MetaStudioError):
 
 
 class UnavailableError(MetaStudioError):
-    """The API could not be reached, or kept failing, after all retries; nothing is lost and the next run goes on.
-
-    Args:
-        status: of the last HTTP answer; None if there was no answer, as after a time-out.
-    """
+    """The API could not be reached, or kept failing, after all retries; nothing is lost and the next run goes on."""
 
     exit_code = 4
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        status: int | None = None,
-        hint: str = "",
-        code: str | None = None,
-        request_id: str | None = None,
-    ) -> None:
-        super().__init__(message, hint=hint, code=code, request_id=request_id)
-        self.status = status
 
 
 class IncompleteError(MetaStudioError):

@@ -65,7 +65,6 @@ class Rule:
     hint: str
 
 
-RETRY_HINT = "Nothing is lost: run again later, and the next run goes on."
 _NOT_AUTHENTICATED = Rule(
     UnauthenticatedError, CredentialsError, "Check the credentials: wrong, expired, or of another region."
 )
@@ -76,9 +75,9 @@ _NO_SUCH_API = Rule(FatalError, ConfigurationError, "There is no such API at thi
 _THROTTLED = Rule(
     ThrottledError,
     UnavailableError,
-    f"Lower requests_per_second: the quota is one for all programs of the tenant. {RETRY_HINT}",
+    "Lower requests_per_second: the quota is one for all programs of the tenant.",
 )
-_RETRYABLE = Rule(RetryableError, UnavailableError, RETRY_HINT)
+_RETRYABLE = Rule(RetryableError, UnavailableError, "")
 _REDIRECT = Rule(FatalError, ConfigurationError, "Check region and endpoint: credentials are sent there only.")
 
 
@@ -244,7 +243,7 @@ def parse_isolation(response: HttpResponse, secrets: tuple[str, ...]) -> bool | 
 
 def _make_senseless(reason: str, response: HttpResponse, secrets: tuple[str, ...]) -> AttemptError:
     request_id = redact_id(response.request_id, secrets)
-    return RetryableError(reason, hint=RETRY_HINT, status=response.status, request_id=request_id)
+    return RetryableError(reason, status=response.status, request_id=request_id)
 
 
 def _read_count(value: object) -> int | None:

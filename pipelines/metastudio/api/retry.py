@@ -11,13 +11,14 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
-from metastudio.errors import MetaStudioError, RefusedError, UnavailableError
+from metastudio.errors import MetaStudioError, UnavailableError
 
 BACKOFF_SECONDS = 0.5
 BACKOFF_CAP_SECONDS = 10.0
 HOLD_SECONDS = 1.0  # after a 429 without Retry-After: the window of the quota
+RETRY_HINT = "Nothing is lost: run again later, and the next run goes on."
 LEAST_TIMEOUT_SECONDS = 1.0  # of the last attempt, however little time remains
 
 T_co = TypeVar("T_co", covariant=True)
@@ -51,6 +52,7 @@ class RequestCounters:
             self.total.add(requests, retries, throttled)
 
 
+@dataclass(eq=False, slots=True)
 class AttemptError(Exception):
     """A failed attempt. The subclass says what helps.
 
@@ -61,36 +63,19 @@ class AttemptError(Exception):
         server_time: the Date of the answer.
     """
 
-    def __init__(
-        self,
-        reason: str,
-        error_type: type[MetaStudioError] = UnavailableError,
-        *,
-        hint: str = "",
-        status: int | None = None,
-        code: str | None = None,
-        request_id: str | None = None,
-        retry_after_seconds: float | None = None,
-        server_time: datetime | None = None,
-    ) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.error_type = error_type
-        self.hint = hint
-        self.status = status
-        self.code = code
-        self.request_id = request_id
-        self.retry_after_seconds = retry_after_seconds
-        self.server_time = server_time
+    reason: str
+    error_type: type[MetaStudioError] = UnavailableError
+    hint: str = ""
+    status: int | None = None
+    code: str | None = None
+    request_id: str | None = None
+    retry_after_seconds: float | None = None
+    server_time: datetime | None = None
 
     def make_error(self, message: str) -> MetaStudioError:
         """Return the error to raise."""
-        about: dict[str, Any] = {"hint": self.hint, "code": self.code, "request_id": self.request_id}
-        if issubclass(self.error_type, RefusedError) and self.status:
-            return self.error_type(message, status=self.status, **about)
-        if issubclass(self.error_type, UnavailableError):
-            return self.error_type(message, status=self.status, **about)
-        return self.error_type(message, **about)
+        hint = f"{self.hint} {RETRY_HINT}".strip() if self.error_type is UnavailableError else self.hint
+        return self.error_type(message, hint=hint, code=self.code, request_id=self.request_id, status=self.status)
 
 
 class RetryableError(AttemptError):
