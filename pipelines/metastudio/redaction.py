@@ -1,4 +1,4 @@
-"""Everything that must never be shown or stored: secrets in a server's words, and the queries of presigned URLs.
+"""What must never be shown or stored: secrets in a server's words, queries of presigned URLs.
 
 Pure. Knows no HTTP and no job.
 """
@@ -20,7 +20,7 @@ _CUTS = tuple(
         r"(?s)SDK-HMAC.*",  # an Authorization, and what follows it
         r"\?\S*",  # the query of a URL
         r"(?i)[a-z0-9_-]{0,40}(?:signature|token|access|secret|password|authorization|key)[a-z0-9_-]{0,40}[\"']?"
-        r"\s{0,9}[=:]\s{0,9}(?:bearer\s+|basic\s+)?\S+",  # a setting or header that holds one, with its value
+        r"\s{0,9}[=:]\s{0,9}(?:bearer\s+|basic\s+)?\S+",  # a setting or header that holds one
         r"[A-Za-z0-9+/=_%-]{20,}",  # keys, hashes, base64
     )
 )
@@ -37,7 +37,7 @@ _may_hold_query = re.compile(r"[?%\\]").search
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """Return the text on one line, at most 200 characters, without anything that is or looks like a secret."""
+    """Return the text on one line of at most 200 characters, without what looks like a secret."""
     for secret in secrets:
         for form in {secret, quote(secret, safe="")}:
             text = text.replace(form, "…")
@@ -58,7 +58,7 @@ def read_request_id(text: str | None) -> str | None:
 
 
 def describe_page(query: Mapping[str, str]) -> str:
-    """Return which page a query asks for: offset, limit and window, and nothing else of the query."""
+    """Return which page a query asks for: offset, limit and window, and nothing else."""
     names = ("offset", "limit", "create_since", "create_until")
     shown = [f"{name} {query[name]}" for name in names if _SAFE_VALUE.fullmatch(query.get(name, ""))]
     return f"the page at {', '.join(shown)}" if shown else "the first page"

@@ -1,4 +1,4 @@
-"""Servers on loopback that answer as told, and the client that asks them at a clock that only sleeping moves."""
+"""Servers on loopback that answer as told, and a client whose clock only sleeping moves."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ HTML = web.Response(text="<html><b>canary</b> gateway</html>", content_type="tex
 
 
 class Script:
-    """Answers one request after the other, the last answer again and again. Keeps what it was asked."""
+    """Gives one answer after the other, the last one again and again. Keeps the requests."""
 
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)
@@ -89,7 +89,7 @@ async def serve(handler: Handler):
 
 @asynccontextmanager
 async def serve_raw(*answers: bytes):
-    """Send raw bytes, one after the other for each connection, and close; nothing at all for an empty answer."""
+    """Send raw bytes, the next ones for each connection, and close; none for an empty answer."""
     left, talks = list(answers), set()
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

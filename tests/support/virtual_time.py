@@ -1,4 +1,4 @@
-"""An event loop of virtual time, and a server with a strict quota in it: no clock, no socket, no sleep."""
+"""An event loop of virtual time, and a server with a strict quota: no socket, no sleep."""
 
 from __future__ import annotations
 

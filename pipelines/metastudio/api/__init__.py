@@ -1,4 +1,4 @@
-"""The vendor's API: endpoints, credentials, pace and one client. Knows no rows, no windows and no destination."""
+"""The vendor's API: one client. Knows no rows, no windows and no destination."""
 
 from metastudio.api.auth import AccessKey, Password, Token
 from metastudio.api.client import Client

@@ -54,8 +54,8 @@ def check_credentials(credentials: Credentials) -> None:
     """Check that all values can be sent.
 
     Raises:
-        ConfigurationError: a value is empty, has blanks around it, or cannot be sent as a header. The message names
-            the setting and repeats nothing of its value.
+        ConfigurationError: a value is empty, has blanks around it, or cannot be sent as a header.
+            The message names the setting and repeats nothing of its value.
     """
     for name, value in _iter_values(credentials):
         sent_in_header = not isinstance(credentials, Password) and name != "secret_key"
@@ -96,7 +96,8 @@ class Auth(Protocol):
         """Return the token to send, if there is one.
 
         Args:
-            refused: the token that was answered with 401. Another one is returned where that is possible.
+            refused: the token that was answered with 401. Another one is returned where that is
+                possible.
         """
 
     def make_headers(self, path: str, query: Query, headers: Headers, token: str | None) -> Headers:

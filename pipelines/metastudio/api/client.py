@@ -1,7 +1,7 @@
-"""The client of the vendor's API: fetches one page of jobs, at the rate limiter's pace, with retries.
+"""The client of the vendor's API: fetches one page of jobs, within the quota, with retries.
 
-Every error says what failed and what to do. No error, log line or redirect carries a credential. Knows no rows, no
-windows and no destination.
+Every error says what failed and what to do. No error, log line or redirect carries a credential.
+Knows no rows, no windows and no destination.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ from metastudio.redaction import describe_page
 
 JOBS = "digital-human-videos"
 SERVICE_CONFIGS = "tenants/service-configs"
-ISOLATION_ATTEMPTS = 2
+ISOLATION_SECONDS, ISOLATION_ATTEMPTS = 10.0, 2  # it is not worth a longer wait
 
 T = TypeVar("T")
 
 
 class Client:
-    """The API, for one tenant in one region. An async context manager, to be used in one event loop.
+    """The API, for one tenant in one region. An async context manager for one event loop.
 
     Args:
         base_url: the only host that credentials are sent to, but for IAM.
@@ -134,7 +134,8 @@ class Client:
 
         Args:
             params: the API's query parameters. A sequence is sent as repeated parameters.
-            max_attempts: at most so many attempts, 429s not counted; otherwise `retry_seconds` alone is the bound.
+            max_attempts: at most so many attempts, 429s not counted; otherwise `retry_seconds`
+                alone is the bound.
 
         Raises:
             CredentialsError: the API refuses the credentials (401, 403), or IAM refuses the login.
@@ -151,7 +152,9 @@ class Client:
     async def fetch_isolation(self) -> bool | None:
         """Return whether the tenant's IAM-user isolation is on, or None if the API does not say."""
         call = _Call(self, SERVICE_CONFIGS, [], parse_isolation)
-        policy = replace(self._policy, max_attempts=ISOLATION_ATTEMPTS)
+        seconds = min(self._policy.retry_seconds, ISOLATION_SECONDS)
+        timeout = min(self._policy.timeout_seconds, ISOLATION_SECONDS)
+        policy = RetryPolicy(timeout, seconds, ISOLATION_ATTEMPTS, self._clock)
         try:
             return await send_with_retries(call, Attempts(policy, RequestCounters(total=self.counters)))
         except MetaStudioError:
@@ -161,7 +164,7 @@ class Client:
         return parse_jobs_page(response, self._find_server_time(response), secrets)
 
     def _find_server_time(self, response: HttpResponse) -> datetime | None:
-        """Return the answer's Date, or the last one seen plus the time since, or None before the first one."""
+        """Return the answer's Date, or the last one seen plus the time since, or None."""
         now = self._clock.monotonic()
         if response.server_time is not None:
             self._server_time = response.server_time, now
@@ -245,7 +248,7 @@ def _always(token: str) -> Callable[[str | None], Awaitable[str]]:
 
 
 def make_query(params: Mapping[str, str | int | Sequence[str]]) -> Query:
-    """Return the query as sent: a sequence as repeated parameters, as the vendor's SDK does, and numbers as text."""
+    """Return the query as sent: a sequence as repeated parameters, as in the vendor's SDK."""
     query: list[tuple[str, str]] = []
     for name, value in params.items():
         values = [str(value)] if isinstance(value, str | int) else value

@@ -1,7 +1,7 @@
 """Where the API lives, and which addresses credentials may be sent to.
 
-A base URL made here is https, or http on this machine only, and holds nothing but a host and a port. Knows no request
-and no credential.
+A base URL made here is https, or http on this machine only, and holds nothing but a host and a
+port. Knows no request and no credential.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PROJECT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A region of the vendor: its hosts without scheme, and the quota of one tenant there in requests/s."""
+    """A region of the vendor: hosts without scheme, and the quota of one tenant."""
 
     name: str
     endpoint: str
@@ -48,7 +48,8 @@ def find_region(name: str, endpoint: str | None = None) -> Region:
     """Return the region of this name. A region that is not listed needs the endpoint of its API.
 
     Raises:
-        ConfigurationError: the region is not listed and no endpoint is given, or the name is not a region's.
+        ConfigurationError: the region is not listed and no endpoint is given, or the name is not a
+            region's.
     """
     name = name.strip().lower()
     if name in REGIONS:
@@ -108,8 +109,9 @@ def make_base_url(endpoint: str) -> str:
     """Return the base URL `https://host[:port]` of an endpoint given as a host, or with its scheme.
 
     Raises:
-        ConfigurationError: http for another host than this machine, another scheme, user information, a path, a query,
-            a fragment, or no host. The message repeats nothing of the endpoint, which could hold a password.
+        ConfigurationError: http for another host than this machine, another scheme, user
+            information, a path, a query, a fragment, or no host. The message repeats nothing of the
+            endpoint, which could hold a password.
     """
     text = endpoint.strip()
     try:

@@ -1,7 +1,7 @@
-"""Tokens from IAM: bought for one project with a user's password, shared by all who wait, renewed ahead of expiry.
+"""Tokens from IAM for a user's password: one for all who wait, renewed ahead of expiry.
 
-A refused password is an error at once and is not tried again, as IAM locks an account after a few. An IAM that fails
-is asked again, by the policy that holds for the API. The token is in no error.
+A refused password is an error at once and is not tried again, as IAM locks an account after a few.
+An IAM that fails is asked again, by the policy that holds for the API. The token is in no error.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TOKENS_PATH = "/v3/auth/tokens"
 RENEWAL_SECONDS = 600.0  # a token is renewed when less remains of its life, or
 RENEWAL_SHARE = 0.1  # this share of it, whichever is less
 TOKEN_LIFE_SECONDS = 86400.0  # where IAM does not say
-LEAST_LIFE_SECONDS = 60.0  # of a token that IAM calls expired: IAM's clocks disagree, and a 401 will tell
+LEAST_LIFE_SECONDS = 60.0  # of a token that IAM calls expired: its clocks may disagree
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Which proxy the environment names for a host: HTTPS_PROXY, ALL_PROXY and NO_PROXY, read as curl reads them."""
+"""The proxy of the environment: HTTPS_PROXY, ALL_PROXY and NO_PROXY, read as curl reads them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def find_proxy(base_url: str) -> Proxy | None:
     """Return the proxy for a host, or None; never one for this machine.
 
     Raises:
-        ConfigurationError: the proxy is not an http or https URL. The message does not repeat the URL.
+        ConfigurationError: the proxy is not an http or https URL. The message does not repeat the
+            URL.
     """
     parts = urlsplit(base_url)
     host, port = parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]
@@ -41,8 +42,9 @@ def find_proxy(base_url: str) -> Proxy | None:
 def is_excluded(host: str, port: int, no_proxy: str) -> bool:
     """Return whether NO_PROXY names a host.
 
-    Entries are separated by commas or blanks. An entry is `*`, a name that stands for its subdomains too, with or
-    without a leading dot, an IP address, or a network such as 10.0.0.0/8; each with or without a port.
+    Entries are separated by commas or blanks. An entry is `*`, a name that stands for its
+    subdomains too, with or without a leading dot, an IP address, or a network such as 10.0.0.0/8;
+    each with or without a port.
     """
     host = host.lower().strip("[].")
     return any(_covers(entry, host, port) for entry in re.split(r"[,\s]+", no_proxy.lower()) if entry)

@@ -1,7 +1,8 @@
 """When a request may be sent: one rate limiter paces all requests of a tenant in a region.
 
-At a pace within the quota, a server that counts over a sliding second never counts too many, however late timers and
-connections are. A 429 halves the pace. Knows nothing of HTTP: whoever sends reports a refusal.
+At a pace within the quota, a server that counts over a sliding second never counts too many,
+however late timers and connections are. A 429 halves the pace. Knows nothing of HTTP: whoever sends
+reports a refusal.
 """
 
 from __future__ import annotations
@@ -18,20 +19,21 @@ from metastudio.api.retry import HOLD_SECONDS
 from metastudio.errors import ConfigurationError
 
 USED_SHARE = 0.98  # of the pace: what is left absorbs the jitter of the network
-CATCH_UP_SECONDS = 0.25  # lost time that is made up for, at twice the pace, within the sliding window
+CATCH_UP_SECONDS = 0.25  # of lost time are made up for, at twice the pace
 RECOVERY_SECONDS = 10.0  # from nothing to the full pace, away from the ceiling
 PROBE_SECONDS = 60.0  # from 95 % to 105 % of the ceiling that a 429 showed
 LOWEST_SHARE = 1 / 32
-USUAL_GROWTH, USUAL_DECAY = 1.01, 0.995  # of the usual latency, by an answer above and below it: one of three is above
+USUAL_GROWTH, USUAL_DECAY = 1.01, 0.995  # of the usual latency, by a slower and a faster answer
 CONNECT_SECONDS = 0.005  # after a connection that took longer, the permit is acquired again
 
 
 class RateController:
-    """Decides when the next request may be sent, from when the last ones were. Pure; times in seconds of any clock.
+    """Decides when the next request may be sent. Pure; times are seconds of any clock.
 
-    Three bounds hold: a schedule at 98 % of the pace, which makes up for little lost time only; half an interval between
-    two requests; and no more than the pace's requests in its window, counted from when they left. After a 429 the pace
-    grows again by a constant a second, and slowly near the ceiling that the 429 showed.
+    Three bounds hold: a schedule at 98 % of the pace, which makes up for little lost time only;
+    half an interval between two requests; and no more than the pace's requests in its window,
+    counted from when they left. After a 429 the pace grows again by a constant a second, and slowly
+    near the ceiling that the 429 showed.
     """
 
     def __init__(self, requests_per_second: float) -> None:
@@ -71,7 +73,8 @@ class RateController:
     def record_answer(self, sent_at: float, now: float) -> None:
         """Learn from an answer.
 
-        A request that took longer than usual may have reached the server late, and counts from then.
+        A request that took longer than usual may have reached the server late, and counts from
+        then.
         """
         took = now - sent_at
         usual = self._usual_seconds or took
@@ -81,7 +84,7 @@ class RateController:
         self._usual_seconds = usual * (USUAL_GROWTH if took > usual else USUAL_DECAY)
 
     def throttle(self, now: float, hold_seconds: float, sent_at: float) -> None:
-        """Hold all requests, and halve the pace unless the refused request was sent before it was last halved."""
+        """Hold all requests, and halve the pace once for all refusals of one burst."""
         self._hold_until = max(self._hold_until, now + hold_seconds)
         self._grow(now)
         if sent_at > self._throttled_at:
@@ -115,7 +118,7 @@ class _Queue:
 
 
 class RateLimiter:
-    """Paces all requests to one region for one tenant, from any number of clients, event loops and threads.
+    """Paces all requests of a tenant in a region, from all clients, event loops and threads.
 
     Args:
         requests_per_second: the region's quota, or what the user allows.
@@ -161,7 +164,8 @@ class RateLimiter:
 
         Args:
             retry_after_seconds: what the API asked for, if it did.
-            sent_at: the refused permit's `sent_at`, so that several refusals of one burst halve the pace once.
+            sent_at: the refused permit's `sent_at`, so that several refusals of one burst halve the
+                pace once.
         """
         with self._lock:
             now = self._clock()

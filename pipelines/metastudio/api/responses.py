@@ -1,6 +1,7 @@
 """What an answer of the API or IAM means: a page of jobs, or a failure typed by what helps.
 
-Pure. The error code decides before the status does. The words of failures hold no header, no body and no query.
+Pure. The error code decides before the status does. The words of failures hold no header, no body
+and no query.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class JobsPage:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a code or status means: what helps, which error is raised if nothing does, and its hint."""
+    """What a code or status means: what helps, and the error and hint if nothing does."""
 
     failure: type[AttemptError]
     error: type[MetaStudioError]
@@ -172,7 +173,7 @@ def _make_failure(
 
 
 def read_problem(response: HttpResponse, secrets: tuple[str, ...] = ()) -> tuple[str | None, str]:
-    """Return the `error_code` and `error_msg` of an answer, or IAM's `error.code` and `error.message`.
+    """Return an answer's `error_code` and `error_msg`, or IAM's `error.code` and `error.message`.
 
     None and an empty text stand for what is absent, is not a code, or holds a secret.
     """
@@ -259,8 +260,8 @@ def _read_count(value: object) -> int | None:
 def load_json(response: HttpResponse) -> Any:
     """Return the JSON of a body in its declared charset.
 
-    A half character, a bare line break, a NaN or a number past all bounds makes one value not strict JSON. The other
-    values must not be lost with it.
+    A half character, a bare line break, a NaN or a number past all bounds makes one value not
+    strict JSON. The other values must not be lost with it.
 
     Raises:
         ValueError: the body is not JSON.

@@ -1,6 +1,7 @@
-"""The one retry loop, for the jobs API and IAM alike: which failures are tried again, how often, and for how long.
+"""The one retry loop, for the jobs API and IAM: what is retried, how often, for how long.
 
-A failed attempt raises an `AttemptError`, whose subclass says what helps. Knows no HTTP and no credential.
+A failed attempt raises an `AttemptError`, whose subclass says what helps. Knows no HTTP and no
+credential.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Clock:
 
 @dataclass(slots=True)
 class RequestCounters:
-    """Requests sent, with how many of them were retries or refused as too many; also added to `total`."""
+    """Requests sent; how many were retries, and how many throttled. Also added to `total`."""
 
     requests: int = 0
     retries: int = 0
@@ -101,7 +102,8 @@ class RetryPolicy:
     Args:
         timeout_seconds: bounds each attempt, from the connection to the last byte.
         retry_seconds: bounds all attempts, from the start of the first one.
-        max_attempts: at most so many; attempts that were throttled or not authenticated do not count.
+        max_attempts: at most so many; attempts that were throttled or not authenticated do not
+            count.
     """
 
     timeout_seconds: float = 30.0
@@ -162,7 +164,7 @@ class Attempts:
         return None
 
     def describe(self, failure: AttemptError) -> str:
-        """Return how often and how long the request was tried, if the failure is one of those that are retried."""
+        """Return how often and how long the request was tried, if it was retried."""
         if failure.error_type is not UnavailableError or self.counters.requests < 2:
             return ""
         return f", after {self.counters.requests} attempts in {self.elapsed:.0f} s"
@@ -171,7 +173,8 @@ class Attempts:
 class Operation(Protocol[T_co]):
     """One request to the jobs API or to IAM, as the retry loop needs it.
 
-    `subject` begins the sentence that an error says, as in "IAM at iam.example.com"; `question` ends the sentence.
+    `subject` begins the sentence that an error says, as in "IAM at iam.example.com"; `question`
+    ends the sentence.
     """
 
     @property
@@ -195,8 +198,8 @@ async def send_with_retries(operation: Operation[T_co], attempts: Attempts) -> T
     """Attempt an operation until it succeeds, nothing helps or the policy's bounds are reached.
 
     Raises:
-        MetaStudioError: of the last failure's error type. The error holds no failure as its context, which
-            could hold a request.
+        MetaStudioError: of the last failure's error type. The error holds no failure as its
+            context, which could hold a request.
     """
     while True:
         try:

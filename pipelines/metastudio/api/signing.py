@@ -1,4 +1,4 @@
-"""Requests signed with AK/SK, as the vendor's SDK signs them: SDK-HMAC-SHA256. Knows nothing of HTTP."""
+"""Requests signed with AK/SK (SDK-HMAC-SHA256), as the vendor's SDK signs them."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ def make_signed_headers(
     at: datetime,
     body: bytes = b"",
 ) -> Headers:
-    """Return the headers with `X-Sdk-Date`, `X-Security-Token` and the `Authorization` that signs all of them.
+    """Return the headers with `X-Sdk-Date`, `X-Security-Token` and the `Authorization`.
 
-    The result equals that of `huaweicloudsdkcore.signer.signer.Signer`, to the byte.
+    All headers are signed. The result equals that of `huaweicloudsdkcore.signer.signer.Signer`, to
+    the byte.
 
     Args:
         path: as sent, percent-encoded or not.
@@ -64,7 +65,7 @@ def make_signed_headers(
 
 
 class KeyAuth:
-    """Signs each request for its own time. After a 401, the server's clock corrects a local clock that is off."""
+    """Signs each request for its own time. A 401 corrects a local clock that is off."""
 
     def __init__(self, key: AccessKey, project_id: str, clock: Clock) -> None:
         self._key = key

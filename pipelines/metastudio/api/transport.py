@@ -1,7 +1,7 @@
-"""One HTTP exchange: a request out, an `HttpResponse` back; or a failure in words that holds nothing of the request.
+"""One HTTP exchange: a request out, an answer back, or a failure that holds nothing of the request.
 
-Follows no redirect, keeps no cookie, reads no .netrc, bounds every header and body, verifies TLS. Knows no path, no
-credential and no retry.
+Follows no redirect, keeps no cookie, reads no .netrc, bounds every header and body, verifies TLS.
+Knows no path, no credential and no retry.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """The parts of an answer that matter. Times are UTC; `charset` is the declared one; `seconds` is the latency."""
+    """The parts of an answer that matter. Times are UTC; `seconds` is the latency."""
 
     status: int
     body: bytes = field(repr=False)
@@ -123,7 +123,8 @@ class Transport:
         """Send one request, once, and read the whole answer, within the time-out.
 
         Raises:
-            AttemptError: there is no answer. The error has no context, which could hold the request.
+            AttemptError: there is no answer. The error has no context, which could hold the
+                request.
         """
         head = _Head()
         began_at = time.monotonic()
@@ -172,19 +173,15 @@ class _Head:
     request_id: str | None = None
 
 
-class _TooLongError(aiohttp.ClientError):
-    pass
-
-
-class _EncodingError(aiohttp.ClientError):
-    pass
+class _UnreadableError(aiohttp.ClientError):
+    """The body cannot be read. The arguments are those of a TransportError."""
 
 
 async def _read_body(response: aiohttp.ClientResponse) -> bytes:
     encoding = response.headers.get("Content-Encoding", "").strip().lower()
     if encoding not in DECODED:
         response.close()
-        raise _EncodingError(encoding)
+        raise _UnreadableError(*_describe_encoding(encoding))
     chunks, size = [], response.content_length or 0
     if size <= MAX_BODY_BYTES:
         size = 0
@@ -195,7 +192,7 @@ async def _read_body(response: aiohttp.ClientResponse) -> bytes:
                 break
     if size > MAX_BODY_BYTES:
         response.close()
-        raise _TooLongError
+        raise _UnreadableError(f"sent more than {MAX_BODY_BYTES // 1024**2} MiB")
     return b"".join(chunks)
 
 
@@ -250,10 +247,8 @@ _ELSEWHERE = "If that stays, check region and endpoint."
 
 def _describe(error: Exception) -> AttemptError:
     match error:
-        case _TooLongError():
-            return TransportError(f"sent more than {MAX_BODY_BYTES // 1024**2} MiB")
-        case _EncodingError():
-            return _describe_encoding(str(error))
+        case _UnreadableError():
+            return TransportError(*error.args)
         case aiohttp.ClientConnectorCertificateError() | ssl.SSLCertVerificationError():
             return _describe_certificate(error)
         case aiohttp.ClientSSLError() | ssl.SSLError():
@@ -274,24 +269,23 @@ def _describe(error: Exception) -> AttemptError:
         case aiohttp.ClientPayloadError():
             return TransportError("broke off its answer")
         case aiohttp.ClientResponseError() | HttpProcessingError():
-            # aiohttp refuses br and zstd before the response is there, where their packages are not installed.
+            # aiohttp refuses br and zstd early where their packages are not installed.
             undecoded = re.search(r"content-encoding: .*\((\w+)\)", error.message)
-            return _describe_encoding(undecoded[1]) if undecoded else TransportError("sent what is not HTTP")
+            about = _describe_encoding(undecoded[1]) if undecoded else ("sent what is not HTTP",)
+            return TransportError(*about)
         case aiohttp.ServerDisconnectedError() | ConnectionResetError() | aiohttp.ClientOSError():
             return TransportError("closed the connection before it answered")
         case _:
             return TransportError(f"could not be reached: {type(error).__name__}")
 
 
-def _describe_encoding(encoding: str) -> AttemptError:
-    return TransportError(
-        f"answered in the encoding {redact(encoding) or 'unknown'} (Content-Encoding), which was not asked for",
-        hint="A proxy or gateway on the way compresses answers: turn that off for this host.",
-    )
+def _describe_encoding(encoding: str) -> tuple[str]:
+    name = redact(encoding) or "unknown"
+    return (f"answered in the encoding {name} (Content-Encoding), which was not asked for",)
 
 
 def _describe_certificate(error: Exception) -> AttemptError:
-    """Return the failure with OpenSSL's own reason: Python 3.13 refuses certificates that older versions took."""
+    """Return the failure with OpenSSL's reason, as Python 3.13 refuses more than older versions."""
     cause = getattr(error, "certificate_error", error)
     why = redact(getattr(cause, "verify_message", ""))
     return FatalError(

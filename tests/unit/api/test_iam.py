@@ -1,4 +1,4 @@
-"""Tokens from IAM: fetched once for all who wait, renewed ahead of expiry, and never asked for twice with a refused password."""
+"""Tokens from IAM: one for all who wait, renewed ahead of expiry, no second try of a password."""
 
 from __future__ import annotations
 

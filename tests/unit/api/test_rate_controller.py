@@ -43,7 +43,7 @@ def test_recovery_is_additive() -> None:
     controller, paces = RateController(20), []
     for n in range(30):
         controller.record_sent(n / 20)
-    controller.throttle(1.45, 0.0, 1.45)  # a second's worth of 19 was accepted: fast up to 95 % of that
+    controller.throttle(1.45, 0.0, 1.45)  # 19 were accepted in a second: fast up to 95 % of 19
     for second in range(4):
         controller.next_at(1.45 + second / 4)
         paces.append(controller.pace)

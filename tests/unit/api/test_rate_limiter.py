@@ -19,7 +19,7 @@ def test_the_quota_is_used_to_95_percent_without_a_429(quota: int) -> None:
     server, _, seconds, most = simulate(quota, quota)
     assert server.refused == []
     assert len(server.accepted) / seconds >= 0.95 * quota
-    assert most <= 4  # 80 ms at 20 a second are two under way: no more are kept busy than that takes
+    assert most <= 4  # 80 ms at 20 a second are two under way
 
 
 @pytest.mark.parametrize(("stall_seconds", "jitter_seconds"), [(0.0, 0.02), (0.15, 0.002)])

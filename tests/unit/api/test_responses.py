@@ -1,4 +1,4 @@
-"""What an answer means, over loopback: a page, a failure that is retried, or a refusal with its words."""
+"""What an answer means: a page, a failure that is retried, or a refusal with its words."""
 
 from __future__ import annotations
 

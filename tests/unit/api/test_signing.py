@@ -91,6 +91,7 @@ def test_repeated_values_are_signed_as_the_vendors_lists(values: list[str], at: 
     pairs = [*(("a", value) for value in values), ("b", "true"), ("n", "7")]
     ours = make_signed_headers(key, "GET", "/v1/p1/x", pairs, headers, at.replace(tzinfo=UTC))
     assert ours["Authorization"] == theirs.header_params["Authorization"]
+    assert theirs.uri == f"/v1/p1/x?{make_query_string(pairs)}"
 
 
 def test_a_time_of_another_zone_is_signed_in_utc() -> None:
