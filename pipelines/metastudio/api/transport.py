@@ -174,14 +174,14 @@ class _Head:
 
 
 class _UnreadableError(aiohttp.ClientError):
-    """The body cannot be read. The arguments are those of a TransportError."""
+    """The body cannot be read. The argument is the reason."""
 
 
 async def _read_body(response: aiohttp.ClientResponse) -> bytes:
     encoding = response.headers.get("Content-Encoding", "").strip().lower()
     if encoding not in DECODED:
         response.close()
-        raise _UnreadableError(*_describe_encoding(encoding))
+        raise _UnreadableError(_describe_encoding(encoding))
     chunks, size = [], response.content_length or 0
     if size <= MAX_BODY_BYTES:
         size = 0
@@ -248,7 +248,7 @@ _ELSEWHERE = "If that stays, check region and endpoint."
 def _describe(error: Exception) -> AttemptError:
     match error:
         case _UnreadableError():
-            return TransportError(*error.args)
+            return TransportError(str(error))
         case aiohttp.ClientConnectorCertificateError() | ssl.SSLCertVerificationError():
             return _describe_certificate(error)
         case aiohttp.ClientSSLError() | ssl.SSLError():
@@ -271,17 +271,17 @@ def _describe(error: Exception) -> AttemptError:
         case aiohttp.ClientResponseError() | HttpProcessingError():
             # aiohttp refuses br and zstd early where their packages are not installed.
             undecoded = re.search(r"content-encoding: .*\((\w+)\)", error.message)
-            about = _describe_encoding(undecoded[1]) if undecoded else ("sent what is not HTTP",)
-            return TransportError(*about)
+            reason = _describe_encoding(undecoded[1]) if undecoded else "sent what is not HTTP"
+            return TransportError(reason)
         case aiohttp.ServerDisconnectedError() | ConnectionResetError() | aiohttp.ClientOSError():
             return TransportError("closed the connection before it answered")
         case _:
             return TransportError(f"could not be reached: {type(error).__name__}")
 
 
-def _describe_encoding(encoding: str) -> tuple[str]:
+def _describe_encoding(encoding: str) -> str:
     name = redact(encoding) or "unknown"
-    return (f"answered in the encoding {name} (Content-Encoding), which was not asked for",)
+    return f"answered in the encoding {name} (Content-Encoding), which was not asked for"
 
 
 def _describe_certificate(error: Exception) -> AttemptError:
