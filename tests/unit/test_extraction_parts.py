@@ -153,7 +153,9 @@ def test_records_without_an_id_are_no_difference_to_an_audit(make_reader: MakeRe
 
 @pytest.mark.parametrize("error", [1, -1])
 @pytest.mark.parametrize("number", [30, 99, 101, 201, 250, 2_500])
-def test_a_count_that_is_wrong_leaves_gaps_and_loads_everything(make_reader: MakeReader, error: int, number: int) -> None:
+def test_a_count_that_is_wrong_leaves_gaps_and_loads_everything(
+    make_reader: MakeReader, error: int, number: int
+) -> None:
     reader = make_reader(count_error=error)
     for place in range(number):
         reader.tenant.add(START + place * DAY / 2, state="SUCCEED")

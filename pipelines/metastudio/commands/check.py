@@ -56,7 +56,7 @@ async def _check_api(tenant: Tenant) -> AsyncIterator[Item]:
             return
         yield Item("credentials", f"{type(tenant.credentials).__name__} accepted")
         yield Item("project", f"{page.count:,} jobs since {tenant.start_date:%Y-%m-%d}")
-        yield Item("reachability", f"answers after {client.stats.latency_seconds * 1000:,.0f} ms")
+        yield Item("reachability", f"answers after {client.latency_seconds * 1000:,.0f} ms")
         yield _check_clock(page.server_time)
         yield await _check_sorting(client, tenant)
         yield await _check_job_ids(client, tenant, page)
@@ -112,7 +112,7 @@ async def _check_job_ids(client: Client, tenant: Tenant, first: Page) -> Item:
 
 
 def _check_quota(client: Client, tenant: Tenant) -> Item:
-    stats = client.stats
+    stats = client.counters
     pace = f"{tenant.requests_per_second:g} requests/s"
     if stats.throttled:
         text = (
