@@ -15,7 +15,7 @@ import time
 from typing import Any
 
 from metastudio_simulator import Simulator
-from metastudio_simulator.listing import Query
+from metastudio_simulator.tenant.index import Query
 
 NOW = "2026-06-01T12:00:00Z"
 
@@ -33,7 +33,7 @@ class Service:
     def warm(self) -> None:
         """Serialise every row now, and keep the collector from walking through them all while they are served."""
         for simulator in self.simulators:
-            simulator.tenant.select(Query(limit=len(simulator.tenant.listing)))
+            simulator.tenant.select(Query(limit=len(simulator.tenant.index)))
         gc.collect()
         gc.freeze()
 
@@ -50,10 +50,10 @@ class Service:
             for one in self.simulators
         ]
 
-    def set(self, **switches: Any) -> None:
-        """Set switches of every tenant."""
+    def set(self, **behavior: Any) -> None:
+        """Set the behavior of every tenant."""
         for simulator in self.simulators:
-            simulator.switches.merge(switches)
+            simulator.behavior.merge(behavior)
 
     def advance(self, seconds: float) -> None:
         """Move every clock on."""

@@ -53,6 +53,19 @@ def jobs_of(ask):
     return jobs_of
 
 
+@pytest.fixture(scope="session")
+def admin(session):
+    """Call the admin path. A body makes it a POST."""
+
+    def call(sim, name, body=None):
+        method = "GET" if body is None else "POST"
+        answer = session.request(method, f"{sim.url}/_admin/{name}", json=body, timeout=20)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["result"]
+
+    return call
+
+
 @pytest.fixture
 def sdk():
     """Makes the vendor's client for a simulator, signing with AK/SK, default HttpConfig."""

@@ -89,7 +89,7 @@ def test_a_token_lives_as_long_as_its_body_says(empty, ask):
 
 
 def test_the_life_of_tokens_can_be_set(empty, session):
-    empty.switches.token_life_seconds = 60
+    empty.behavior.token_life_seconds = 60
     answer = login(empty, session, password_request(empty))
     assert answer.json()["token"]["expires_at"] == "2026-01-15T12:01:00.000000Z"
 

@@ -13,7 +13,7 @@ def broken(empty):
     empty.tenant.create(20)
 
     def send(kind, *, wait=20.0):
-        empty.switches.faults = [kind]
+        empty.behavior.faults = [kind]
         with socket.create_connection(("127.0.0.1", int(empty.url.rsplit(":", 1)[1])), timeout=wait) as line:
             path = f"/v1/{empty.project_id}/digital-human-videos"
             line.sendall(
@@ -76,7 +76,7 @@ def test_a_hanging_request_gets_nothing(broken):
 
 
 def test_a_hanging_connection_is_closed_at_last(broken, empty):
-    empty.switches.hang_seconds = 0.01
+    empty.behavior.hang_seconds = 0.01
     assert broken("hang") == (b"", None)
 
 
@@ -99,7 +99,7 @@ def test_nonsense_comes_with_status_200(broken, kind, start):
 
 
 def test_a_script_is_used_up_one_entry_a_request(empty, ask):
-    empty.switches.faults = ["500", None, "503"]
+    empty.behavior.faults = ["500", None, "503"]
     assert [ask(empty).status_code for _ in range(5)] == [500, 200, 503, 200, 200]
     assert [logged.fault for logged in empty.log] == ["500", None, "503", None, None]
 
@@ -107,7 +107,7 @@ def test_a_script_is_used_up_one_entry_a_request(empty, ask):
 def test_probabilities_are_drawn_by_seed(ask):
     def statuses(seed):
         with Simulator(jobs=0, seed=seed) as sim:
-            sim.switches.faults = {"500": 0.3, "429": 0.2}
+            sim.behavior.faults = {"500": 0.3, "429": 0.2}
             return [ask(sim).status_code for _ in range(60)]
 
     first = statuses(1)
@@ -118,7 +118,7 @@ def test_probabilities_are_drawn_by_seed(ask):
 
 
 def test_iam_has_faults_of_its_own(empty, session, ask):
-    empty.switches.iam_faults = ["503"]
+    empty.behavior.iam_faults = ["503"]
     assert session.post(f"{empty.url}/v3/auth/tokens", json={}, timeout=20).status_code == 503
     assert session.post(f"{empty.url}/v3/auth/tokens", json={}, timeout=20).status_code == 400
     assert ask(empty).status_code == 200
@@ -132,7 +132,7 @@ def test_a_broken_request_is_counted_with_status_0(broken, empty):
 
 
 def test_the_server_ends_at_once_while_requests_hang(sim, ask):
-    sim.switches.faults = ["hang"]
+    sim.behavior.faults = ["hang"]
     asked = threading.Event()
 
     def hang():
@@ -153,5 +153,5 @@ def test_the_server_ends_at_once_while_requests_hang(sim, ask):
 
 def test_a_fault_that_does_not_exist_cannot_be_ordered(empty):
     with pytest.raises(ValueError, match="explode"):
-        empty.switches.faults = ["explode"]
+        empty.behavior.faults = ["explode"]
     assert {"reset", "hang", "500"} <= FAULTS

@@ -56,7 +56,7 @@ def naive(sim, query):
     wanted = []
     states = query.get("state", "").split(",")
     for job in sim.tenant.visible():
-        hidden = sim.tenant.inside(job["job_id"])
+        hidden = sim.tenant.hidden_fields(job["job_id"])
         kind = job.get("job_type", "2D_DIGITAL_HUMAN_VIDEO")
         name, fuzzy = query.get("asset_name"), "asset_name" in query.get("fuzzy_query_field", "")
         if (
@@ -146,7 +146,7 @@ def test_equal_seconds_come_in_the_same_order_until_told_otherwise(empty, jobs_o
         return {tuple(job["job_id"] for job in jobs_of(empty)) for _ in range(5)}
 
     assert orders() == {(*sorted(made), *last)}
-    empty.switches.unstable_ties = True
+    empty.behavior.unstable_ties = True
     shuffled = orders()
     assert len(shuffled) == 5
     assert all(set(order[:30]) == set(made) and order[30] == last[0] for order in shuffled)

@@ -1,0 +1,60 @@
+"""The rows that a page shows, the strange ones included."""
+
+from metastudio_simulator import ABSENT
+
+EVER = "2000-01-01T00:00:00Z"
+
+
+def ids(rows):
+    return [row["job_id"] for row in rows]
+
+
+def test_unknown_fields_and_states_are_shown(sim, jobs_of, ask):
+    sim.behavior.unknown_fields = {"priority": 3, "labels": {"team": "a"}}
+    sim.behavior.shown_states = {"SUCCEED": "SUCCESS"}
+    rows = jobs_of(sim)
+    assert all(row["priority"] == 3 and row["labels"] == {"team": "a"} for row in rows)
+    assert "SUCCESS" in {row["state"] for row in rows}
+    assert "SUCCEED" not in {row["state"] for row in rows}
+    assert ids(jobs_of(sim, state="SUCCESS")) == ids(jobs_of(sim, state="SUCCEED"))
+    sim.behavior.unknown_fields = {}
+    assert all("priority" not in row for row in jobs_of(sim))
+
+
+def test_a_state_nobody_knows_can_be_given_to_a_job(empty, jobs_of):
+    (job_id,) = empty.tenant.create(state="ARCHIVED")
+    assert (ids(jobs_of(empty, state="ARCHIVED")), jobs_of(empty)[0]["state"]) == ([job_id], "ARCHIVED")
+
+
+def test_corrupted_rows_show_what_they_should_not(empty, jobs_of):
+    (job_id,) = empty.tenant.create(state="SUCCEED")
+    empty.tenant.corrupt(job_id, lastupdate_time="not-a-time", duration="abc", state=ABSENT)
+    (row,) = jobs_of(empty)
+    assert (row["lastupdate_time"], row["duration"], "state" in row) == ("not-a-time", "abc", False)
+    assert empty.tenant.visible()[0]["duration"] == "abc"
+
+
+def test_raw_rows_take_their_place_in_the_list(empty, jobs_of):
+    made = empty.tenant.create(at="2026-01-01T00:00:00Z") + empty.tenant.create(at="2026-01-03T00:00:00Z")
+    raw = ["a string", None, {"state": "SUCCEED"}, {"job_id": "a", "lastupdate_time": "not-a-time", "duration": "abc"}]
+    keys = [empty.tenant.add_raw(row, at=f"2026-01-02T00:00:0{place}Z") for place, row in enumerate(raw)]
+    rows = jobs_of(empty)
+    assert rows[1:5] == raw
+    assert [rows[0]["job_id"], rows[5]["job_id"]] == made
+    assert jobs_of(empty, job_ids="a") == [raw[3]]
+    assert ids(empty.tenant.visible()) == [made[0], "a", made[1]]
+    assert len(empty.tenant.visible(everything=True)) == 6
+    empty.tenant.vanish(keys[1])
+    assert len(jobs_of(empty)) == 5
+
+
+def test_urls_are_signed_anew_on_every_answer(sim, jobs_of):
+    def signed(rows):
+        assets = [row["output_asset_config"] for row in rows if row.get("output_asset_config")]
+        return [url for asset in assets for url in (asset["cover_url"], asset.get("preview_video_url")) if url]
+
+    first, second = signed(jobs_of(sim)), signed(jobs_of(sim))
+    assert [url.split("?")[0] for url in first] == [url.split("?")[0] for url in second]
+    assert not set(first) & set(second)
+    assert len({url.split("Signature=")[1] for url in first + second}) == 2 * len(first)
+    assert all("?AccessKeyId=" in url and f"&Expires={1768478400 + 86400}&" in url for url in first)
