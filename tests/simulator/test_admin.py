@@ -1,7 +1,9 @@
 """The admin path, for those who run the simulator as a process."""
 
+from dataclasses import fields
+
 import pytest
-from metastudio_simulator import Simulator
+from metastudio_simulator import Behavior, Simulator
 
 
 def test_behavior_merges_over_http(sim, admin, ask):
@@ -69,3 +71,18 @@ def test_a_wrong_admin_request_is_told_what_is_wrong(sim, session, path, body, s
 def test_the_server_listens_on_loopback_only():
     with Simulator(jobs=0) as sim:
         assert sim.url.startswith("http://127.0.0.1:")
+
+
+def test_every_behavior_can_be_read_and_set_over_http(sim, admin):
+    shown = admin(sim, "behavior")
+    assert set(shown) == {one.name for one in fields(Behavior)}
+    assert admin(sim, "behavior", shown) == shown
+    assert sim.behavior == Behavior()
+
+
+def test_selected_jobs_are_told_over_http(sim, admin, ask):
+    admin(sim, "behavior", {"hidden_jobs": 2, "replica_lags_seconds": [0, 5], "empty_page": "null_jobs"})
+    hidden = admin(sim, "selected/hidden_jobs")
+    assert hidden == sim.tenant.selected("hidden_jobs")
+    assert ask(sim, job_ids=hidden, create_since="2000-01-01T00:00:00Z").json() == {"count": 2, "jobs": None}
+    assert len(admin(sim, "update_some", {"n": 3, "state": "BLOCK", "at": "2026-01-15T11:00:00Z"})) == 3

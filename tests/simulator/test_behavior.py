@@ -37,3 +37,22 @@ def test_an_unknown_behavior_cannot_be_set(sim):
         sim.behavior.latency = 1
     with pytest.raises(ValueError, match="honored"):
         sim.behavior.job_ids = "maybe"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"faults": ["explode"]},
+        {"faults": {"4000": 1}},
+        {"poison": "403:none"},
+        {"max_offset_refusal": "teapot"},
+        {"hidden_jobs": "some"},
+        {"time_format": "unix"},
+    ],
+)
+def test_a_wrong_value_is_refused_and_named(sim, wrong):
+    (name,) = wrong
+    before = getattr(sim.behavior, name)
+    with pytest.raises(ValueError, match=name):
+        sim.behavior.merge(wrong)
+    assert getattr(sim.behavior, name) == before
