@@ -59,7 +59,8 @@ class Behavior:
         token_life_seconds: life of tokens issued from now on; 24 h (`docs/api.md`).
         token_length: characters of tokens issued from now on, up to 60,000.
         unauthenticated_refusal: fault for an unknown, expired or missing token.
-        wrong_project_refusal: fault for a token of another project, or of none.
+        wrong_project_refusal: fault for a token of another project than the path's, or of none.
+            None: 404 for another one, 401 for none.
         isolation: what `/tenants/service-configs` says: IAM-user isolation `on`, `off`, or
             `not_found` (404). With `on`, only the jobs of `iam_user` are listed, whatever
             `X-App-UserId` says.
@@ -140,7 +141,7 @@ class Behavior:
     token_life_seconds: float = 86_400.0
     token_length: int = 9_000
     unauthenticated_refusal: str = "401"
-    wrong_project_refusal: str = "401"
+    wrong_project_refusal: str | None = None
     isolation: Literal["off", "on", "not_found"] = "off"
     iam_user: str = "user-1"
     visible_share: float = 1.0

@@ -41,7 +41,7 @@ class Clock:
         return make_datetime(self.now_us())
 
     def advance(self, seconds: float) -> None:
-        """Advance the server's time. Jobs do not progress by themselves: `Tenant.live` does both."""
+        """Advance the server's time. Jobs do not progress with it: `Tenant.live` does both."""
         self._advanced += round(seconds * SECOND)
 
     def accepts_signature_of(self, signed_us: int, tolerance_seconds: float) -> bool:

@@ -30,8 +30,8 @@ class Simulator:
     Args:
         jobs: how many jobs the tenant has at the start.
         days: how far back they reach, in days.
-        seed: of everything drawn. Equal seeds and a frozen clock give equal tenants, keys, faults.
-        now: where the clock stands still until `clock.advance`; None lets it run with the machine's.
+        seed: of everything drawn. Equal seeds and a frozen clock give equal tenants and faults.
+        now: where the clock stands still until `clock.advance`; None runs with the machine's time.
         port: 0 takes a free one.
         living: the tenant lives on by itself with the clock.
 

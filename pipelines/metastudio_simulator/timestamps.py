@@ -1,4 +1,4 @@
-"""Instants as whole microseconds since 1970 UTC: finer than the API shows, cheap to compare and sort.
+"""Instants as whole microseconds since 1970 UTC: finer than the API shows, and cheap to compare.
 
 Knows the spelling that the API reads, the spellings that rows may show, and the finer ones that
 Python callers may use.

@@ -21,7 +21,7 @@ def password_request(sim, *, scope=True, **wrong):
 
 
 def signed_headers(sim, query, **changes):
-    """A minimal signer, written from the vendor's description of SDK-HMAC-SHA256."""
+    """Sign minimally, from the vendor's description of SDK-HMAC-SHA256."""
     stamp = (datetime.now(UTC) + changes.pop("ago", timedelta())).strftime("%Y%m%dT%H%M%SZ")
     headers = {"host": sim.url.removeprefix("http://"), "x-project-id": sim.project_id, "x-sdk-date": stamp}
     headers.update(changes)
@@ -183,4 +183,5 @@ def test_a_bad_token_may_be_refused_in_other_words(empty, session, ask):
     unscoped = login(empty, session, password_request(empty, scope=None)).headers["X-Subject-Token"]
     assert error(ask(empty, headers={"X-Auth-Token": "MIIS"})) == (400, "MSS.00010008")
     assert error(ask(empty, headers={"X-Auth-Token": unscoped})) == (400, "MSS.00010009")
+    assert error(ask(empty, project_id="0" * 32)) == (400, "MSS.00010009")
     assert ask(empty).status_code == 200

@@ -11,7 +11,7 @@ from metastudio_simulator import FAULTS, Simulator
 
 @pytest.fixture
 def broken(empty):
-    """Sends one list request over a bare socket and returns all that comes back, or the error that it ended with."""
+    """Send one list request over a bare socket. Return all that comes back, and the final error."""
     empty.tenant.create(20)
 
     def send(kind, *, wait=20.0):

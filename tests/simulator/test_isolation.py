@@ -18,7 +18,8 @@ def ask_config(session):
 def test_the_service_configuration_tells_of_isolation(sim, ask_config, isolation, controlled):
     sim.behavior.isolation = isolation
     answer = ask_config(sim)
-    assert answer.json() == {"sub_account_control_config": {"separately_controlled": controlled}}
+    config = {"separately_controlled": controlled, "sub_account_type": "IAM_USER"}
+    assert answer.json() == {"sub_account_control_config": config}
     assert answer.headers["X-Request-Id"]
     assert (sim.stats.config_requests, sim.stats.requests) == (1, 0)
 

@@ -11,7 +11,7 @@ NOW = "2026-01-15T12:00:00Z"
 
 
 def tenant(**options):
-    """A tenant without its server running."""
+    """Return a tenant without its server running."""
     return Simulator(**{"jobs": 3000, "days": 300, "seed": 1, "now": NOW, **options}).tenant
 
 

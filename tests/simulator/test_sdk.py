@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 from huaweicloudsdkcore.exceptions import exceptions
-from huaweicloudsdkmetastudio.v1 import ListDigitalHumanVideoRequest
+from huaweicloudsdkmetastudio.v1 import ListDigitalHumanVideoRequest, ShowTenantServiceConfigsRequest
 
 EVER = "2000-01-01T00:00:00Z"
 # the SDK itself calls datetime.utcnow, which newer Pythons deprecate
@@ -176,6 +176,13 @@ def test_the_sdk_sees_server_errors_as_its_own_exceptions(empty, sdk):
     error = refusal(client, exceptions.ServerResponseException)
     assert (error.status_code, error.error_code) == (503, "503")
     assert "<html>" in error.error_msg
+
+
+@pytest.mark.parametrize(("isolation", "controlled"), [("off", False), ("on", True)])
+def test_the_sdk_reads_whether_users_are_isolated(empty, sdk, isolation, controlled):
+    empty.behavior.isolation = isolation
+    config = sdk(empty).show_tenant_service_configs(ShowTenantServiceConfigsRequest()).sub_account_control_config
+    assert (config.separately_controlled, config.sub_account_type) == (controlled, "IAM_USER")
 
 
 def test_the_sdk_gives_up_past_the_quota(sim, sdk):

@@ -16,6 +16,7 @@ ORDER = [
     "tenant/row",
     "tenant/index",
     "tenant/selection",
+    "tenant/appearance",
     "tenant/replicas",
     "tenant/store",
     "tenant/lifecycle",

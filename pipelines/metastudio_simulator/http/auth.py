@@ -52,7 +52,7 @@ class SignedRequest:
 
 
 class Auth:
-    """The credentials of one tenant, all drawn by seed, and the check of requests that carry them."""
+    """The credentials of one tenant, drawn by seed, and the check of requests that carry them."""
 
     def __init__(self, clock: Clock, behavior: Behavior, project_id: str, seed: int) -> None:
         self._clock = clock
@@ -107,7 +107,7 @@ class Auth:
         end_us, scoped = self._tokens.get(token, (0, False))
         if self._clock.now_us() >= end_us:
             return make_faulty(self._behavior.unauthenticated_refusal, self._behavior)
-        return None if scoped else make_faulty(self._behavior.wrong_project_refusal, self._behavior)
+        return None if scoped else make_faulty(self._behavior.wrong_project_refusal or "401", self._behavior)
 
     def _find_fault(self, request: SignedRequest) -> str | None:
         """Return what is wrong with a signed request, in the words of the response."""

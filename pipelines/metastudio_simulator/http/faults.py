@@ -30,7 +30,7 @@ _BODIES: Final = {"garbage": GARBAGE, "empty": b"", "not_object": b'["jobs"]'}
 
 
 class FaultSource:
-    """Draws the next fault of one kind of request."""
+    """The faults of one kind of request."""
 
     def __init__(self, seed: str) -> None:
         self._rng = random.Random(seed)
@@ -50,7 +50,7 @@ class FaultSource:
 
 
 class Outage:
-    """Holds `Behavior.unavailable_seconds`, from the first request on that meets it."""
+    """The time in which the service is unavailable, from the first request on that meets it."""
 
     def __init__(self, behavior: Behavior) -> None:
         self._behavior = behavior

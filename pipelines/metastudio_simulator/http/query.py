@@ -38,7 +38,7 @@ def make_query(given: Parameters, *, app_user_id: str | None, now_us: int, behav
         now_us: from which the last month counts.
 
     Raises:
-        RefusedQueryError: a value is out of bounds or of the wrong form, or the behavior refuses it.
+        RefusedQueryError: a value is out of bounds or malformed, or the behavior refuses it.
     """
     if app_user_id is not None and not app_user_id.isascii():
         raise RefusedQueryError

@@ -11,7 +11,7 @@ from metastudio_simulator.behavior import Behavior
 
 
 class RateLimit:
-    """Checks requests against `Behavior.quota_per_second`. Refused requests do not count."""
+    """The quota of `Behavior.quota_per_second`. Refused requests do not count."""
 
     def __init__(self, behavior: Behavior) -> None:
         self._behavior = behavior

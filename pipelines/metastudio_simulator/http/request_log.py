@@ -1,4 +1,4 @@
-"""What the server was asked and answered: counters, times, and the last list requests one by one."""
+"""What the server was asked and answered: counters, times, and the last list requests."""
 
 from __future__ import annotations
 

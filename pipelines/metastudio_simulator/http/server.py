@@ -1,4 +1,4 @@
-"""The service on one port: lists, the service configuration, IAM's tokens, and an injected admin path.
+"""The service on one port: lists, service configuration, IAM's tokens, an injected admin path.
 
 Checks a list request in the gateway's order: credentials, quota, then the API's own project and
 parameters. Signs the URLs of every answer anew. Knows the tenant only by its lists.
@@ -71,7 +71,7 @@ class _DatelessResponse(web.Response):
 
 
 class Server:
-    """Answers every request to one simulated service."""
+    """The HTTP side of one simulated service."""
 
     def __init__(
         self, clock: Clock, behavior: Behavior, tenant: Tenant, auth: Auth, control: Control, seed: int
@@ -170,13 +170,13 @@ class Server:
             RefusedQueryError: a parameter is refused.
         """
         if request.path != f"/v1/{self.tenant.project_id}{LIST_SUFFIX}":
-            return make_error(404)
+            return make_faulty(self.behavior.wrong_project_refusal or "404", self.behavior)
         self._run_between()
         behavior, now_us = self.behavior, self.clock.now_us()
         user = request.headers.get("X-App-UserId")
         query = make_query(given, app_user_id=user, now_us=now_us, behavior=behavior)
         ids = query.filters.job_ids
-        if behavior.unknown_job_ids_refusal and ids and not self.tenant.index.has_ids(ids):
+        if behavior.unknown_job_ids_refusal and ids and not self.tenant.lists_all(ids):
             raise RefusedQueryError(behavior.unknown_job_ids_refusal)
         page = self.tenant.select(query)
         if page.is_poisonous and not needs_healthy_response(behavior.poison):
@@ -216,10 +216,13 @@ class Server:
             self.stats.config_requests += 1
             if (refusal := self.auth.refuse(signed)) is not None:
                 return refusal
-        if project_id != self.tenant.project_id or self.behavior.isolation == "not_found":
+        if project_id != self.tenant.project_id:
+            return make_faulty(self.behavior.wrong_project_refusal or "404", self.behavior)
+        if self.behavior.isolation == "not_found":
             return make_error(404)
         controlled = self.behavior.isolation == "on"
-        return make_json(200, {"sub_account_control_config": {"separately_controlled": controlled}})
+        config = {"separately_controlled": controlled, "sub_account_type": "IAM_USER"}
+        return make_json(200, {"sub_account_control_config": config})
 
     async def _handle_tokens(self, request: web.BaseRequest, request_id: str) -> web.StreamResponse:
         try:

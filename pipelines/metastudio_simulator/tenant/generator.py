@@ -42,7 +42,7 @@ def make_script_id(rng: random.Random) -> str:
 
 
 def make_plan(rng: random.Random, from_us: int) -> Plan:
-    """Return when a job starts and ends (log-normal, medians of 90 s and 4 min), and how it ends."""
+    """Return when a job starts and ends, log-normal with medians of 90 s and 4 min, and how."""
     start = from_us + int(rng.lognormvariate(4.5, 0.9) * SECOND)
     end = start + int(rng.lognormvariate(5.5, 0.8) * SECOND)
     luck = rng.random()

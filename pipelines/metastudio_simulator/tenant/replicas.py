@@ -49,7 +49,7 @@ class Replicas:
         self._turn = 0
 
     def record(self, at_us: int, key: str, job: Job | None) -> None:
-        """Tell every copy of a change."""
+        """Queue a change for every copy."""
         for copy in self._copies:
             copy.record(at_us, key, job)
 

@@ -10,7 +10,7 @@ from metastudio_simulator.tenant.index import Index
 
 
 class _EveryJob(frozenset[str]):
-    """Contains every job, future ones included."""
+    """A set of every job, future ones included."""
 
     def __contains__(self, key: object) -> bool:
         return True
@@ -36,7 +36,7 @@ class _Drawn:
 
 
 class Selections:
-    """Draws the jobs of each `JobSelection` once, and keeps them until the selection changes."""
+    """The jobs of each `JobSelection`: drawn once, and kept until the selection changes."""
 
     def __init__(self, behavior: Behavior, seed: int) -> None:
         self._behavior = behavior

@@ -7,17 +7,18 @@ from any thread, and that `visible` shows what a client can read page by page.
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from metastudio_simulator.behavior import Behavior
 from metastudio_simulator.clock import Clock
+from metastudio_simulator.tenant.appearance import Appearance, find_parts
 from metastudio_simulator.tenant.generator import make_history, make_new_job, make_plan
-from metastudio_simulator.tenant.index import NO_FILTERS, SOUND, Defects, Filters, Query
+from metastudio_simulator.tenant.index import NO_FILTERS, Filters, Query
 from metastudio_simulator.tenant.job import Job, become, read_text
 from metastudio_simulator.tenant.lifecycle import live
-from metastudio_simulator.tenant.row import RowStyle, make_parts, make_row, strip_queries
-from metastudio_simulator.tenant.selection import Selections
+from metastudio_simulator.tenant.row import make_row, strip_queries
 from metastudio_simulator.tenant.store import JobStore
 from metastudio_simulator.timestamps import SECOND, Instant, make_datetime, make_us
 
@@ -53,9 +54,7 @@ class Tenant(JobStore):
         super().__init__(clock, behavior, history, jobs / (max(days, 1 / 24) * 86_400), seed)
         self.project_id = f"{random.Random(f'project {seed}').getrandbits(128):032x}"
         self._ties = random.Random(f"ties {seed}")
-        self._selections = Selections(behavior, seed)
-        self._plain_style = self._style = RowStyle(self.project_id)
-        self._style_name: object = None
+        self._appearance = Appearance(behavior, self.project_id, seed)
         self._raw_rows = 0
 
     def create(
@@ -123,7 +122,7 @@ class Tenant(JobStore):
             self.change(job_id, change)
 
     def update_some(self, n: int, *, at: Instant | None = None, **fields: Any) -> list[str]:
-        """Change n jobs drawn by seed at one instant, as `update` does, and return their job_ids."""
+        """Change n jobs at one instant, drawn by seed, as `update` does. Return their job_ids."""
         with self.lock:
             self.reveal()
             at = self.clock.now() if at is None else at
@@ -147,7 +146,7 @@ class Tenant(JobStore):
         self.change(job_id, lambda job: setattr(job, "corrupted", {**(job.corrupted or {}), **raw_fields}))
 
     def add_raw(self, row: Any, *, at: Instant | None = None) -> str:
-        """Put any JSON value among the rows, created at an instant. Return the key to vanish it by."""
+        """Put any JSON value among the rows, created at an instant. Return the key to vanish by."""
         with self.lock:
             self._raw_rows += 1
             at_us = self.clock.now_us() if at is None else make_us(at)
@@ -171,7 +170,7 @@ class Tenant(JobStore):
             live(self, start_us, self._lived_us, force_every_event=True)
 
     def catch_up(self) -> None:
-        """Let a `living` tenant live, at its usual rate, through the time since it last lived."""
+        """Let a `living` tenant live, at its usual rate, through the time since the last call."""
         with self.lock:
             start_us, now_us = self._lived_us, self.clock.now_us()
             self._lived_us = max(start_us, now_us)
@@ -180,7 +179,7 @@ class Tenant(JobStore):
                 live(self, start_us, now_us, force_every_event=False)
 
     def hidden_fields(self, job_id: str) -> dict[str, Any]:
-        """Return what the row does not show: exact times, filters' fields, when it became visible."""
+        """Return what the row does not show: exact times, fields of filters, when it is visible."""
         with self.lock:
             job = self.job(job_id)
             return {
@@ -193,10 +192,10 @@ class Tenant(JobStore):
             }
 
     def selected(self, name: str) -> list[str]:
-        """Return the job_ids that a `JobSelection` of the behavior means, `hidden_jobs` for example."""
+        """Return the job_ids of a `JobSelection` of the behavior, for example `hidden_jobs`."""
         with self.lock:
             self.reveal()
-            found = self._selections.find(name, self.index)
+            found = self._appearance.selected(name, self.index)
             return [key for _, key in self.index.by_create if key in found]
 
     def visible(self, *, everything: bool = False) -> list[Any]:
@@ -209,31 +208,37 @@ class Tenant(JobStore):
         """
         with self.lock:
             self.reveal()
-            style, filters = self._find_style(), self._restrict(NO_FILTERS)
-            find = self._selections.find
-            unread = find("hidden_jobs", self.index), find("poisonous_jobs", self.index)
-            keys = [key for _, key in self.index.by_create if not any(key in some for some in unread)]
+            style, filters = self._appearance.find_style(self.index), self._restrict(NO_FILTERS)
+            hidden = self._appearance.selected("hidden_jobs", self.index)
+            poisonous = self._appearance.selected("poisonous_jobs", self.index)
+            keys = [key for _, key in self.index.by_create if key not in hidden and key not in poisonous]
             jobs = [job for job in map(self.job, keys) if filters.admits(job)]
             rows = [strip_queries(make_row(job, style)) for job in jobs]
             return rows if everything else [row for row in rows if isinstance(row, dict) and "job_id" in row]
+
+    def lists_all(self, job_ids: Iterable[str]) -> bool:
+        """Return whether every job_id is listed."""
+        with self.lock:
+            self.reveal()
+            return self.index.has_ids(job_ids)
 
     def select(self, query: Query) -> Page:
         """Return the answer to a query."""
         with self.lock:
             self.reveal()
-            behavior, style = self.behavior, self._find_style()
-            ties = self._ties if behavior.unstable_ties else None
+            style = self._appearance.find_style(self.index)
+            defects = self._appearance.find_defects(self.index)
+            poisonous = self._appearance.selected("poisonous_jobs", self.index)
+            ties = self._ties if self.behavior.unstable_ties else None
             listed, counted = self.replicas.choose(self.index, self.clock.now_us())
             if (filters := self._restrict(query.filters)) is not query.filters:
                 query = replace(query, filters=filters)
-            defects = self._find_defects()
             count, keys = listed.select(query, defects, ties)
             if counted is not listed:
                 count, _ = counted.select(query, defects)
-            poisonous = self._selections.find("poisonous_jobs", self.index)
             return Page(
-                self._show_count(count),
-                [_find_parts(listed.job(key), style) for key in keys],
+                self._appearance.show_count(count),
+                [find_parts(listed.job(key), style) for key in keys],
                 bool(poisonous) and any(key in poisonous for key in keys),
             )
 
@@ -243,48 +248,6 @@ class Tenant(JobStore):
         if behavior.isolation == "on":
             filters = replace(filters, app_user_id=behavior.iam_user)
         return filters if behavior.visible_share >= 1 else replace(filters, share=behavior.visible_share)
-
-    def _find_defects(self) -> Defects:
-        behavior = self.behavior
-        if not behavior.hidden_jobs and not behavior.doubled_jobs and behavior.list_cap is None:
-            return SOUND
-        find = self._selections.find
-        hidden, doubled = find("hidden_jobs", self.index), find("doubled_jobs", self.index)
-        return Defects(hidden, behavior.hidden_jobs_leave_holes, doubled, behavior.list_cap)
-
-    def _show_count(self, count: int) -> int:
-        count = max(0, count + self.behavior.count_offset)
-        cap = self.behavior.count_cap
-        return count if cap is None else min(count, cap)
-
-    def _find_style(self) -> RowStyle:
-        """Return the style of the rows now: the same object while the behavior asks for the same."""
-        behavior = self.behavior
-        texts = behavior.unknown_fields, behavior.shown_states, behavior.shown_job_types
-        times = behavior.time_format, behavior.empty_times
-        if not any(texts) and times == ("utc", False) and not behavior.blank_jobs:
-            self._style_name, self._style = None, self._plain_style
-            return self._style
-        blank = self._selections.find("blank_jobs", self.index)
-        if (name := (repr(texts), times, behavior.blank_row, blank)) != self._style_name:
-            self._style_name = name
-            self._style = RowStyle(
-                self.project_id,
-                unknown_fields=dict(behavior.unknown_fields),
-                shown_states=dict(behavior.shown_states),
-                shown_job_types=dict(behavior.shown_job_types),
-                time_format=behavior.time_format,
-                empty_times=behavior.empty_times,
-                blank_jobs=blank,
-                blank_row=behavior.blank_row,
-            )
-        return self._style
-
-
-def _find_parts(job: Job, style: RowStyle) -> list[bytes]:
-    if job.parts is None or job.style is not style:
-        job.parts, job.style = make_parts(make_row(job, style)), style
-    return job.parts
 
 
 def _set_fields(job: Job, fields: dict[str, Any]) -> None:
