@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from metastudio_simulator.behavior import Behavior
 from metastudio_simulator.tenant.index import SOUND, Defects, Index
 from metastudio_simulator.tenant.job import Job
@@ -60,8 +62,11 @@ class Appearance:
         return count if cap is None else min(count, cap)
 
 
-def find_parts(job: Job, style: RowStyle) -> list[bytes]:
-    """Return the job's serialized row in this style, kept from the last time if that was equal."""
-    if job.parts is None or job.style is not style:
-        job.parts, job.style = make_parts(make_row(job, style)), style
+def serialize(jobs: Iterable[Job], style: RowStyle) -> list[Sequence[bytes]]:
+    """Return the jobs' rows in this style, each kept from the last time if the style was equal."""
+    return [job.parts if job.style is style else _serialize(job, style) for job in jobs]
+
+
+def _serialize(job: Job, style: RowStyle) -> Sequence[bytes]:
+    job.parts, job.style = make_parts(make_row(job, style)), style
     return job.parts

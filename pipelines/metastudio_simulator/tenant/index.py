@@ -125,12 +125,14 @@ class Index:
     def __contains__(self, key: str) -> bool:
         return key in self._jobs
 
-    def job(self, key: str) -> Job:
-        return self._jobs[key]
+    def jobs(self) -> Iterable[Job]:
+        """Return every job, in no order."""
+        return self._jobs.values()
 
-    def jobs(self) -> list[Job]:
-        """Return the jobs, in no order."""
-        return list(self._jobs.values())
+    def find(self, keys: list[str]) -> list[Job]:
+        """Return the jobs with these keys, in the same order."""
+        jobs = self._jobs
+        return [jobs[key] for key in keys]
 
     def put(self, job: Job) -> None:
         """Add the job, in place of an older version of it."""

@@ -6,6 +6,7 @@ Times are exact to the microsecond. Knows no tenant, no row and no HTTP.
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -48,7 +49,7 @@ class Job:
         raw: the row itself, where `is_raw`.
         corrupted: values shown instead of the job's own.
         parts: the serialized row, cut where the signature of a URL belongs.
-        style: the row style that `parts` was made in.
+        style: the row style that `parts` was made in; None if it must be made.
     """
 
     key: str
@@ -70,7 +71,7 @@ class Job:
     is_raw: bool = False
     raw: Any = None
     corrupted: dict[str, Any] | None = None
-    parts: list[bytes] | None = None
+    parts: Sequence[bytes] = ()
     style: object = None
 
     @property

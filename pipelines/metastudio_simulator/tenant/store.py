@@ -66,7 +66,7 @@ class JobStore:
             how(job)
             if self.behavior.untraced_changes:
                 job.update_us = traced_us
-            job.parts = None
+            job.style = None
             self._jobs[key] = job
             if key in self.index:
                 self.index.put(job)

@@ -7,13 +7,13 @@ from any thread, and that `visible` shows what a client can read page by page.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from metastudio_simulator.behavior import Behavior
 from metastudio_simulator.clock import Clock
-from metastudio_simulator.tenant.appearance import Appearance, find_parts
+from metastudio_simulator.tenant.appearance import Appearance, serialize
 from metastudio_simulator.tenant.generator import make_history, make_new_job, make_plan
 from metastudio_simulator.tenant.index import NO_FILTERS, Filters, Query
 from metastudio_simulator.tenant.job import Job, become, read_text
@@ -36,7 +36,7 @@ class Page:
     """
 
     count: int
-    rows: list[list[bytes]]
+    rows: list[Sequence[bytes]]
     is_poisonous: bool
 
 
@@ -238,7 +238,7 @@ class Tenant(JobStore):
                 count, _ = counted.select(query, defects)
             return Page(
                 self._appearance.show_count(count),
-                [find_parts(listed.job(key), style) for key in keys],
+                serialize(listed.find(keys), style),
                 bool(poisonous) and any(key in poisonous for key in keys),
             )
 
