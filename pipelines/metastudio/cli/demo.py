@@ -34,7 +34,7 @@ def run_demo() -> None:
     """
     with Simulator(jobs=JOBS, days=400, seed=SEED) as sim:
         _clear(sim.project_id)
-        sim.switches.quota_per_second = QUOTA
+        sim.behavior.quota_per_second = QUOTA
         configure(sim, DATABASE, STATE)
         options = Options()
         _say(f"A simulated tenant with {JOBS:,} jobs of the last 400 days. First sync, at {QUOTA} requests a second:")
