@@ -223,7 +223,7 @@ def test_a_section_of_its_own_comes_before_the_common_one_and_credentials_come_w
     berlin, osaka = resolve_tenant("berlin"), resolve_tenant("osaka")
 
     assert (berlin.project_id, osaka.project_id) == ("one", "two")
-    assert (berlin.limits.rescan.days, osaka.limits.rescan.days) == (7, 5)
+    assert (berlin.rescan.days, osaka.rescan.days) == (7, 5)
     assert isinstance(berlin.credentials, AccessKey)
     assert isinstance(osaka.credentials, Token)
 

@@ -20,7 +20,7 @@ from metastudio.errors import RefusedError
 from metastudio.extraction.audit import Audit
 from metastudio.extraction.backfill import read_chunks
 from metastudio.extraction.sync import sync
-from metastudio.extraction.types import Chunk, ExtractionContext, Limits, Page, Query, State, Window
+from metastudio.extraction.types import Chunk, ExtractionContext, ExtractionSettings, Page, Query, State, Window
 from metastudio.records.parser import TERMINAL_STATES, Rejected, Row
 
 T = TypeVar("T")
@@ -217,9 +217,9 @@ class Reader:
     ("cancel", n): the task is cancelled there.
     """
 
-    def __init__(self, tenant: Tenant, limits: Limits) -> None:
+    def __init__(self, tenant: Tenant, limits: ExtractionSettings) -> None:
         self.tenant = tenant
-        self.limits = limits
+        self.settings = limits
         self.destination = Destination()
         self._runner = asyncio.Runner()
 
@@ -271,7 +271,7 @@ class Reader:
 
         done: list[Chunk] = []
         try:
-            async with aclosing(work(ExtractionContext(fetch, self.destination, self.limits))) as chunks:
+            async with aclosing(work(ExtractionContext(fetch, self.destination, self.settings))) as chunks:
                 async for chunk in chunks:
                     if kill == ("before", len(done)):
                         raise Killed

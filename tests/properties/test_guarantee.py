@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from metastudio.errors import IncompleteError
-from metastudio.extraction.types import Limits
+from metastudio.extraction.types import ExtractionSettings
 from metastudio.records.parser import TERMINAL_STATES
 
 from tests.properties.tenant import SECOND, START, Job, Killed, Reader, Tenant
@@ -58,7 +58,7 @@ class TenantAtWork(RuleBasedStateMachine):
             tick=SECOND,
         )
         page_size = page_size if stable else page_size + 6
-        limits = Limits(
+        limits = ExtractionSettings(
             start_date=START, max_rows_per_window=page_size + 4, chunk_rows=page_size + 7, page_size=page_size
         )
         self.reader = Reader(self.tenant, limits)
@@ -163,7 +163,7 @@ class TenantAtWork(RuleBasedStateMachine):
     @rule(years=st.sampled_from([0, 7, 9]))
     def move_start(self, years: int) -> None:
         start = START.replace(year=START.year + years)
-        self.reader.limits = Limits(**{**vars_of(self.reader.limits), "start_date": start})
+        self.reader.settings = ExtractionSettings(**{**vars_of(self.reader.settings), "start_date": start})
 
     # How it is done
 
@@ -203,7 +203,7 @@ class TenantAtWork(RuleBasedStateMachine):
         return move
 
     def _shown(self) -> dict[str, int]:
-        start = self.reader.limits.start_date
+        start = self.reader.settings.start_date
         return {job.job_id: job.version for job in self.tenant.jobs if job.job_id is not None and job.created >= start}
 
     def _check(self, shown: dict[str, int]) -> None:
@@ -217,7 +217,7 @@ class TenantAtWork(RuleBasedStateMachine):
             if row.duration is not None and row.duration < version:
                 assert not self._is_trusted(), f"{job_id} is stale"
                 assert row.state in TERMINAL_STATES or row.create_time is None, f"{job_id} was open, and is stale"
-                assert created[job_id] < self.tenant.now - self.reader.limits.rescan, f"{job_id} is young, and stale"
+                assert created[job_id] < self.tenant.now - self.reader.settings.rescan, f"{job_id} is young, and stale"
 
     def _is_trusted(self) -> bool:
         return self.tenant.sorting == "honoured" and self.tenant.cap > 1
@@ -225,11 +225,11 @@ class TenantAtWork(RuleBasedStateMachine):
     def rest(self) -> None:
         """Let the tenant rest, read it once more, and compare all there is."""
         self.tenant.now += timedelta(hours=1)
-        self.reader.limits = Limits(**{**vars_of(self.reader.limits), "start_date": START})
+        self.reader.settings = ExtractionSettings(**{**vars_of(self.reader.settings), "start_date": START})
         shown = self._shown()
         self.reader.sync()
         self._check(shown)
-        limits = self.reader.limits
+        limits = self.reader.settings
         assert self.reader.destination.largest_chunk <= 6 * (limits.chunk_rows + limits.max_rows_per_window)
         if self.returned or not self._is_trusted():
             self.reader.read(START, self.tenant.now + SECOND)
@@ -248,8 +248,8 @@ class TenantAtWork(RuleBasedStateMachine):
         assert self.reader.audit().findings.differences == 0
 
 
-def vars_of(limits: Limits) -> dict[str, object]:
-    return {name: getattr(limits, name) for name in Limits.__dataclass_fields__}
+def vars_of(limits: ExtractionSettings) -> dict[str, object]:
+    return {name: getattr(limits, name) for name in ExtractionSettings.__dataclass_fields__}
 
 
 TestTheGuarantee = TenantAtWork.TestCase

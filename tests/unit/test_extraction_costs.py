@@ -8,7 +8,7 @@ from datetime import timedelta
 from math import ceil
 
 import pytest
-from metastudio.extraction.types import Limits
+from metastudio.extraction.types import ExtractionSettings
 
 from tests.properties.tenant import NOW, SECOND, START, Reader, Tenant
 
@@ -18,7 +18,7 @@ STATES = ("SUCCEED", "FAILED", "PROCESSING")
 
 @pytest.fixture
 def reader() -> Iterator[Reader]:
-    reader = Reader(Tenant(), Limits(start_date=START))
+    reader = Reader(Tenant(), ExtractionSettings(start_date=START))
     yield reader
     reader.close()
 

@@ -16,7 +16,7 @@ from metastudio.errors import IncompleteError, UnavailableError
 from metastudio.extraction.changes import classify_order, find_order_evidence
 from metastudio.extraction.rescan import MAX_WINDOW_GAP, plan_windows
 from metastudio.extraction.sync import sync
-from metastudio.extraction.types import ExtractionContext, Limits, Page, Query, Window, newest_versions
+from metastudio.extraction.types import ExtractionContext, ExtractionSettings, Page, Query, Window, newest_versions
 from metastudio.extraction.windows import read_range, split_window
 from metastudio.timestamps import format_time, parse_time
 
@@ -34,7 +34,7 @@ def make_reader() -> Iterator[MakeReader]:
     readers: list[Reader] = []
 
     def make(**options: Any) -> Reader:
-        readers.append(Reader(Tenant(**options), Limits(start_date=START)))
+        readers.append(Reader(Tenant(**options), ExtractionSettings(start_date=START)))
         return readers[-1]
 
     yield make
@@ -242,7 +242,7 @@ def test_a_job_that_jumps_to_the_front_before_it_was_read_is_read_in_the_same_sy
 
 def test_a_page_of_jobs_without_times_does_not_keep_a_scan_going(make_reader: MakeReader) -> None:
     reader = make_reader()
-    reader.limits = Limits(start_date=START, page_size=2)
+    reader.settings = ExtractionSettings(start_date=START, page_size=2)
     for _ in range(2):
         reader.tenant.add(broken=frozenset(["lastupdate_time"]))
     reader.sync()
@@ -259,7 +259,7 @@ def test_whatever_happens_between_any_two_pages_of_a_scan_loses_no_change(
     for request in range(1, 7):
         for victim in (0, 9, 10):
             reader = make_reader(stable=stable, exact=exact)
-            reader.limits = Limits(start_date=START, page_size=10)
+            reader.settings = ExtractionSettings(start_date=START, page_size=10)
             for number in range(80):
                 reader.tenant.add(NOW - (80 - number * 7 % 80) * DAY, state="SUCCEED", updated=NOW - (number + 1) * DAY)
             reader.sync()
@@ -297,7 +297,7 @@ def happen_at(reader: Reader, request: int, happens: str, victim: int) -> None:
 
 def test_a_job_that_moves_up_among_others_of_its_second_is_read_in_the_same_sync(make_reader: MakeReader) -> None:
     reader = make_reader(exact=False)
-    reader.limits = Limits(start_date=START, page_size=2)
+    reader.settings = ExtractionSettings(start_date=START, page_size=2)
     jobs = [reader.tenant.add(NOW - (40 - number) * DAY, state="SUCCEED") for number in range(20)]
     reader.sync()
     reader.tenant.now = NOW + DAY
@@ -333,7 +333,7 @@ def test_equal_update_times_in_another_order_each_time_lose_no_change(make_reade
 
 def test_the_trail_of_a_scan_over_very_many_changes_stays_short(make_reader: MakeReader) -> None:
     reader = make_reader()
-    reader.limits = Limits(start_date=START, page_size=10, chunk_rows=50)
+    reader.settings = ExtractionSettings(start_date=START, page_size=10, chunk_rows=50)
     for number in range(1_000):
         reader.tenant.add(NOW - (1_000 - number * 7 % 1_000) * DAY, state="SUCCEED", updated=NOW - (number + 1) * DAY)
     reader.sync()
@@ -352,12 +352,12 @@ def test_a_start_date_that_moved_on_and_back_reads_again_what_was_left_out(make_
     for number in range(300):
         reader.tenant.add(NOW - (300 - number) * DAY, state="PROCESSING")
     reader.sync()
-    reader.limits = Limits(start_date=(NOW - 100 * DAY).replace(microsecond=0))
+    reader.settings = ExtractionSettings(start_date=(NOW - 100 * DAY).replace(microsecond=0))
     reader.tenant.change(reader.tenant.jobs[5], "SUCCEED")
     reader.tenant.now += DAY
     reader.tenant.change(reader.tenant.jobs[250], "SUCCEED")
     reader.sync()
-    reader.limits = Limits(start_date=START)
+    reader.settings = ExtractionSettings(start_date=START)
     reader.sync()
     assert sum(row.state == "SUCCEED" for row in reader.destination.live) == 2
 
@@ -386,7 +386,7 @@ def test_a_failure_of_one_window_ends_the_others_and_is_raised_as_it_is() -> Non
         tenant.add(START + number * DAY / 4, state="SUCCEED")
 
     async def read() -> None:
-        run = ExtractionContext(tenant.fetch, Destination(), Limits(start_date=START))
+        run = ExtractionContext(tenant.fetch, Destination(), ExtractionSettings(start_date=START))
         with pytest.raises(UnavailableError):
             async for _ in sync(run, {}):
                 pass
@@ -420,7 +420,7 @@ def test_waiting_for_the_newest_window_costs_no_processor_time() -> None:
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(asyncio, "wait", count)
-            run = ExtractionContext(fetch, Destination(), Limits(start_date=START))
+            run = ExtractionContext(fetch, Destination(), ExtractionSettings(start_date=START))
             async for _ in read_range(run, Window(START, newest.until), "backfill"):
                 pass
 

@@ -50,12 +50,12 @@ async def _check_api(tenant: Tenant) -> AsyncIterator[Item]:
     async with open_client(tenant) as client:
         fetch = make_fetch(client, tenant)
         try:
-            page = await fetch(Query(since=tenant.limits.start_date, limit=1))
+            page = await fetch(Query(since=tenant.start_date, limit=1))
         except MetaStudioError as error:
             yield Item(_name_failure(error), str(error), error)
             return
         yield Item("credentials", f"{type(tenant.credentials).__name__} accepted")
-        yield Item("project", f"{page.count:,} jobs since {tenant.limits.start_date:%Y-%m-%d}")
+        yield Item("project", f"{page.count:,} jobs since {tenant.start_date:%Y-%m-%d}")
         yield Item("reachability", f"answers after {client.stats.latency_seconds * 1000:,.0f} ms")
         yield _check_clock(page.server_time)
         yield await _check_sorting(client, tenant)
@@ -82,7 +82,7 @@ def _check_clock(server_time: datetime) -> Item:
 
 async def _check_sorting(client: Client, tenant: Tenant) -> Item:
     try:
-        page = await make_fetch(client, tenant)(Query(since=tenant.limits.start_date, sort_key="update_time"))
+        page = await make_fetch(client, tenant)(Query(since=tenant.start_date, sort_key="update_time"))
     except RefusedError:
         order: Order = "disproved"
     else:
@@ -105,7 +105,7 @@ async def _check_job_ids(client: Client, tenant: Tenant, first: Page) -> Item:
     if not first.rows or first.count < 2:
         return Item("job_ids", "not asked: there are no two jobs to tell apart")
     job_id = first.rows[0].job_id
-    page = await make_fetch(client, tenant)(Query(since=tenant.limits.start_date, job_ids=(job_id,)))
+    page = await make_fetch(client, tenant)(Query(since=tenant.start_date, job_ids=(job_id,)))
     if [row.job_id for row in page.rows] == [job_id]:
         return Item("job_ids", "kept to")
     return Item("job_ids", "ignored: a rescan would ask for open jobs by their creation time instead.", is_limit=True)

@@ -23,7 +23,7 @@ from metastudio.api.auth import AccessKey, Password, Token
 from metastudio.api.regions import find_region, make_base_url
 from metastudio.config.credentials import CredentialSettings, make_credentials
 from metastudio.errors import ConfigurationError
-from metastudio.extraction.types import Limits
+from metastudio.extraction.types import ExtractionSettings
 from metastudio.records.schema import TenantKey
 from metastudio.timestamps import parse_user_time
 
@@ -57,6 +57,11 @@ class Settings(BaseConfiguration):
     state: str | None = None
     keep_signed_urls: bool = False
     max_rejected: int = 100
+    max_missing: int = 0
+    max_reread_requests: int = 2_000
+    max_deleted_share: float = 0.1
+    scrub_days: int = 30
+    lock_seconds: float = 60.0
     schema_contract: str = "evolve"
     build_models: bool = True
     retry_seconds: float = 120.0
@@ -75,6 +80,11 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "chunk_rows": (1, 10_000_000),
     "page_size": (1, 100),
     "max_rejected": (0, 1_000_000_000),
+    "max_missing": (0, 1_000_000_000),
+    "max_reread_requests": (0, 1_000_000_000),
+    "max_deleted_share": (0, 1),
+    "scrub_days": (0, 3_650),
+    "lock_seconds": (0, 86_400),
     "retry_seconds": (0, 86_400),
     "request_timeout_seconds": (0.1, 3_600),
     "stale_after_seconds": (1, 31_536_000),
@@ -85,8 +95,11 @@ _CONTRACTS = ("evolve", "freeze", "discard_row", "discard_value")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tenant:
-    """Whose jobs are synced, from where, with which credentials and within which limits: settings that were checked."""
+class Tenant(ExtractionSettings):
+    """One tenant's settings, checked: whose jobs are synced, from where, how, and with which credentials.
+
+    This is the only object that carries settings: extraction, client and loader read it.
+    """
 
     project_id: str
     region: str
@@ -94,11 +107,12 @@ class Tenant:
     iam_base_url: str
     credentials: AccessKey | Token | Password
     requests_per_second: float
-    limits: Limits
     filters: Mapping[str, str]
     app_user_id: str | None
     keep_signed_urls: bool
     max_rejected: int
+    max_missing: int
+    lock_seconds: float
     schema_contract: str
     build_models: bool
     retry_seconds: float
@@ -246,7 +260,18 @@ def check_settings(settings: Settings) -> Tenant:
         iam_base_url=iam_base_url,
         credentials=credentials,
         requests_per_second=settings.requests_per_second or quota,
-        limits=_make_limits(settings),
+        start_date=parse_user_time(settings.start_date, "sources.metastudio.start_date"),
+        overlap=timedelta(seconds=settings.overlap_seconds),
+        rescan=timedelta(days=settings.rescan_days),
+        scrub=timedelta(days=settings.scrub_days),
+        max_rows_per_window=settings.max_rows_per_window,
+        chunk_rows=settings.chunk_rows,
+        page_size=settings.page_size,
+        max_concurrency=settings.max_concurrency,
+        max_reread_requests=settings.max_reread_requests,
+        max_deleted_share=settings.max_deleted_share,
+        max_missing=settings.max_missing,
+        lock_seconds=settings.lock_seconds,
         filters={name: value for name in ("job_type", "state") if (value := getattr(settings, name))},
         app_user_id=settings.app_user_id or None,
         keep_signed_urls=settings.keep_signed_urls,
@@ -274,15 +299,3 @@ def _find_endpoints(settings: Settings) -> tuple[str, str, float]:
     base_url = make_base_url(settings.endpoint or region.endpoint)
     iam_endpoint = settings.credentials.iam_endpoint if settings.credentials else None
     return base_url, make_base_url(iam_endpoint or region.iam), region.requests_per_second
-
-
-def _make_limits(settings: Settings) -> Limits:
-    return Limits(
-        start_date=parse_user_time(settings.start_date, "sources.metastudio.start_date"),
-        overlap=timedelta(seconds=settings.overlap_seconds),
-        rescan=timedelta(days=settings.rescan_days),
-        max_rows_per_window=settings.max_rows_per_window,
-        chunk_rows=settings.chunk_rows,
-        page_size=settings.page_size,
-        max_concurrency=settings.max_concurrency,
-    )

@@ -21,7 +21,7 @@ from metastudio.records.schema import REJECTED, STATES, VIDEOS, WINDOWS
 Client = SqlClientBase[Any]
 _TRIED = {"dlt.destinations.duckdb", "dlt.destinations.postgres"}
 _COMPARED = 100
-"""Rows that are compared with what is held, at most: those of a page."""
+"""Number of rows that one query compares with what is held: a page."""
 _FIELDS = [name for name in Row._fields if name not in ("updated", "extra")]
 
 _TABLES = {
@@ -140,19 +140,25 @@ class Destination:
             except DestinationUndefinedEntity:
                 return [], []
 
+    def changed(self, rows: Sequence[Row]) -> list[Row]:
+        """Return those rows that are not held exactly as they are here; unknown fields do not count."""
+        held: set[tuple[Any, ...]] = set()
+        for start in range(0, len(rows), _COMPARED):
+            batch = rows[start : start + _COMPARED]
+            marks = ", ".join(["%s"] * len(batch))
+            held |= set(
+                self.query(
+                    f"SELECT {', '.join(_FIELDS)} FROM {{videos}}"
+                    f" WHERE {self._own} AND deleted_at IS NULL AND job_id IN ({marks})",
+                    *self._params,
+                    *(row.job_id for row in batch),
+                )
+            )
+        return [row for row in rows if row[: len(_FIELDS)] not in held]
+
     def already_loaded(self, rows: Sequence[Row]) -> bool:
-        """Tell whether the jobs are held exactly as these rows show them, so that there is nothing to load."""
-        if not rows:
-            return True
-        if len(rows) > _COMPARED or any(row.extra for row in rows):
-            return False
-        marks = ", ".join(["%s"] * len(rows))
-        held = self.query(
-            f"SELECT {', '.join(_FIELDS)} FROM {{videos}} WHERE {self._own} AND deleted_at IS NULL AND job_id IN ({marks})",
-            *self._params,
-            *(row.job_id for row in rows),
-        )
-        return set(held) == {row[: len(_FIELDS)] for row in rows}
+        """Return whether loading these rows would change nothing; more than a page is not compared."""
+        return len(rows) <= _COMPARED and not any(row.extra for row in rows) and not self.changed(rows)
 
     def add_windows(self, columns: Mapping[str, Sequence[Any]]) -> bool:
         """Add lines to the ledger by themselves, without a load package; False where that is not known to work."""
@@ -257,3 +263,13 @@ class Destination:
             before,
         )
         return dict(rows)
+
+    def nth_created(self, before: datetime, place: int) -> datetime | None:
+        """Return the create_time of the job at a place among the live jobs created before a time, newest first."""
+        rows = self.query(
+            f"SELECT create_time FROM {{videos}} WHERE {self._own} AND deleted_at IS NULL AND create_time < %s"
+            f" ORDER BY create_time DESC LIMIT 1 OFFSET {place - 1}",
+            *self._params,
+            before,
+        )
+        return rows[0][0].astimezone(UTC) if rows else None

@@ -84,7 +84,7 @@ class Audit:
         Raises:
             IncompleteError: a difference stays after all rounds, or a differing window could not be read whole.
         """
-        start = self.run.limits.start_date
+        start = self.run.settings.start_date
         before = Counter(await self.run.known.counts(start))
         async with aclosing(self._reconcile(None, before.total())) as chunks:
             async for chunk in chunks:
@@ -111,7 +111,7 @@ class Audit:
                         yield chunk
 
     async def _compare(self, state: str | None) -> Comparison:
-        start = self.run.limits.start_date
+        start = self.run.settings.start_date
         return Comparison(state, await self._count(start, state), await self._held(start, state))
 
     def _explain(self, state: str | None) -> int:
@@ -140,7 +140,7 @@ class Audit:
                     async for read in windows:
                         reads.append(read)
                         vanished += await self._find_vanished(read)
-                        if sum(read.record.rows_read for read in reads) >= self.run.limits.chunk_rows:
+                        if sum(read.record.rows_read for read in reads) >= self.run.settings.chunk_rows:
                             yield self._make_chunk(reads, vanished)
                             reads, vanished = [], []
         if reads:
@@ -148,7 +148,7 @@ class Audit:
 
     async def _find_parts(self, state: str | None, api: int, *, whole: bool) -> AsyncGenerator[_Part, None]:
         """Halve the range as long as a half differs, newer half first; one request a halving."""
-        start, end = self.run.limits.start_date, await self.run.newest() + SECOND
+        start, end = self.run.settings.start_date, await self.run.newest() + SECOND
         parts = [_Part(start, end, (api, 0), (await self._held(start, state), await self._held(end, state)))]
         while parts:
             part = parts.pop()
@@ -156,7 +156,7 @@ class Audit:
             seconds = (part.before - part.since) // SECOND
             if there == here and not whole:
                 continue
-            if whole or max(there, here) <= self.run.limits.page_size or seconds < 2:
+            if whole or max(there, here) <= self.run.settings.page_size or seconds < 2:
                 yield part
                 continue
             middle = part.since + (seconds // 2) * SECOND

@@ -27,12 +27,12 @@ from metastudio.timestamps import format_time, parse_time
 def is_backfilled(state: State, run: ExtractionContext) -> bool:
     """Tell whether everything from `start_date` on was read once."""
     done_since = state.get("backfill", {}).get("done_since")
-    return done_since is not None and parse_time(done_since) <= run.limits.start_date
+    return done_since is not None and parse_time(done_since) <= run.settings.start_date
 
 
 async def backfill(run: ExtractionContext, state: State) -> AsyncGenerator[Chunk, None]:
     """Read everything not read yet, down to `start_date`; what changes meanwhile is for the later runs."""
-    start = run.limits.start_date
+    start = run.settings.start_date
     progress = state.get("backfill", {})
     overview = await run.fetch(Query(since=start, limit=1))
     snapshot_at = parse_time(progress["snapshot_at"]) if "snapshot_at" in progress else await run.now()
@@ -54,7 +54,7 @@ def to_incremental_state(run: ExtractionContext, state: State) -> State:
     """
     progress = state["backfill"]
     state = State(**state)
-    state["backfill"] = Progress(snapshot_at=progress["snapshot_at"], done_since=format_time(run.limits.start_date))
+    state["backfill"] = Progress(snapshot_at=progress["snapshot_at"], done_since=format_time(run.settings.start_date))
     if "watermark" not in state:
         snapshot_at = parse_time(progress["snapshot_at"])
         state.update(set_watermark(snapshot_at, snapshot_at))
@@ -69,7 +69,7 @@ async def read_chunks(run: ExtractionContext, window: Window, mode: Mode, state:
         async for read in windows:
             reads.append(read)
             rows += read.record.rows_read
-            if rows >= run.limits.chunk_rows:
+            if rows >= run.settings.chunk_rows:
                 yield make_chunk(reads, mode, state)
                 reads, rows = [], 0
     if reads:

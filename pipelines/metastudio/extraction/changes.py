@@ -83,9 +83,9 @@ class Scan:
     def __init__(self, run: ExtractionContext, state: State) -> None:
         self.run = run
         self.state = state
-        self.horizon = find_horizon(state, run.limits.overlap)
+        self.horizon = find_horizon(state, run.settings.overlap)
         self.record = LedgerEntry(mode="changes", since=self.horizon, until=self.horizon)
-        self._trail = PageOverlap(run.limits.chunk_rows)
+        self._trail = PageOverlap(run.settings.chunk_rows)
         self._signs: set[OrderEvidence] = set()
         self._refused = self._reached = self._whole = False
         self._news = True
@@ -114,12 +114,12 @@ class Scan:
         Raises:
             IncompleteError: the list is in order, but moved too much to be read.
         """
-        for number in range(self.run.limits.tries * 20):
+        for number in range(self.run.settings.tries * 20):
             pages, self._news = 0, False
             async with aclosing(self._walk(again=number > 0)) as walk:
                 async for _page in walk:
                     pages += 1
-                    if len(self._fresh) >= self.run.limits.chunk_rows:
+                    if len(self._fresh) >= self.run.settings.chunk_rows:
                         yield self._make_chunk()
             if self._reached and not self._whole and self.order == "not proved":
                 await self._prove_order()
@@ -138,7 +138,7 @@ class Scan:
                 continue
             ends = self._trail.was_seen(page, self._newest_at_first) if again else self._ends_behind_horizon(page)
             self._take(page)
-            at_end = offset + len(page.records) >= page.count and len(page.records) < self.run.limits.page_size
+            at_end = offset + len(page.records) >= page.count and len(page.records) < self.run.settings.page_size
             self._reached |= ends or at_end
             self._whole |= at_end and self._counts == {len(self._trail.versions)}
             yield page
@@ -150,7 +150,7 @@ class Scan:
 
     async def _fetch(self, offset: int) -> Page | None:
         """Fetch a page; None where the endpoint refuses the order."""
-        limits = self.run.limits
+        limits = self.run.settings
         query = Query(since=limits.start_date, offset=offset, limit=limits.page_size, sort_key="update_time")
         try:
             page = await self.run.fetch(query)
@@ -165,9 +165,9 @@ class Scan:
 
     def _step_back(self, offset: int, page: Page) -> int:
         """Give the offset from which to read again because a page did not join what was read; -1: give up, there is no order."""
-        steps = self._trail.rewind_rows(page, self.run.limits.page_size)
+        steps = self._trail.rewind_rows(page, self.run.settings.page_size)
         self._steps_back += 1 if steps is not None else 20
-        if self._steps_back > self.run.limits.tries * 20:
+        if self._steps_back > self.run.settings.tries * 20:
             if self.order != "proved":
                 return -1
             raise self._make_restless_error(offset)
@@ -203,7 +203,7 @@ class Scan:
         place = await self.run.known.inversion()
         if place is None:
             return
-        page = await self._fetch(max(0, place - self.run.limits.page_size // 2))
+        page = await self._fetch(max(0, place - self.run.settings.page_size // 2))
         if page is not None:
             self._signs |= find_order_evidence(page.rows)
 
@@ -241,6 +241,6 @@ class Scan:
             chunk.state["update_time_sorting"] = "proved"
         if self.complete and watermark != old:
             chunk.state.update(set_watermark(watermark, now))
-        elif self.complete and now > parse_time(self.state["watermark_at"]) + self.run.limits.overlap:
+        elif self.complete and now > parse_time(self.state["watermark_at"]) + self.run.settings.overlap:
             chunk.state["settled"] = True
         return chunk

@@ -31,7 +31,7 @@ MAX_WINDOW_GAP = timedelta(hours=6)
 
 async def rescan(run: ExtractionContext, state: State) -> AsyncGenerator[Chunk, None]:
     """Read what can still change; the last chunk sets the watermark to the server's time at the run's start."""
-    limits = run.limits
+    limits = run.settings
     now = await run.now()
     since = max(limits.start_date, min(parse_time(state["watermark"]) - limits.overlap, now - limits.rescan))
     async with aclosing(read_chunks(run, Window(since, await run.newest()), "rescan", state)) as chunks:
@@ -46,14 +46,14 @@ async def rescan(run: ExtractionContext, state: State) -> AsyncGenerator[Chunk, 
 async def _read_open_jobs(run: ExtractionContext, before: datetime, state: State) -> AsyncGenerator[Chunk, None]:
     """Ask for each older job not settled when last seen: by its ID, then by its window where that gave no answer."""
     jobs = dict(await run.known.open_jobs(before))
-    for job_ids in batched(list(jobs), run.limits.page_size):
+    for job_ids in batched(list(jobs), run.settings.page_size):
         chunk = await _read_batch(run, job_ids, before, state)
         if chunk is None:
             break
         for row in chunk.rows:
             del jobs[row.job_id]
         yield chunk
-    start = run.limits.start_date
+    start = run.settings.start_date
     created = [time for time in jobs.values() if time is not None and time >= start]
     for window in plan_windows(created):
         async with aclosing(read_chunks(run, window, "rescan", state)) as chunks:
@@ -63,9 +63,9 @@ async def _read_open_jobs(run: ExtractionContext, before: datetime, state: State
 
 async def _read_batch(run: ExtractionContext, job_ids: Sequence[str], before: datetime, state: State) -> Chunk | None:
     """Ask for jobs by their IDs; None where job_ids is refused, or an answer shows that it was ignored."""
-    record = LedgerEntry(mode="rescan", since=run.limits.start_date, until=before)
+    record = LedgerEntry(mode="rescan", since=run.settings.start_date, until=before)
     chunk = Chunk(mode="rescan", windows=[record], state=State(**state))
-    query = Query(since=run.limits.start_date, limit=run.limits.page_size, job_ids=tuple(job_ids))
+    query = Query(since=run.settings.start_date, limit=run.settings.page_size, job_ids=tuple(job_ids))
     while True:
         try:
             page = await run.fetch(query)

@@ -17,7 +17,7 @@ from metastudio.timestamps import LAST_DAY, SECOND, format_time
 
 T = TypeVar("T")
 
-Mode = Literal["backfill", "changes", "rescan", "audit"]
+Mode = Literal["backfill", "changes", "rescan", "reread", "scrub", "audit"]
 
 
 class Window(NamedTuple):
@@ -89,16 +89,27 @@ class LoadedJobs(Protocol):
         ...
 
     async def states(self, since: datetime, before: datetime) -> dict[str, str | None]:
-        """Give the state of each live job whose create_time is shown in [since, before), by job_id."""
+        """Return the state of each live job whose create_time is in [since, before), by job_id."""
+        ...
+
+    async def changed(self, rows: Sequence[Row]) -> list[Row]:
+        """Return those rows that are not loaded exactly as they are here."""
+        ...
+
+    async def nth_created(self, before: datetime, place: int) -> datetime | None:
+        """Return the create_time of the job at a place, from 1, among the live jobs created before
+        a time, newest first; None where there are fewer.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """The settings of the protocol; defaults and meaning as in `interface.md`.
+class ExtractionSettings:
+    """The settings of the protocol; `docs/configuration.md` has their meaning.
 
     Args:
-        tries: how often a window or a scan is read before the run fails; rows that vanish at every try are not expected.
+        tries: how often a window is read before it is split, or is kept as a gap.
+        scrub: how long it takes to read all of the history once more; zero turns scrubbing off.
     """
 
     start_date: datetime
@@ -109,6 +120,9 @@ class Limits:
     page_size: int = 100
     max_concurrency: int = 16
     tries: int = 5
+    scrub: timedelta = timedelta(days=30)
+    max_reread_requests: int = 2_000
+    max_deleted_share: float = 0.1
 
     @property
     def lookahead(self) -> int:
@@ -128,6 +142,28 @@ class Progress(TypedDict, total=False):
     done_since: str
 
 
+class Gap(TypedDict):
+    """A window that could not be read whole, or not be proved to be; times as text.
+
+    Attributes:
+        count: the number of jobs that the API counts in the window.
+        rows_read: the number of different jobs that came.
+        reason: why the window is a gap: "counted, not listed", "not readable", "kept moving", …
+        found_at: when the gap was found.
+        tries: how often it was asked for again.
+        next_try_at: when a sync asks for it again.
+    """
+
+    since: str
+    until: str
+    count: int
+    rows_read: int
+    reason: str
+    found_at: str
+    tries: int
+    next_try_at: str
+
+
 class State(TypedDict, total=False):
     """What a pipeline remembers between runs; plain JSON, times as text, bounded in size.
 
@@ -143,6 +179,12 @@ class State(TypedDict, total=False):
     settled: bool
     update_time_sorting: Literal["proved", "not proved", "disproved"]
     sorting_asked_at: str
+    gaps: list[Gap]
+
+
+def count_missing(state: State) -> int:
+    """Return how many jobs are missing in all open gaps; an unproved gap misses at least one."""
+    return sum(max(1, gap["count"] - gap["rows_read"]) for gap in state.get("gaps", []))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -158,6 +200,7 @@ class LedgerEntry:
     retries: int = 0
     throttled: int = 0
     complete: bool = False
+    reason: str | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
 
@@ -195,10 +238,10 @@ class Chunk:
 class ExtractionContext:
     """One run over the API: its limits, its fetch function, its first look at the server's clock."""
 
-    def __init__(self, fetch: Fetch, known: LoadedJobs, limits: Limits) -> None:
+    def __init__(self, fetch: Fetch, known: LoadedJobs, limits: ExtractionSettings) -> None:
         self._fetch = fetch
         self.known = known
-        self.limits = limits
+        self.settings = limits
         self.server_now: datetime | None = None
         self.filters_checked = False
         self._newest_shown = limits.start_date
@@ -216,13 +259,13 @@ class ExtractionContext:
         """Give the end of a range that holds all there is: `overlap` ahead, because the vendor's nodes may disagree on the time, or where
         a job shows a creation further ahead, just behind that. The first answer of a run begins with the job created last.
         """
-        ahead = await self.now() + self.limits.overlap
+        ahead = await self.now() + self.settings.overlap
         return max(ahead, min(self._newest_shown, LAST_DAY).replace(microsecond=0) + SECOND)
 
     async def now(self) -> datetime:
         """Give the server's time at the run's first answer; asks for one where none came yet."""
         if self.server_now is None:
-            await self.fetch(Query(since=self.limits.start_date, limit=1))
+            await self.fetch(Query(since=self.settings.start_date, limit=1))
         assert self.server_now is not None
         return self.server_now
 

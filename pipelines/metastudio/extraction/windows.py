@@ -60,25 +60,25 @@ async def read_window(run: ExtractionContext, window: Window, mode: Mode) -> _Ou
     Raises:
         IncompleteError: no try gave the proof, or the API does not keep to the window.
     """
-    query = Query(since=window.since, until=window.until, limit=run.limits.page_size)
-    closed_until = await run.now() - run.limits.overlap - SECOND
+    query = Query(since=window.since, until=window.until, limit=run.settings.page_size)
+    closed_until = await run.now() - run.settings.overlap - SECOND
     closed = window.until <= closed_until
     tries = _Tries(LedgerEntry(mode=mode, since=window.since, until=window.until), closed=closed)
-    for number in range(1, run.limits.tries + 1):
+    for number in range(1, run.settings.tries + 1):
         first = await run.fetch(query)
         if _lies_outside(window, first):
             await _check_filters(run, tries.record)
         fits = first.count <= len(first.records)
         if not fits and not closed and window.since < closed_until:
             return [Window(closed_until, window.until), Window(window.since, closed_until)]
-        too_large = first.count > run.limits.max_rows_per_window
+        too_large = first.count > run.settings.max_rows_per_window
         if (too_large or (number > 2 and not fits)) and (parts := _plan_parts(run, window, first.count)):
             await _check_filters(run, tries.record)
             return parts
         if tries.add([first, *await _read_spans(run, query, first)]):
             return tries.make_read(window)
     raise IncompleteError(
-        f"The window {window} could not be read whole in {run.limits.tries} tries:"
+        f"The window {window} could not be read whole in {run.settings.tries} tries:"
         f" the API counts {tries.record.count} jobs, {tries.record.rows_read} different ones came.",
         hint="Jobs vanish while they are read, or the API's count is wrong. Nothing was lost: run it again;"
         " if it stays, report it to the vendor with the window.",
@@ -88,7 +88,7 @@ async def read_window(run: ExtractionContext, window: Window, mode: Mode) -> _Ou
 
 def _plan_parts(run: ExtractionContext, window: Window, count: int) -> list[Window]:
     """Split a window so that its parts would fill four fifths of `max_rows_per_window` if its jobs were spread evenly."""
-    return split_window(window, min(MAX_PARTS, max(2, -(-count * 5 // (run.limits.max_rows_per_window * 4)))))
+    return split_window(window, min(MAX_PARTS, max(2, -(-count * 5 // (run.settings.max_rows_per_window * 4)))))
 
 
 class _Tries:
@@ -209,7 +209,7 @@ async def read_range(run: ExtractionContext, window: Window, mode: Mode) -> Asyn
     try:
         while ahead:
             ahead = _replace_split(ahead)
-            for index in range(min(run.limits.lookahead, len(ahead))):
+            for index in range(min(run.settings.lookahead, len(ahead))):
                 item = ahead[index]
                 if isinstance(item, Window):
                     ahead[index] = asyncio.create_task(read_window(run, item, mode))

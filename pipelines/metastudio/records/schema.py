@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Version of the raw tables, kept in the pipeline's state; raised when a release adds a column or changes what one means."""
 
 VIDEOS = "digital_human_videos"
@@ -137,7 +137,7 @@ WINDOWS_TABLE = Table(
         Column("run_id", "text", "One run of the connector", nullable=False),
         Column("window", "bigint", "Number of the window within the run, from 1", nullable=False),
         PROJECT_ID,
-        Column("mode", "text", "backfill, changes, rescan or audit", nullable=False),
+        Column("mode", "text", "backfill, changes, rescan, reread, scrub or audit", nullable=False),
         Column(
             "since", "timestamp", "Start of the window's create_time range; in mode changes, of the update_time range"
         ),
@@ -148,6 +148,7 @@ WINDOWS_TABLE = Table(
         Column("retries", "bigint", "Requests repeated after a failure"),
         Column("throttled", "bigint", "Requests that the gateway refused for the quota (429)"),
         Column("complete", "bool", "Whether it is proved that nothing of the window is missing"),
+        Column("reason", "text", "Why the window is a gap; null where it is complete"),
         Column("started_at", "timestamp", "The server's clock at the first answer, UTC"),
         Column("finished_at", "timestamp", "The server's clock at the last answer, UTC"),
         APP_USER_ID,

@@ -17,9 +17,7 @@ from metastudio.timestamps import format_time
 @asynccontextmanager
 async def open_client(tenant: Tenant) -> AsyncIterator[Client]:
     """Open the client of a tenant, paced by the governor that all its runs in this process share."""
-    governor = find_governor(
-        (tenant.base_url, tenant.project_id), tenant.requests_per_second, tenant.limits.max_concurrency
-    )
+    governor = find_governor((tenant.base_url, tenant.project_id), tenant.requests_per_second, tenant.max_concurrency)
     async with Client(
         base_url=tenant.base_url,
         project_id=tenant.project_id,

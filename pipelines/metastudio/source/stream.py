@@ -12,6 +12,7 @@ from metastudio.destination.jobs import Destination
 from metastudio.extraction.backfill import backfill, is_backfilled
 from metastudio.extraction.sync import sync
 from metastudio.extraction.types import Chunk, ExtractionContext, State
+from metastudio.records.parser import Row
 from metastudio.source.background import BackgroundStream
 from metastudio.source.fetch import make_fetch, open_client
 
@@ -27,9 +28,7 @@ class Reader(BackgroundStream[Chunk]):
         async def stream(background: BackgroundStream[Chunk]) -> AsyncIterator[Chunk]:
             async with open_client(tenant) as client:
                 self.client = client
-                run = ExtractionContext(
-                    make_fetch(client, tenant), ConsumerLoadedJobs(background, destination), tenant.limits
-                )
+                run = ExtractionContext(make_fetch(client, tenant), ConsumerLoadedJobs(background, destination), tenant)
                 async for chunk in steps(run):
                     yield chunk
 
@@ -63,3 +62,9 @@ class ConsumerLoadedJobs:
 
     async def states(self, since: datetime, before: datetime) -> dict[str, str | None]:
         return await self._call(lambda: self._destination.states(since, before))
+
+    async def changed(self, rows: Sequence[Row]) -> list[Row]:
+        return await self._call(lambda: self._destination.changed(rows))
+
+    async def nth_created(self, before: datetime, place: int) -> datetime | None:
+        return await self._call(lambda: self._destination.nth_created(before, place))
