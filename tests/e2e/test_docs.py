@@ -99,18 +99,21 @@ def run_there(synced, run, monkeypatch):
     return run
 
 
+def test_every_target_that_is_named_is_in_the_makefile():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    for page, text in PAGES.items():
+        assert set(re.findall(r"[`$] ?make ([a-z-]+)", text)) <= targets, page
+
+
 def test_a_console_line_is_a_command_a_setting_or_a_target():
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     names = {field.name for field in fields(Settings)} | {
         f"credentials__{field.name}" for field in fields(CredentialSettings)
     }
     for line in LINES:
         if setting := re.fullmatch(r"export SOURCES__METASTUDIO__(\w+)=\S+", line):
             assert setting[1].lower() in names, line
-        elif target := re.fullmatch("make ([a-z-]+)", line):
-            assert re.search(rf"^{target[1]}:", makefile, re.MULTILINE), line
         else:
-            assert re.match(r"metastudio [a-z]+\b", line), line
+            assert re.match("make [a-z-]+$|metastudio [a-z]+", line), line
 
 
 @pytest.mark.parametrize(

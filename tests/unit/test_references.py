@@ -81,6 +81,14 @@ def test_files_and_sections_named_in_code_and_docs_are_there():
     assert not missing, "\n".join(missing)
 
 
+def test_folders_named_to_developers_are_there():
+    page = (ROOT / "docs" / "development.md").read_text(encoding="utf-8")
+    for name in re.findall(r"^\| `([a-z_/]+)` \|", page, re.MULTILINE):
+        assert (ROOT / name).is_dir(), name
+    for name in re.findall(r"`([a-z_]+)`", "".join(re.findall(r"^\| \d \| (.*?) \|", page, re.MULTILINE))):
+        assert (ROOT / "pipelines" / "metastudio" / name).is_dir(), name
+
+
 def test_pages_named_in_messages_are_there():
     missing = [
         f"{path.relative_to(ROOT)}: {name}"
