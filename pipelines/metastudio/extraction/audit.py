@@ -1,4 +1,4 @@
-"""Proves the destination equal to the API by counting, or mends it (`extraction.md`, `audit`).
+"""Proves the destination equal to the API by counting, or mends it (`docs/extraction.md#audit`).
 
 Counts are compared for the whole range, in all and by state; where they differ the range is halved and only the differing part followed
 down, until it fits one page and is read. What is counted is always "created at t or later", so that the difference of two counts is

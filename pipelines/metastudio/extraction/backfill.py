@@ -1,4 +1,4 @@
-"""The first run: all of `[start_date, snapshot_at]`, newest first, in chunks that are committed one by one (`extraction.md`, First run).
+"""The first run: all of `[start_date, snapshot_at]`, newest first, in chunks committed one by one (`docs/extraction.md#first-sync`).
 
 Also reads a range again on request. Knows nothing of update times: what changes meanwhile is for `changes` to find.
 """

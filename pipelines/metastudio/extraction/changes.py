@@ -1,4 +1,4 @@
-"""Later runs: the update_time scan down to the watermark, with anchors and the proof of the order (`extraction.md`, Later runs).
+"""Later runs: the update_time scan down to the watermark, with anchors and the proof of the order (`docs/extraction.md#later-syncs`).
 
 The scan trusts nothing: a page must begin with a job already seen, the rows read must show that the list is in order of the update
 and not of the creation, and a list that took several pages is looked at once more from the top. What to do where that fails is for

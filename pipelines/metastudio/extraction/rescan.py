@@ -1,4 +1,4 @@
-"""Where sorting cannot be trusted: reads again what can still change (`extraction.md`, `rescan`).
+"""Where sorting cannot be trusted: reads again what can still change (`docs/extraction.md#ladder`).
 
 Everything created lately, as windows, and each older job that was not settled when last seen. A change to a settled job created
 before that is not found by it.

@@ -1,4 +1,4 @@
-"""Reads create_time windows and proves each one whole (`extraction.md`, "A window, and the proof that it was read whole").
+"""Reads create_time windows and proves each one whole (`docs/extraction.md#windows`).
 
 A window that is too large is split; a range is read newest first, several windows at a time. Knows nothing of what the rows are for.
 """

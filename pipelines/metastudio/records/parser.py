@@ -1,6 +1,6 @@
 """One job as the API gives it -> one row, or a rejected record. Pure: no I/O, no clock, no dlt.
 
-Only `job_id` makes a row a row (`extraction.md`, Rows). A field that is no time or of the wrong type becomes null and is told of;
+Only `job_id` makes a row a row (`docs/extraction.md#rows`). A field that is no time or of the wrong type becomes null and is told of;
 presigned URLs lose their query, which is a credential.
 """
 
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from metastudio.timestamps import parse_time
 
 TERMINAL_STATES = frozenset({"SUCCEED", "SUCCESS", "FAILED", "CANCELED", "BLOCK"})
-"""States in which a job waits for nothing (`facts.md`); a state not listed here counts as not settled."""
+"""States in which a job waits for nothing (`docs/api.md#answer`); a state not listed here counts as not settled."""
 
 _IN_QUERY = r"[^\s\"'<>，。；、）】》]"
 _SIGNED = re.compile(rf"(https?://(?:(?!https?://)[^\s?\"'<>])*)\?{_IN_QUERY}*", re.IGNORECASE)
