@@ -18,7 +18,7 @@ from metastudio.pipeline.factory import Options, open_pipeline
 from metastudio.reporting.model_version import Models
 from metastudio_simulator import Simulator
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "data-model.md"
 NOW = "2026-01-15T12:00:00Z"
 
 
@@ -86,8 +86,8 @@ def make_warehouse(folder: Path, options: Options, credentials: str) -> Iterator
 
 
 def read_readme_queries() -> list[str]:
-    """Read the queries that the README offers under `Questions and queries`."""
-    section = re.split(r"^#+ Questions and queries$", README.read_text(encoding="utf-8"), flags=re.MULTILINE)[1]
+    """Read the queries that the page on the data model offers under `Questions and queries`."""
+    section = re.split(r"^#+ Questions and queries$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)[1]
     return re.findall(r"```sql\n(.*?)```", re.split(r"^#+ ", section, flags=re.MULTILINE)[0], re.DOTALL)
 
 

@@ -1,4 +1,4 @@
-"""The commands of `interface.md`: reads options, calls what does the work, writes the outcome, ends with its exit code. No logic."""
+"""The commands of `docs/cli.md`: reads options, calls what does the work, writes the outcome, ends with its exit code. No logic."""
 
 from __future__ import annotations
 
@@ -204,7 +204,7 @@ def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 
 def main() -> NoReturn:
-    """Run the command line and end with an exit code of `interface.md`, or 130 and 143 on Ctrl-C and SIGTERM."""
+    """Run the command line and end with an exit code of `docs/cli.md#exit-codes`, or 130 and 143 on Ctrl-C and SIGTERM."""
     gc.set_threshold(50_000)  # imports make many objects that stay: to look at them every 700 takes a tenth of the time
     signal.signal(signal.SIGTERM, _terminate)
     try:

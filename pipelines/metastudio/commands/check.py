@@ -15,7 +15,7 @@ from metastudio.extraction.types import Page, Query
 from metastudio.source.fetch import make_fetch, open_client
 
 CLOCK_SECONDS = 60
-"""A local clock further off is worth a word: signatures are refused from 15 minutes on (`facts.md`, Headers)."""
+"""A local clock further off is worth a word: signatures are refused from 15 minutes on (`docs/api.md#headers`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ async def _check_sorting(client: Client, tenant: Tenant) -> Item:
             return Item("update_time sorting", "not needed: all jobs fit one page")
     if order == "disproved":
         return Item(
-            "update_time sorting", "not kept to: sync will use rescan; see the README for its cost.", is_limit=True
+            "update_time sorting", "not kept to: sync will use rescan (docs/extraction.md has its cost).", is_limit=True
         )
     if order == "not proved":
         text = (

@@ -1,4 +1,4 @@
-"""The settings of `interface.md`, resolved by dlt (environment, `secrets.toml`, `config.toml`) and checked, for one tenant or several.
+"""The settings of `docs/configuration.md`, resolved by dlt (environment, TOML files) and checked, for one tenant or several.
 
 No message of this module ever holds a setting's value.
 """
@@ -36,7 +36,7 @@ EVERYTHING = "2000-01-01T00:00:00Z"
 
 @configspec
 class Settings(BaseConfiguration):
-    """All settings of the section `sources.metastudio`; meaning and defaults as in `interface.md`."""
+    """All settings of the section `sources.metastudio`; meaning and defaults as in `docs/configuration.md`."""
 
     tenants: Any | None = None
     tenants_at_once: int = 4
@@ -219,7 +219,7 @@ def _resolve(sections: tuple[str, ...], overrides: Mapping[str, Any] | None = No
     except ConfigurationException as error:
         raise ConfigurationError(
             f"A setting could not be read: {_name_setting(error)}.",
-            hint="See the list of settings and their types in the README.",
+            hint="See the list of settings in docs/configuration.md.",
         ) from None
 
 

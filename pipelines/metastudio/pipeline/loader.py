@@ -40,7 +40,7 @@ LOADING = threading.Lock()
 
 @dataclass(slots=True, kw_only=True)
 class Summary:
-    """What a run did, in the words and order of `interface.md`."""
+    """What a run did, in the words and order of `docs/cli.md#json`."""
 
     command: str
     ok: bool = False

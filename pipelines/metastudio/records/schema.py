@@ -1,4 +1,4 @@
-"""The four raw tables of `interface.md`: every column with its type and meaning, as dlt hints and as Arrow schemas.
+"""The four raw tables of `docs/data-model.md`: every column with its type and meaning, as dlt hints and as Arrow schemas.
 
 Column names are the API's own words; times are timestamps in UTC. Knows nothing of HTTP or of how the rows were read.
 """
