@@ -144,9 +144,9 @@ def _(alt, rates):
 def _(mo, warehouse):
     reasons = mo.sql(
         f"""
-        SELECT place, error_code, example_message, jobs, round(share, 3) AS share, round(cumulative_share, 3) AS cumulative_share
+        SELECT rank, error_code, example_message, jobs, round(share, 3) AS share, round(cumulative_share, 3) AS cumulative_share
         FROM metastudio_reporting.failure_reasons
-        ORDER BY place
+        ORDER BY rank
         """,
         engine=warehouse,
     )

@@ -31,7 +31,7 @@ def held_jobs(ask):
     names = ("state", "job_type", "created", "started", "ended", "duration", "code", "deleted")
     rows = ask(
         "SELECT state, job_type, create_time, start_time, end_time, duration, error_info__error_code, deleted_at"
-        " FROM metastudio.metastudio.digital_human_videos"
+        " FROM metastudio.digital_human_videos"
     )
     jobs = [dict(zip(names, row, strict=True)) for row in rows]
     for job in jobs:
