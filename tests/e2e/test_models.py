@@ -11,10 +11,10 @@ from pathlib import Path
 import duckdb
 import pytest
 import yaml
-from metastudio.cli.models import run_models
+from metastudio.cli.models import show_models
+from metastudio.commands import models
 from metastudio.pipeline.factory import Options, open_pipeline
 from metastudio.records.schema import TABLES
-from metastudio.commands import models
 from metastudio.reporting import PROJECT, model_version
 from metastudio.reporting.dbt_runner import build_models
 from metastudio.reporting.model_version import MODELS, make_fingerprint
@@ -63,7 +63,7 @@ def test_a_sync_builds_outdated_models_again_and_keeps_the_time_zone(warehouse, 
         (True,)
     ]
 
-    models.renew_models(open_pipeline(Options()), "UTC")
+    models.rebuild_models(open_pipeline(Options()), "UTC")
     assert ask(version) == [(make_fingerprint(), "UTC")]
 
 
@@ -76,7 +76,7 @@ def test_a_sync_builds_models_that_stopped_working(warehouse, ask):
 
 @pytest.mark.parametrize("reason", ["not installed", "not wanted", "dbt fails"])
 def test_a_sync_succeeds_where_the_models_cannot_or_shall_not_be_built(warehouse, ask, monkeypatch, caplog, reason):
-    monkeypatch.setattr(models, "make_fingerprint", lambda: "newer")
+    monkeypatch.setattr(model_version, "make_fingerprint", lambda: "newer")
     if reason == "not installed":
         monkeypatch.setattr(models, "is_installed", lambda pipeline: False)
     elif reason == "not wanted":
@@ -117,7 +117,7 @@ def test_a_job_that_is_there_twice_is_noticed_and_ends_in_exit_code_5(warehouse,
         "INSERT INTO metastudio.digital_human_videos"
         " SELECT * FROM metastudio.digital_human_videos ORDER BY job_id LIMIT 1"
     )
-    code = run_models(Options(), None, as_json=False)
+    code = show_models(Options(), None, as_json=False)
     ask(
         "DELETE FROM metastudio.digital_human_videos WHERE rowid ="
         " (SELECT max(rowid) FROM metastudio.digital_human_videos)"
