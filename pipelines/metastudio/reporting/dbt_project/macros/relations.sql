@@ -3,7 +3,7 @@
     database of the view, so that a file can be copied, renamed or attached under another name.
 -#}
 {% macro without_own_database(relation) -%}
-    {%- set is_own = target.type == 'duckdb' and relation.database == target.database -%}
+    {%- set is_own = target.type == 'duckdb' and relation.database == this.database -%}
     {{ return(relation.include(database=false) if is_own else relation) }}
 {%- endmacro %}
 
