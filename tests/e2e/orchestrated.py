@@ -56,7 +56,7 @@ class Orchestrated:
 def orchestrate(
     folder: Path, options: Options | None = None, credentials: str | None = None, **settings: str
 ) -> Iterator[Orchestrated]:
-    """Provide an instance on which nothing has run, its definitions, and settings in the environment."""
+    """Provide an instance on which nothing has run, with its definitions and settings."""
     home = folder / "home"
     with Simulator(jobs=400, days=90, seed=7) as sim, pytest.MonkeyPatch.context() as environment:
         warehouse = Warehouse(sim, options or Options(), folder, credentials or str(folder / "videos.duckdb"))
@@ -81,7 +81,7 @@ def make_instance(home: Path) -> Iterator[Any]:
 
 
 class Queue:
-    """The run queue of an instance, as Dagster's daemon handles it; runs are not really launched."""
+    """The run queue of an instance, as Dagster's daemon handles it; no run is launched."""
 
     def __init__(self, instance: Any) -> None:
         self.instance = instance

@@ -1,4 +1,4 @@
-"""Dagster's runs that succeed: ticks, backfills and audits on a simulated tenant and a DuckDB file."""
+"""Dagster's successful runs: ticks, backfills and audits of a simulated tenant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dagster with several tenants: their runs into one PostgreSQL, and how runs wait for each other."""
+"""Dagster with several tenants: runs into one PostgreSQL, and how runs wait for each other."""
 
 from __future__ import annotations
 

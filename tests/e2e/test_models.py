@@ -1,4 +1,4 @@
-"""The reporting models on DuckDB: when they are built, what they promise, and what their tests find."""
+"""The reporting models on DuckDB: when they are built, and what they promise."""
 
 from __future__ import annotations
 

@@ -191,7 +191,7 @@ def test_missing_packages_for_the_page_are_named(run, monkeypatch, tmp_path):
     ended = run("report", "--html", str(tmp_path / "report.html"))
 
     assert ended.code == 2
-    assert "pip install 'metastudio[reporting]'" in ended.err
+    assert "Install metastudio with the extra reporting" in ended.err
 
 
 def test_the_readmes_queries_run_and_answer(ask):

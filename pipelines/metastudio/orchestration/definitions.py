@@ -65,6 +65,6 @@ def _make_models_if_wanted(tenants: list[TenantNames]) -> list[AssetsDefinition]
     if not tenants[0].settings.build_models or find_adapter(pipeline) is None:
         return []
     if not is_installed(pipeline):
-        log.warning("The reporting models are left out. They need: pip install 'metastudio[reporting]'.")
+        log.warning("The reporting models are left out: they need metastudio with the extra reporting.")
         return []
     return [make_models(tenants)]
