@@ -141,8 +141,8 @@ WINDOWS_TABLE = Table(
         Column(
             "since", "timestamp", "Start of the window's create_time range; in mode changes, of the update_time range"
         ),
-        Column("until", "timestamp", "End of the same range, both ends included"),
-        Column("count", "bigint", "The number of jobs that the API says are in it"),
+        Column("until", "timestamp", "End of the same range, itself left out"),
+        Column("count", "bigint", "The API's count of jobs from since to until; it counts both ends"),
         Column("rows_read", "bigint", "Distinct jobs read from it"),
         Column("requests", "bigint", "Requests made for it, retries included"),
         Column("retries", "bigint", "Requests repeated after a failure"),
