@@ -57,7 +57,8 @@ async def verify_filters(context: ExtractionContext) -> None:
             if page.count > len(page.records):
                 raise _make_error("create_since")
             finding = OTHER_ZONE
-        if any(row.job_id == newest.job_id for row in page.rows) or page.count > len(page.records):
+        is_crowded = finding == KEPT and page.count > len(page.records)
+        if is_crowded or any(row.job_id == newest.job_id for row in page.rows):
             context.learn("filters", finding)
             return
 

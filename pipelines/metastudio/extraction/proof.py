@@ -68,35 +68,28 @@ class WindowReading:
         self._rejected: dict[str, Rejected] = {}
         self._without_id: list[Rejected] = []
         self._found: Counter[str] = Counter()
-        self._received: Counter[str] = Counter()
         self._times: dict[str, datetime | None] = {}
 
     def add(self, pages: list[Page]) -> bool:
         """Count a pass in, and return whether it proves the window whole."""
         self.passes += 1
-        received: Counter[str] = Counter()
         found: Counter[str] = Counter()
         for page in pages:
             self.entry.add(page)
             self._seen += page.rows
             self._rejected |= {item.key: item for item in page.rejected}
             self._times |= {row.job_id: row.create_time for row in page.rows}
-            on_page = Counter(row.job_id for row in page.rows)
-            received += on_page
-            found |= on_page
+            found |= Counter(row.job_id for row in page.rows)
         counts = {page.count for page in pages}
         is_same_count = counts == {self.count}
         is_same = found == self._found and is_same_count
-        is_repeated = received == self._received and is_same_count
         if self.is_closed and is_same_count:
             found |= self._found
-        self._found, self._received = found, received
+        self._found = found
         self.count = counts.pop() if len(counts) == 1 else None
         self.skipped = sum(page.skipped for page in pages)
         self._without_id = [record for page in pages for record in page.without_id]
         self.entry.rows_read = found.total() + len(self._without_id)
-        if is_repeated and received.total() + len(self._without_id) == self.count:
-            self.entry.rows_read = self.count  # the same jobs stand twice each time, on two pages
         is_one_page = sum(bool(page.records) for page in pages) <= 1
         self.entry.complete = self.entry.rows_read == self.count and (self.is_closed or is_same or is_one_page)
         return self.entry.complete

@@ -42,6 +42,7 @@ class _Sync:
     def __init__(self, context: ExtractionContext, state: State) -> None:
         self.context = context
         self.state = state
+        self.has_reread = False
 
     async def chunks(self) -> AsyncGenerator[Chunk, None]:
         """Read by the cheapest way that can tell whether it read everything, then look after the
@@ -77,56 +78,72 @@ class _Sync:
 
     async def _read_ways(self) -> AsyncGenerator[Chunk, None]:
         """Take one way after the other until one has read everything."""
-        verdict = Verdict.NOT_WHOLE if await self._is_reread_due() else Verdict.REFUSED
+        verdict = Verdict.REFUSED
         for make_way in (Changes, Rescan, Reread):
-            way: Way = make_way(self.context, self.state)
             if make_way is Rescan and verdict is Verdict.NOT_WHOLE:
                 continue  # it cannot see changes of older jobs
-            is_forced = verdict is Verdict.NOT_WHOLE
+            way: Way = make_way(self.context, self.state)
+            self.has_reread = make_way is Reread
             async with aclosing(self._follow(way.chunks())) as chunks:
                 async for chunk in chunks:
                     yield chunk
-            if way.verdict is Verdict.WHOLE and (way.reads_everything or not is_forced):
+            verdict = way.verdict
+            if verdict is Verdict.WHOLE:
                 return
-            verdict = Verdict.NOT_WHOLE if is_forced else way.verdict
+
+    def _reread(self) -> Reread:
+        self.has_reread = True
+        return Reread(self.context, self.state)
 
     async def _is_reread_due(self) -> bool:
-        """Return whether the count said a day ago that jobs are lacking."""
-        progress = self.state["backfill"]
-        if "lacking" not in progress:
-            return False
-        return await self.context.now() - parse_time(progress["lacking_at"]) >= ASK_AGAIN
+        """Return whether it is a day since everything was read again for lacking jobs."""
+        lacking_at = self.state["backfill"].get("lacking_at")
+        return lacking_at is None or await self.context.now() - parse_time(lacking_at) >= ASK_AGAIN
 
     async def _compare_counts(self) -> AsyncGenerator[Chunk, None]:
-        """Compare the API's count of the whole list with what is held by now.
+        """Compare the API's count of the whole list with what is held by now; read everything
+        again, once a day, where that is less for no known reason.
 
         Raises:
-            IncompleteError: fewer are held, for no known reason.
+            IncompleteError: fewer are held even then.
         """
-        context, progress = self.context, self.state["backfill"]
-        if context.whole_count is None or context.whole_count == context.limits.count_cap:
-            return
-        held = sum((await context.loaded.counts()).values())  # some may show a creation outside of any window
-        explained = progress.get("not_rows", 0) + count_missing(State(gaps=context.gaps))
-        lacking = context.whole_count - held - explained
+        lacking = await self._count_lacking()
+        if lacking > 0 and not self.has_reread and await self._is_reread_due():
+            async with aclosing(self._follow(self._reread().chunks())) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+            lacking = await self._count_lacking()
+        progress = self.state["backfill"]
         if lacking <= 0 and "lacking" not in progress:
             return
+        now = format_time(await self.context.now())
         others = {name: value for name, value in progress.items() if name not in ("lacking", "lacking_at")}
-        found = {"lacking": lacking, "lacking_at": format_time(await context.now())} if lacking > 0 else {}
+        found = {"lacking": lacking, "lacking_at": progress.get("lacking_at", now)} if lacking > 0 else {}
+        if self.has_reread and lacking > 0:
+            found["lacking_at"] = now
         self.state["backfill"] = Progress(**{**others, **found})  # type: ignore[typeddict-item]
         yield Chunk(mode="changes", state=State(**self.state))
         if lacking > 0:
-            raise self._make_lacking_error(held + explained)
+            raise self._make_lacking_error(lacking)
 
-    def _make_lacking_error(self, explained: int) -> IncompleteError:
+    async def _count_lacking(self) -> int:
+        """Return how many jobs the API counts that are neither held nor known to be missing."""
+        whole_count = self.context.whole_count
+        if whole_count is None or whole_count == self.context.limits.count_cap:
+            return 0
+        held = sum((await self.context.loaded.counts()).values())  # some may show a creation outside of any window
+        missing = count_missing(State(gaps=self.context.gaps))
+        return whole_count - held - missing - self.state["backfill"].get("not_rows", 0)
+
+    def _make_lacking_error(self, lacking: int) -> IncompleteError:
         causes = {
             OTHER_ZONE: "The endpoint seems to read create_since and create_until in another time zone.",
             ENDS_LEFT_OUT: "The endpoint seems to leave out an end of create_since or create_until.",
         }
         finding = str(self.context.limits.values.get("filters", ""))
         return IncompleteError(
-            f"The API counts {self.context.whole_count:,} jobs in its whole list, but its windows of creation time"
-            f" gave {explained:,}.",
+            f"The API counts {self.context.whole_count:,} jobs in its whole list; {lacking:,} of them came in no window"
+            " of creation time.",
             hint=causes.get(finding, "Jobs are counted that no window lists.")
             + " What came is loaded; a later sync reads everything again.",
         )

@@ -33,15 +33,12 @@ class Way(Protocol):
     """A way of reading: iterate `chunks`, then ask for the `verdict`."""
 
     verdict: Verdict
-    reads_everything: bool
 
     def chunks(self) -> AsyncGenerator[Chunk, None]: ...
 
 
 class Changes:
     """The list in order of update_time, down to the watermark."""
-
-    reads_everything = False
 
     def __init__(self, context: ExtractionContext, state: State) -> None:
         self.context = context
@@ -65,8 +62,6 @@ class Changes:
 class Rescan:
     """What can still change, by windows; jobs in a terminal state count as unchanged."""
 
-    reads_everything = False
-
     def __init__(self, context: ExtractionContext, state: State) -> None:
         self.context = context
         self.state = state
@@ -85,8 +80,6 @@ class Rescan:
 
 class Reread:
     """Everything, by windows: this always ends, because a creation time does not move."""
-
-    reads_everything = True
 
     def __init__(self, context: ExtractionContext, state: State) -> None:
         self.context = context
@@ -121,8 +114,8 @@ class Reread:
         requests = jobs * 11 // (settings.page_size * 10) + 10
         if requests > settings.max_reread_requests:
             raise IncompleteError(
-                "The changes could not be read to their end, because the list kept moving, and reading"
-                f" everything again would take about {requests:,} requests, more than max_reread_requests.",
+                "The changes could not be read to their end, or jobs are lacking, and to read everything again"
+                f" would take about {requests:,} requests, more than max_reread_requests.",
                 hint=f"Run metastudio backfill --since {settings.start_date:%Y-%m-%d}, or raise max_reread_requests.",
             )
 
