@@ -49,7 +49,7 @@ def sync_until(environment, instant, told):
     from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
     from metastudio.commands.load import run_sync
     from metastudio.commands.progress import LogProgress
-    from metastudio.pipeline.factory import Options
+    from metastudio.pipeline.options import Options
 
     numbers = count(1)
 

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 import yaml
 from metastudio.cli.models import run_models
-from metastudio.pipeline.factory import Options, open_pipeline
+from metastudio.pipeline.factory import open_pipeline
+from metastudio.pipeline.options import Options
 from metastudio.records.schema import TABLES
 from metastudio.reporting import PROJECT, models, upkeep
 from metastudio.reporting.dbt_runner import build_models
 from metastudio.reporting.model_version import MODELS, make_fingerprint
 
-from tests.e2e.warehouse import Warehouse
+from tests.support.warehouse import Warehouse
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning:dbt", "ignore::DeprecationWarning:mashumaro", "ignore::ResourceWarning"

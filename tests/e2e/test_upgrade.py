@@ -13,7 +13,7 @@ import pytest
 from metastudio_simulator import Simulator
 
 from tests.conftest import NOW
-from tests.e2e.test_sync import COLUMNS, held_rows, shown_rows
+from tests.support.rows import COLUMNS, held_rows, shown_rows
 
 RELEASES = sorted(Path(__file__).with_name("released").glob("*.zip"))
 OF_USER = ("--pipeline", "of_user", "--dataset", "of_user")

@@ -9,7 +9,9 @@ from metastudio.cli.output import write_error, write_json, write_out
 from metastudio.commands.models import renew_models
 from metastudio.error_mapping import to_metastudio_error
 from metastudio.errors import ConfigurationError, IncompleteError, MetaStudioError
-from metastudio.pipeline.factory import Options, lock_pipeline, open_existing, open_pipeline
+from metastudio.pipeline.factory import open_existing, open_pipeline
+from metastudio.pipeline.lock import lock_pipeline
+from metastudio.pipeline.options import Options
 from metastudio.reporting.dbt_runner import TestResults
 
 

@@ -15,7 +15,9 @@ from metastudio.commands.models import is_current, renew_models
 from metastudio.destination.jobs import Destination
 from metastudio.error_mapping import to_metastudio_error
 from metastudio.errors import ConfigurationError
-from metastudio.pipeline.factory import Options, lock_pipeline, open_existing, open_pipeline
+from metastudio.pipeline.factory import open_existing, open_pipeline
+from metastudio.pipeline.lock import lock_pipeline
+from metastudio.pipeline.options import Options
 from metastudio.reporting.model_version import Models
 from metastudio.reporting.report import SECTIONS, Report, Section, describe_health, format_row, read_report
 
@@ -40,7 +42,7 @@ def show_report(chosen: Sequence[Options], *, as_json: bool, html: Path | None =
 
 def _show(options: Options, *, as_json: bool, html: Path | None) -> None:
     try:
-        destination, _ = open_existing(options)
+        destination, _ = open_existing(options, read_only=True)
         report = read_report(_open_models(options), destination.project_id, charts=html is not None)
     except Exception as error:
         raise to_metastudio_error(error) from None

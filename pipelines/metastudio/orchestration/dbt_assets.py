@@ -30,7 +30,9 @@ from metastudio.errors import ConfigurationError, IncompleteError
 from metastudio.orchestration.manifest import find_manifest
 from metastudio.orchestration.results import raise_for_error
 from metastudio.orchestration.tenant_names import REPORTING_GROUP, STAGING_GROUP, TenantNames
-from metastudio.pipeline.factory import Options, lock_pipeline, open_existing, open_pipeline
+from metastudio.pipeline.factory import open_existing, open_pipeline
+from metastudio.pipeline.lock import lock_pipeline
+from metastudio.pipeline.options import Options
 from metastudio.reporting.dbt_profile import find_adapter
 from metastudio.reporting.dbt_runner import TestResults
 from metastudio.reporting.model_version import Models, make_dataset_name, make_fingerprint

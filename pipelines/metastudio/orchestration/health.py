@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from metastudio.commands.models import is_current
-from metastudio.pipeline.factory import Options, open_existing
+from metastudio.pipeline.factory import open_existing
+from metastudio.pipeline.options import Options
 from metastudio.reporting.dbt_profile import find_adapter
 from metastudio.reporting.model_version import Models
 

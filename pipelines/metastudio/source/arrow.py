@@ -14,6 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from metastudio.destination.ledger import make_ledger
 from metastudio.extraction.types import Chunk
 from metastudio.records.parser import Rejected, Row, write_json
 from metastudio.records.schema import (
@@ -28,7 +29,6 @@ from metastudio.records.schema import (
     Table,
     TenantKey,
 )
-from metastudio.source.ledger import make_ledger
 
 _ROW_FIELDS = [name for name in Row._fields if name not in ("updated", "extra")]
 _ARROW = {"text": pa.string(), "json": pa.string(), "double": pa.float64(), "bool": pa.bool_()}

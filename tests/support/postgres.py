@@ -60,7 +60,7 @@ def _sync(environment: dict[str, str], pipeline: str, dataset: str, told: Any, p
     os.environ.update(environment)
     from metastudio.commands.load import run_sync
     from metastudio.commands.progress import LogProgress
-    from metastudio.pipeline.factory import Options
+    from metastudio.pipeline.options import Options
 
     prepare(*args)
     outcome = run_sync(Options(pipeline=pipeline, destination="postgres", dataset=dataset), LogProgress())
