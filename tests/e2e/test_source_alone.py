@@ -5,6 +5,7 @@ from __future__ import annotations
 import dlt
 import pytest
 from dlt.pipeline.exceptions import PipelineStepFailed
+from metastudio.errors import ConfigurationError
 
 from tests.support.rows import held_rows, shown_rows
 
@@ -55,7 +56,19 @@ def test_the_source_alone_refuses_the_file_that_dlt_names_like_the_dataset(sim, 
     monkeypatch.delenv("DESTINATION__DUCKDB__CREDENTIALS")
     pipeline = dlt.pipeline("metastudio", destination="duckdb", dataset_name="metastudio")
 
-    with pytest.raises(PipelineStepFailed, match="set DESTINATION__DUCKDB__CREDENTIALS=videos.duckdb"):
+    with pytest.raises(ConfigurationError, match="set DESTINATION__DUCKDB__CREDENTIALS=videos"):
         pipeline.run(metastudio())
     assert sim.stats.requests == 0
     assert not (folder / "metastudio.duckdb").exists()
+
+
+def test_the_source_made_before_its_pipeline_refuses_that_file_too(sim, settings, monkeypatch):
+    from metastudio import metastudio
+
+    monkeypatch.delenv("DESTINATION__DUCKDB__CREDENTIALS")
+    dlt.pipeline("fine", destination="duckdb", dataset_name="metastudio")
+    source = metastudio()
+
+    with pytest.raises(PipelineStepFailed, match="set DESTINATION__DUCKDB__CREDENTIALS=videos"):
+        dlt.pipeline("metastudio", destination="duckdb", dataset_name="metastudio").run(source)
+    assert sim.stats.requests == 0

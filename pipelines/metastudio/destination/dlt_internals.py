@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, cast
 
 import dlt
+from dlt.common.configuration.container import Container
 from dlt.common.destination.client import WithStateSync
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
-from dlt.common.pipeline import get_dlt_pipelines_dir
+from dlt.common.pipeline import PipelineContext, get_dlt_pipelines_dir
 from dlt.common.storages import LoadStorage, NormalizeStorage, PackageStorage
 from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 
@@ -34,6 +35,13 @@ def find_pipelines_dir() -> Path:
 def drop_local_state(pipeline_name: str) -> None:
     """Delete the local state of a pipeline that dlt cannot open; `Pipeline.drop` needs one that it can."""
     shutil.rmtree(find_pipelines_dir() / pipeline_name, ignore_errors=True)
+
+
+def find_active_pipeline() -> dlt.Pipeline | None:
+    """Return the pipeline that was made last in this context and can load, or None."""
+    context = Container()[PipelineContext]
+    pipeline = context.pipeline() if context.is_active() else None
+    return pipeline if isinstance(pipeline, dlt.Pipeline) and pipeline.destination else None
 
 
 def read_local_mark(pipeline: dlt.Pipeline) -> StateMark:

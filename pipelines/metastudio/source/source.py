@@ -16,7 +16,7 @@ from dlt.extract import DltResource
 
 from metastudio.config.settings import Tenant, resolve_tenant
 from metastudio.config.unknown_settings import warn_of_unknown_settings
-from metastudio.destination.dlt_internals import read_committed_mark, read_local_mark
+from metastudio.destination.dlt_internals import find_active_pipeline, read_committed_mark, read_local_mark
 from metastudio.destination.jobs import Destination
 from metastudio.errors import ConfigurationError
 from metastudio.extraction.types import Chunk, State
@@ -44,6 +44,8 @@ def metastudio(tenant: str | None = None, **settings: Any) -> Iterable[DltResour
     """
     warn_of_unknown_settings()
     resolved = resolve_tenant(tenant, **settings)
+    if (active := find_active_pipeline()) is not None:
+        Destination(active).check_file_name()  # here, too, because `pipeline.run` makes the file before it reads
     destination = Destination(dlt.current.pipeline, resolved.project_id, resolved.app_user_id)
     return make_resources(resolved, uuid.uuid4().hex, lambda: _read_chunks(resolved, destination), destination)
 
