@@ -1,4 +1,4 @@
-"""Writes the descriptions of tables and columns into the destination as comments, once per schema version."""
+"""Writes the descriptions of tables and columns as comments, once per schema version."""
 
 from __future__ import annotations
 

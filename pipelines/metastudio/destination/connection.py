@@ -63,7 +63,7 @@ class TenantTables:
 
     @contextmanager
     def keep_connection(self) -> Iterator[None]:
-        """Use one connection for all queries within the block, where the destination is a DuckDB file.
+        """Use one connection for all queries within the block, on a DuckDB file.
 
         DuckDB rewrites its file whenever the last connection is closed.
         """
@@ -123,14 +123,14 @@ class TenantTables:
                 return [], []
 
     def count_rows(self, table: str) -> int:
-        """Return the number of rows in a raw table: the tenant's, or the project's where the table has no app user."""
+        """Return the number of the tenant's rows; the project's in a table without app users."""
         short = next(short for short, name in _TABLES.items() if name == table)
         own, params = (self._own, self._params) if table in (VIDEOS, WINDOWS) else ("project_id = %s", self._params[:1])
         rows = self.query(f"SELECT count(*) FROM {{{short}}} WHERE {own}", *params)
         return int(rows[0][0]) if rows else 0
 
     def count_pending(self) -> int:
-        """Return the number of load packages that a killed run left behind; the next run loads them."""
+        """Return the number of load packages that a killed run left to the next one."""
         return len(self.pipeline.list_extracted_load_packages()) + len(self.pipeline.list_normalized_load_packages())
 
 

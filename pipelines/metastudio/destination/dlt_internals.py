@@ -24,7 +24,7 @@ StateMark = tuple[int, str]
 """Version and hash of a pipeline's state: two states that grew apart can have the same version."""
 
 _BASE = "extracted_over"
-"""Key of the local state: the mark of the destination's state that the newest package was extracted over."""
+"""Key in the local state: which state of the destination the newest package goes with."""
 
 
 def find_pipelines_dir() -> Path:
@@ -33,7 +33,7 @@ def find_pipelines_dir() -> Path:
 
 
 def drop_local_state(pipeline_name: str) -> None:
-    """Delete the local state of a pipeline that dlt cannot open; `Pipeline.drop` needs one that it can."""
+    """Delete the local state of a pipeline that dlt cannot open, and hence cannot drop."""
     shutil.rmtree(find_pipelines_dir() / pipeline_name, ignore_errors=True)
 
 
@@ -116,7 +116,7 @@ def find_duckdb_file(pipeline: dlt.Pipeline) -> Path | None:
 
 
 def repair_working_dir(pipeline: dlt.Pipeline) -> None:
-    """Finish what a kill interrupted between two steps of dlt, where dlt does not recover by itself.
+    """Finish what a kill interrupted, where dlt does not recover by itself.
 
     - A storage without the folder that is made last was just being made, and is empty.
     - A normalized package is whole, because dlt renames it into place. Its extracted twin goes.

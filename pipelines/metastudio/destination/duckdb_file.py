@@ -48,7 +48,7 @@ def check_file_name(client: SqlClientBase[Any]) -> None:
 
 
 def make_rename_command(file: Path, name: str) -> str:
-    """Return the shell command that renames a DuckDB file, and its write-ahead log where there is one."""
+    """Return the shell command that renames a DuckDB file and its write-ahead log."""
     command = f"mv {file.name} {name}"
     return f"{command} && mv {file.name}.wal {name}.wal" if Path(f"{file}.wal").exists() else command
 

@@ -19,11 +19,11 @@ class Destination(Ledger):
     """The raw tables of one tenant."""
 
     def column_types(self) -> dict[str, str]:
-        """Return the dlt types of the columns of the jobs' table, those that another pipeline added included."""
+        """Return the dlt types of all columns of the jobs' table, whoever added them."""
         return read_column_types(self.pipeline, VIDEOS)
 
     def rows(self, jobs: Sequence[tuple[str, datetime]]) -> list[dict[str, Any]]:
-        """Return the rows of jobs. JSON comes as text from some destinations, parsed from others."""
+        """Return the rows of jobs. JSON comes as text or parsed, by destination."""
         marks = ", ".join(["%s"] * len(jobs))
         names, rows = self.query_named(
             f"SELECT * FROM {{videos}} WHERE project_id = %s AND job_id IN ({marks})",
@@ -33,7 +33,7 @@ class Destination(Ledger):
         return [dict(zip(map(str.lower, names), row, strict=True)) for row in rows]  # some answer in capitals
 
     def changed(self, rows: Sequence[Row]) -> list[Row]:
-        """Return those rows that are not loaded exactly as they are here; unknown fields do not count."""
+        """Return the rows that are not loaded exactly as here; unknown fields do not count."""
         loaded: set[tuple[Any, ...]] = set()
         for batch, marks in make_batches(rows):
             loaded |= set(
@@ -47,11 +47,11 @@ class Destination(Ledger):
         return [row for row in rows if row[: len(_FIELDS)] not in loaded]
 
     def already_loaded(self, rows: Sequence[Row]) -> bool:
-        """Return whether loading these rows would change nothing; more than a page is not compared."""
+        """Return whether loading these rows would change nothing; compare a page at most."""
         return len(rows) <= BATCH and not any(row.extra for row in rows) and not self.changed(rows)
 
     def open_jobs(self, before: datetime) -> list[tuple[str, datetime | None]]:
-        """Return job_id and create_time of the live jobs in no terminal state, created before a time or at an unknown one."""
+        """Return job_id and create_time of the open jobs created before a time, or at an unknown one."""
         terminal = ", ".join(f"'{state}'" for state in sorted(TERMINAL_STATES))
         rows = self.query(
             f"SELECT job_id, create_time FROM {{videos}} WHERE {self._own} AND deleted_at IS NULL"
@@ -62,7 +62,7 @@ class Destination(Ledger):
         return [(job_id, created and created.astimezone(UTC)) for job_id, created in rows]
 
     def inversion(self) -> int | None:
-        """Return the place, newest update first, of the first live job that was created after the one before it."""
+        """Return the place of the first live job, newest update first, created after its predecessor."""
         newest = "OVER (ORDER BY coalesce(lastupdate_time, create_time) DESC, create_time DESC)"
         rows = self.query(
             f"SELECT place FROM (SELECT row_number() {newest} AS place, create_time, lag(create_time) {newest} AS above"
@@ -73,7 +73,7 @@ class Destination(Ledger):
         return int(rows[0][0]) - 1 if rows else None
 
     def counts(self, since: datetime | None = None) -> dict[str | None, int]:
-        """Return the number of live jobs by state: all, or those created at `since` or later, or at an unknown time."""
+        """Return the number of live jobs by state; with `since`, not of those known to be older."""
         condition, params = ("", ()) if since is None else (" AND (create_time >= %s OR create_time IS NULL)", (since,))
         rows = self.query(
             f"SELECT state, count(*) FROM {{videos}} WHERE {self._own} AND deleted_at IS NULL{condition} GROUP BY state",
@@ -94,7 +94,7 @@ class Destination(Ledger):
         return dict(rows)
 
     def nth_created(self, before: datetime, place: int) -> datetime | None:
-        """Return the create_time of the job at a place among the live jobs created before a time, newest first."""
+        """Return the create_time of the n-th live job before a time, newest first."""
         rows = self.query(
             f"SELECT create_time FROM {{videos}} WHERE {self._own} AND deleted_at IS NULL AND create_time < %s"
             f" ORDER BY create_time DESC LIMIT 1 OFFSET {place - 1}",

@@ -35,7 +35,7 @@ SELECT
     max(CASE WHEN finished_at = (SELECT max(finished_at) FROM judged) THEN incomplete ELSE 0 END)
 FROM judged
 """
-"""By the rules of the model `sync_health`, in SQL that every database understands; a test holds the two together."""
+"""The rules of the model `sync_health`, in portable SQL; a test compares the two."""
 
 
 def make_ledger(windows: Sequence[Any], tenant: TenantKey, run_id: str, first_window: int) -> dict[str, Sequence[Any]]:
@@ -62,7 +62,7 @@ class Ledger(TenantTables):
     """What the tables tell of a tenant's runs."""
 
     def add_windows(self, columns: Mapping[str, Sequence[Any]]) -> bool:
-        """Insert lines into the ledger without a load package; return False where the destination takes no inserts."""
+        """Insert lines without a load package; return False where that is not possible."""
         if not self.capabilities.takes_inserts:
             return False
         with self.connect() as client:
@@ -86,7 +86,7 @@ class Ledger(TenantTables):
         return [{**dict(zip(names, row, strict=True)), "complete": bool(row[5])} for row in rows]
 
     def completeness(self) -> tuple[datetime | None, int]:
-        """Return the end of the last complete sync, and how many windows the last run left unproved."""
+        """Return the end of the last complete sync, and the unproved windows of the last run."""
         rows = self.query(_COMPLETENESS.format(own=self._own), *self._params)
         synced_at, incomplete = rows[0] if rows else (None, None)
         return synced_at, int(incomplete or 0)

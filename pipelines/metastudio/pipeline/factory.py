@@ -48,7 +48,9 @@ def open_pipeline(options: Options, *, read_only: bool = False) -> dlt.Pipeline:
 
 
 def open_or_restore(options: Options) -> dlt.Pipeline:
-    """Make the dlt pipeline; drop a local state that a crash left half written, because the destination holds it, too.
+    """Make the dlt pipeline; drop a local state that a crash left half written.
+
+    The destination holds that state, too.
 
     Raises:
         ConfigurationError: as `open_pipeline`.
@@ -106,7 +108,7 @@ def _choose_default_file(options: Options) -> str:
 def open_existing(
     options: Options, *, of_any_release: bool = False, read_only: bool = False
 ) -> tuple[Destination, State]:
-    """Open the destination of a pipeline that synced before, to read from it, with the state that was committed there.
+    """Open the destination of a pipeline that synced before, to read; return its state, too.
 
     Raises:
         ConfigurationError: nothing was synced yet, the destination cannot be opened, or an older

@@ -35,10 +35,10 @@ from metastudio.source.stream import Reader, Steps
 log = logging.getLogger("metastudio")
 
 SCHEMA_ATTEMPTS = 5
-"""Two pipelines can meet at the dataset, at its tables and at a new column; each time one of them gets through."""
+"""Pipelines can meet at the dataset, the tables and a new column; one gets through each time."""
 
 LOADING = threading.Lock()
-"""Held while loading: tenants that are synced at once in one process make the same tables in the same file."""
+"""Held while loading: tenants synced at once in one process make the same tables."""
 
 
 class ProgressListener(Protocol):
@@ -65,7 +65,7 @@ class ChunkLoader:
         self._run_id = uuid.uuid4().hex
 
     def prepare(self) -> None:
-        """Reconcile the local state with the destination's, load what is pending, and check whose state it is."""
+        """Reconcile the local state with the destination's, load what is pending, check the state."""
         reconcile_with_destination(self.destination, self._load_pending)
         self.state = read_state(self.pipeline)
         check_state(self.state, self.tenant)
@@ -126,7 +126,7 @@ class ChunkLoader:
         self._listener.on_chunk_loaded(self.summary, chunk)
 
     def _count_new_rejected(self, chunk: Chunk) -> int:
-        """Count the records rejected, each time one came, but for those that an earlier run rejected."""
+        """Return the number of rejected records received, without those an earlier run rejected."""
         hashes = {record.record_hash for record in chunk.rejected} - self._rejected_here
         known = self.destination.known_rejected(hashes)
         self._rejected_here |= hashes - known
@@ -138,7 +138,7 @@ class ChunkLoader:
             self.summary.scrub_changed += len(self.destination.changed(chunk.rows))
 
     def _add_to_ledger(self, chunk: Chunk) -> bool:
-        """Write only the ledger's lines of a chunk that brings nothing new: a load package costs a third of a second.
+        """Write only the ledger lines of a chunk that brings nothing new: a package costs 0.3 s.
 
         Return False where that is not possible.
         """

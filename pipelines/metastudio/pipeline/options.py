@@ -33,7 +33,7 @@ class Options:
 
     @property
     def name(self) -> str:
-        """The name of the dlt pipeline. Each tenant has its own, and with it its own state, lock and staging tables."""
+        """The name of the dlt pipeline; each tenant has its own, with state, lock and staging."""
         return f"{self.pipeline}_{self.tenant}" if self.tenant else self.pipeline
 
     @property
@@ -43,13 +43,13 @@ class Options:
 
 
 def set_defaults() -> None:
-    """Set the defaults. To be called before dlt reads its configuration: its telemetry starts then."""
+    """Set the defaults, before dlt reads its configuration: its telemetry starts then."""
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
 
 
 def raise_memory_limit() -> bool:
-    """Let DuckDB use four times as much memory for the rest of this process, where the limit is ours to set.
+    """Let DuckDB use four times as much memory for the rest of this process.
 
     Return False where the user set the limit, or where it is beyond the machine's memory already.
     """

@@ -55,7 +55,7 @@ class Summary:
         return notes
 
     def add(self, chunk: Chunk, rows: int) -> None:
-        """Count a loaded chunk; `mode` becomes that of the dearest way of reading that the run had to take."""
+        """Count a loaded chunk; a run that had to read in a dearer way says so in `mode`."""
         if chunk.mode != "scrub" and (self.mode != "backfill" or chunk.mode == "audit"):
             self.mode = chunk.mode
         self.windows += len(chunk.windows)

@@ -1,4 +1,4 @@
-"""Plugs the API into the extraction: a query becomes a request, an answer becomes a page of rows and rejected records."""
+"""Connects the API to the extraction: a query becomes a request, an answer a page of rows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from metastudio.timestamps import format_time
 
 @asynccontextmanager
 async def open_client(tenant: Tenant) -> AsyncIterator[Client]:
-    """Open the client of a tenant, paced by the governor that all its runs in this process share."""
+    """Open the client of a tenant; all runs of a tenant in this process share one rate limiter."""
     governor = find_governor((tenant.base_url, tenant.project_id), tenant.requests_per_second, tenant.max_concurrency)
     async with Client(
         base_url=tenant.base_url,
@@ -32,7 +32,7 @@ async def open_client(tenant: Tenant) -> AsyncIterator[Client]:
 
 
 def make_fetch(client: Client, tenant: Tenant) -> Fetch:
-    """Make the extraction's fetch function of a client."""
+    """Make the fetch function of the extraction."""
     maker = RowParser(keep_signed_urls=tenant.keep_signed_urls)
 
     async def fetch(query: Query) -> Page:
@@ -42,7 +42,7 @@ def make_fetch(client: Client, tenant: Tenant) -> Fetch:
 
 
 def make_params(query: Query, tenant: Tenant) -> dict[str, str]:
-    """Write a query in the API's words, with the tenant's filters."""
+    """Return the URL parameters of a query, with the tenant's filters."""
     params = {
         **tenant.filters,
         "offset": str(query.offset),
@@ -61,7 +61,7 @@ def make_params(query: Query, tenant: Tenant) -> dict[str, str]:
 
 
 def make_page(answer: Answer, maker: RowParser) -> Page:
-    """Make the page of an answer."""
+    """Make the page of an answer: rows, rejected records, figures of the request."""
     records: list[Row | Rejected] = []
     noted: dict[str, Rejected] = {}
     for job in answer.jobs:

@@ -1,4 +1,4 @@
-"""The dlt resources: one for each table, fed by one stream of chunks, which also commits the state."""
+"""The dlt resources of the four tables, over one stream of chunks that also sets the state."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def _read_chunks(tenant: Tenant, destination: Destination) -> Iterator[Chunk]:
 def make_source(
     tenant: Tenant, run_id: str, chunks: Iterable[Chunk], destination: Destination, first_window: int
 ) -> Iterable[DltResource]:
-    """Make the source over chunks that the caller read; `first_window` numbers the first window within the run."""
+    """Make the source over chunks that the caller read; `first_window` as in `make_resources`."""
     return make_resources(tenant, run_id, lambda: chunks, destination, first_window)
 
 

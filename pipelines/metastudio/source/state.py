@@ -47,7 +47,7 @@ def check_state(state: State, tenant: Tenant) -> None:
 
 
 def find_gaps_error(state: State, max_missing: int) -> IncompleteError | None:
-    """Return the error to raise when more than `max_missing` jobs are missing in the gaps of a state."""
+    """Return the error to raise where more jobs are missing than `max_missing`, or None."""
     missing = count_missing(state)
     if missing <= max_missing:
         return None
