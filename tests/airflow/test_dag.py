@@ -70,7 +70,7 @@ def test_a_run_syncs_and_hands_the_summary_on(dag, simulator, tmp_path):
     assert run.state == "success"
     (sync,) = run.get_task_instances()
     assert sync.xcom_pull(task_ids="sync")["rows_loaded"] >= 300
-    assert (tmp_path / "metastudio.duckdb").exists()
+    assert (tmp_path / "videos.duckdb").exists()
 
 
 @pytest.mark.parametrize(

@@ -191,8 +191,8 @@ def test_jobs_that_do_not_fit_duckdbs_memory_are_loaded_with_more(
     assert query("SELECT count(*), sum(length(notes)) FROM metastudio.digital_human_videos") == [(jobs, jobs * size)]
 
 
-def test_a_memory_limit_that_the_user_set_is_kept_and_named(folder, settings, run, sim, monkeypatch):
-    limit = '{"memory_limit": "20MB", "threads": 1}'
+def test_within_a_memory_limit_that_the_user_set_smaller_chunks_are_the_way(settings, run, query, sim, monkeypatch):
+    limit = '{"memory_limit": "60MB", "threads": 1}'
     monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG", limit)
     for job in sim.tenant.visible():
         sim.tenant.spoil(job["job_id"], notes=Random(job["job_id"]).randbytes(50_000).hex())
@@ -202,3 +202,7 @@ def test_a_memory_limit_that_the_user_set_is_kept_and_named(folder, settings, ru
     assert ended.code == 2
     assert "DuckDB ran out of memory. Nothing is lost: raise its memory_limit" in ended.err
     assert os.environ["DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG"] == limit
+    for name in ("CHUNK_ROWS", "MAX_ROWS_PER_WINDOW"):
+        monkeypatch.setenv(f"SOURCES__METASTUDIO__{name}", "20")
+    assert run("sync").code == 0
+    assert held_rows(query) == shown_rows(sim)

@@ -31,7 +31,7 @@ def test_broken_rows_are_set_aside_and_stop_nothing(sim, settings, run, query):
     ) == [(0,)]
 
 
-def test_too_many_broken_rows_end_in_exit_code_5(sim, settings, run, monkeypatch):
+def test_too_many_broken_rows_end_in_exit_code_5_and_stop_nothing(sim, settings, run, query, monkeypatch):
     monkeypatch.setenv("SOURCES__METASTUDIO__MAX_REJECTED", "2")
     for number in range(3):
         sim.tenant.add_raw(number, at="2025-11-01T00:00:00Z")
@@ -40,6 +40,8 @@ def test_too_many_broken_rows_end_in_exit_code_5(sim, settings, run, monkeypatch
 
     assert ended.code == 5
     assert "max_rejected" in ended.err
+    assert held_rows(query) == shown_rows(sim)
+    assert run("sync").code == 0  # the same records do not count again
     assert "rejected_records" in ended.json["error"]["hint"]
 
 

@@ -19,7 +19,7 @@ from metastudio.destination.dlt_internals import (
     repair_working_dir,
 )
 from metastudio.destination.jobs import Destination
-from metastudio.error_mapping import is_known_error
+from metastudio.error_mapping import is_known_error, is_out_of_memory
 
 log = logging.getLogger("metastudio")
 
@@ -46,7 +46,7 @@ def reconcile_with_destination(destination: Destination, load_pending: Callable[
         try:
             load_pending()
         except PipelineStepFailed as error:
-            if is_known_error(error):
+            if is_known_error(error) and not is_out_of_memory(error):  # smaller chunks may fit
                 raise
             log.warning("What an earlier run left pending cannot be loaded: reading it again.")
             _restart_from_destination(destination)
