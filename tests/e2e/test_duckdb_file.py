@@ -195,7 +195,7 @@ def test_within_a_memory_limit_that_the_user_set_smaller_chunks_are_the_way(sett
     limit = '{"memory_limit": "60MB", "threads": 1}'
     monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG", limit)
     for job in sim.tenant.visible():
-        sim.tenant.spoil(job["job_id"], notes=Random(job["job_id"]).randbytes(50_000).hex())
+        sim.tenant.spoil(job["job_id"], notes=Random(job["job_id"]).randbytes(35_000).hex())
 
     ended = run("sync")
 
@@ -203,6 +203,6 @@ def test_within_a_memory_limit_that_the_user_set_smaller_chunks_are_the_way(sett
     assert "DuckDB ran out of memory. Nothing is lost: raise its memory_limit" in ended.err
     assert os.environ["DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG"] == limit
     for name in ("CHUNK_ROWS", "MAX_ROWS_PER_WINDOW"):
-        monkeypatch.setenv(f"SOURCES__METASTUDIO__{name}", "20")
+        monkeypatch.setenv(f"SOURCES__METASTUDIO__{name}", "100")
     assert run("sync").code == 0
     assert held_rows(query) == shown_rows(sim)

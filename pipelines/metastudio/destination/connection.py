@@ -122,6 +122,11 @@ class TenantTables:
             except DestinationUndefinedEntity:
                 return [], []
 
+    def write_checkpoint(self) -> None:
+        """Write what DuckDB keeps in memory since the file was opened."""
+        with self.connect() as client:
+            client.execute_sql("CHECKPOINT")
+
     def count_rows(self, table: str) -> int:
         """Return the number of the tenant's rows; the project's in a table without app users."""
         short = next(short for short, name in _TABLES.items() if name == table)

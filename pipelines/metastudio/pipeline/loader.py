@@ -174,7 +174,7 @@ class ChunkLoader:
     def _load_extracted(self) -> None:
         """Load what is on disk, again where the reason for a failure can pass or be removed."""
         self.pipeline.normalize()
-        schema_attempts = 1
+        schema_attempts, can_free = 1, bool(self.summary.load_ids)  # what was loaded before is in memory, too
         while True:
             try:
                 with LOADING:
@@ -182,8 +182,12 @@ class ChunkLoader:
                 self.summary.load_ids += info.loads_ids if info else []  # none: a kill came when all was loaded
                 return
             except PipelineStepFailed as error:
-                if is_out_of_memory(error) and raise_memory_limit():
-                    log.info("DuckDB ran out of memory: trying again with four times as much.")
+                if is_out_of_memory(error) and (raise_memory_limit() or can_free):
+                    log.info(
+                        "DuckDB ran out of memory: trying again after a checkpoint, with more where no limit is set."
+                    )
+                    self.destination.write_checkpoint()
+                    can_free = False
                     continue
                 is_schema = any(isinstance(cause, SchemaUpdateError) for cause in iter_causes(error))
                 if not is_schema or schema_attempts == SCHEMA_ATTEMPTS:
