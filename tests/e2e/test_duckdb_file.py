@@ -183,7 +183,7 @@ def test_jobs_that_do_not_fit_duckdbs_memory_are_loaded_with_more(
         for name, value in make_settings(sim).items():
             monkeypatch.setenv(name, value)
         for job in sim.tenant.visible():
-            sim.tenant.spoil(job["job_id"], notes=draw.randbytes(size // 2).hex())
+            sim.tenant.corrupt(job["job_id"], notes=draw.randbytes(size // 2).hex())
 
         ended = run("sync")
 
@@ -195,7 +195,7 @@ def test_within_a_memory_limit_that_the_user_set_smaller_chunks_are_the_way(sett
     limit = '{"memory_limit": "60MB", "threads": 1}'
     monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG", limit)
     for job in sim.tenant.visible():
-        sim.tenant.spoil(job["job_id"], notes=Random(job["job_id"]).randbytes(35_000).hex())
+        sim.tenant.corrupt(job["job_id"], notes=Random(job["job_id"]).randbytes(35_000).hex())
 
     ended = run("sync")
 

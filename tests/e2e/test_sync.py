@@ -150,7 +150,7 @@ def test_five_thousand_jobs_take_at_most_ninety_requests(folder, run, settings, 
 
 
 def test_an_endpoint_that_ignores_the_order_is_noticed_and_read_by_windows(sim, settings, run, query):
-    sim.switches.update_time_sorting = "ignored"
+    sim.behavior.update_time_sorting = "ignored"
     run("sync")
     sim.clock.advance(3600)
     recent = sim.tenant.visible()[-5]["job_id"]

@@ -216,7 +216,7 @@ def test_a_section_of_its_own_comes_before_the_common_one_and_credentials_come_w
         "OSAKA__PROJECT_ID": "two",
         "CREDENTIALS__ACCESS_KEY": "shared",
         "CREDENTIALS__SECRET_KEY": "shared",
-        "OSAKA__CREDENTIALS__TOKEN": "its own",
+        "OSAKA__CREDENTIALS__TOKEN": "its-own",
     }.items():
         monkeypatch.setenv(SECTION + name, value)
 
@@ -286,7 +286,7 @@ def test_what_tenants_share_is_looked_after_once(company, monkeypatch):
 def test_a_signal_does_not_wait_for_any_tenant(company, run, query, monkeypatch):
     monkeypatch.setenv(f"{SECTION}REQUEST_TIMEOUT_SECONDS", "1")  # after which a request is logged, and tried again
     for sim in company.values():
-        sim.switches.latency_seconds = 120
+        sim.behavior.latency_seconds = 120
     program = "import sys; sys.argv = ['metastudio', 'sync', '-vv']; from metastudio.cli import main; main()"
     with subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True) as process:
         for line in process.stderr:
@@ -299,7 +299,7 @@ def test_a_signal_does_not_wait_for_any_tenant(company, run, query, monkeypatch)
     assert "nothing is lost" in rest
     assert "Traceback" not in rest
     for sim in company.values():
-        sim.switches.latency_seconds = 0
+        sim.behavior.latency_seconds = 0
     assert run("sync").code == 0
     assert held(query) == shown(*company.values())
 

@@ -19,9 +19,8 @@ from metastudio.pipeline.options import Options
 from metastudio.reporting.model_version import Models
 from metastudio_simulator import Simulator
 
-from tests.support.simulated import NOW, make_settings
-
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "data-model.md"
+NOW = "2026-01-15T12:00:00Z"
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,11 @@ class Warehouse:
         for name, value in {
             "DLT_DATA_DIR": str(self.folder / "state"),
             "RUNTIME__DLTHUB_TELEMETRY": "false",
-            **make_settings(self.sim),
+            "SOURCES__METASTUDIO__ENDPOINT": self.sim.url,
+            "SOURCES__METASTUDIO__PROJECT_ID": self.sim.project_id,
+            "SOURCES__METASTUDIO__CREDENTIALS__ACCESS_KEY": self.sim.access_key,
+            "SOURCES__METASTUDIO__CREDENTIALS__SECRET_KEY": self.sim.secret_key,
+            "SOURCES__METASTUDIO__REQUESTS_PER_SECOND": "1000",
             f"DESTINATION__{self.options.destination.upper()}__CREDENTIALS": self.credentials,
         }.items():
             patch.setenv(name, value)
@@ -61,7 +64,7 @@ def make_odd_tenant(sim: Simulator) -> None:
     jobs = [job["job_id"] for job in sim.tenant.visible() if job["state"] == "SUCCEED"]
     oddities = ({"state": "SUCCESS"}, {"state": "THAWED"}, {"start_time": "2020-01-01T00:00:00Z"}, {"job_type": None})
     for job_id, oddity in zip(jobs[-10:], oddities, strict=False):
-        sim.tenant.spoil(job_id, **oddity)
+        sim.tenant.corrupt(job_id, **oddity)
         sim.tenant.update(job_id, asset_name="odd")
     sim.tenant.add_raw({"state": "SUCCEED"}, at="2026-01-15T12:59:00Z")
 
@@ -84,8 +87,8 @@ def make_warehouse(folder: Path, options: Options, credentials: str) -> Iterator
 
 
 def read_readme_queries() -> list[str]:
-    """Read the queries that the README offers under `Questions and queries`."""
-    section = re.split(r"^#+ Questions and queries$", README.read_text(encoding="utf-8"), flags=re.MULTILINE)[1]
+    """Read the queries that the page on the data model offers under `Questions and queries`."""
+    section = re.split(r"^#+ Questions and queries$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)[1]
     return re.findall(r"```sql\n(.*?)```", re.split(r"^#+ ", section, flags=re.MULTILINE)[0], re.DOTALL)
 
 

@@ -1,4 +1,4 @@
-"""The commands of `interface.md`: reads options, calls what does the work, writes the outcome, ends with its exit code. No logic."""
+"""The commands of `docs/cli.md`: reads options, calls what does the work, writes the outcome, ends with its exit code. No logic."""
 
 from __future__ import annotations
 
@@ -162,10 +162,10 @@ def report(options: Options, as_json: bool, html: Path | None) -> None:
 @on_pipeline
 def models(options: Options, as_json: bool, time_zone: str | None) -> None:
     """Build and test the reporting models; sync builds them by itself where they are missing or outdated."""
-    from metastudio.cli.models import run_models
+    from metastudio.cli.models import show_models
     from metastudio.commands.tenants import list_options
 
-    sys.exit(run_models(list_options(options)[0], time_zone, as_json=as_json))
+    sys.exit(show_models(list_options(options)[0], time_zone, as_json=as_json))
 
 
 @cli.command()
@@ -204,7 +204,7 @@ def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 
 def main() -> NoReturn:
-    """Run the command line and end with an exit code of `interface.md`, or 130 and 143 on Ctrl-C and SIGTERM."""
+    """Run the command line and end with an exit code of `docs/cli.md#exit-codes`, or 130 and 143 on Ctrl-C and SIGTERM."""
     gc.set_threshold(50_000)  # imports make many objects that stay: to look at them every 700 takes a tenth of the time
     signal.signal(signal.SIGTERM, _terminate)
     try:

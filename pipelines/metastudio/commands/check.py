@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from metastudio.api.client import Client
 from metastudio.config.settings import Tenant, resolve_tenant
 from metastudio.errors import ConfigurationError, CredentialsError, MetaStudioError, RefusedError, UnavailableError
-from metastudio.extraction.changes import Order, classify_order, find_order_evidence
+from metastudio.extraction.sort_order import Order, classify_order, find_order_evidence
 from metastudio.extraction.types import Page, Query
 from metastudio.source.fetch import make_fetch, open_client
 
 CLOCK_SECONDS = 60
-"""A local clock further off is worth a word: signatures are refused from 15 minutes on (`facts.md`, Headers)."""
+"""A local clock further off is worth a word: signatures are refused from 15 minutes on (`docs/api.md#headers`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ async def _check_api(tenant: Tenant) -> AsyncIterator[Item]:
             return
         yield Item("credentials", f"{type(tenant.credentials).__name__} accepted")
         yield Item("project", f"{page.count:,} jobs since {tenant.start_date:%Y-%m-%d}")
-        yield Item("reachability", f"answers after {client.stats.latency_seconds * 1000:,.0f} ms")
+        yield Item("reachability", f"answers after {client.latency_seconds * 1000:,.0f} ms")
         yield _check_clock(page.server_time)
         yield await _check_sorting(client, tenant)
         yield await _check_job_ids(client, tenant, page)
@@ -91,7 +91,7 @@ async def _check_sorting(client: Client, tenant: Tenant) -> Item:
             return Item("update_time sorting", "not needed: all jobs fit one page")
     if order == "disproved":
         return Item(
-            "update_time sorting", "not kept to: sync will use rescan; see the README for its cost.", is_limit=True
+            "update_time sorting", "not kept to: sync will use rescan (docs/extraction.md has its cost).", is_limit=True
         )
     if order == "not proved":
         text = (
@@ -112,7 +112,7 @@ async def _check_job_ids(client: Client, tenant: Tenant, first: Page) -> Item:
 
 
 def _check_quota(client: Client, tenant: Tenant) -> Item:
-    stats = client.stats
+    stats = client.counters
     pace = f"{tenant.requests_per_second:g} requests/s"
     if stats.throttled:
         text = (

@@ -15,9 +15,10 @@ from metastudio.destination.jobs import Destination
 from metastudio.error_mapping import iter_causes, to_metastudio_error
 from metastudio.errors import ConfigurationError, IncompleteError, MetaStudioError
 from metastudio.extraction.audit import Audit
-from metastudio.extraction.backfill import read_chunks
+from metastudio.extraction.backfill import read_again
+from metastudio.extraction.context import ExtractionContext
 from metastudio.extraction.sync import sync
-from metastudio.extraction.types import Chunk, ExtractionContext, Window
+from metastudio.extraction.types import OPEN_END, Chunk, Window
 from metastudio.pipeline.loader import ChunkLoader, ProgressListener
 from metastudio.pipeline.lock import lock_pipeline
 from metastudio.pipeline.options import Options, set_defaults
@@ -111,13 +112,8 @@ def run_backfill(options: Options, watcher: ProgressListener, since: str, until:
             )
         run.require_synced()
 
-        async def steps(reading: ExtractionContext) -> AsyncIterator[Chunk]:
-            async for chunk in read_chunks(
-                reading, Window(start, end or await reading.newest()), "backfill", run.state
-            ):
-                yield chunk
-
-        run.load(steps)
+        window = Window(start, end or OPEN_END)
+        run.load(lambda reading: read_again(reading, window, run.state))
 
     return _run("backfill", options, watcher, work)
 
@@ -140,7 +136,9 @@ def run_audit(options: Options, watcher: ProgressListener, *, repair: bool) -> C
         run.load(steps)
         findings = audits[0].findings
         unexplained = [
-            item for item in audits[0].comparisons if not 0 <= item.api - item.destination <= len(findings.without_id)
+            item
+            for item in audits[0].comparisons
+            if item.api is not None and not 0 <= item.api - item.destination <= len(findings.without_id)
         ]
         if not repair and (findings.differences or unexplained):
             raise IncompleteError(

@@ -1,4 +1,4 @@
-"""The settings of `interface.md`, resolved by dlt (environment, `secrets.toml`, `config.toml`) and checked, for one tenant or several.
+"""The settings of `docs/configuration.md`, resolved by dlt (environment, TOML files) and checked, for one tenant or several.
 
 No message of this module ever holds a setting's value.
 """
@@ -19,8 +19,8 @@ from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.configuration.resolve import resolve_configuration
 from dlt.common.configuration.specs import BaseConfiguration
 
-from metastudio.api.auth import AccessKey, Password, Token
-from metastudio.api.regions import find_region, make_base_url
+from metastudio.api.auth import AccessKey, Password, Token, check_credentials
+from metastudio.api.endpoints import check_app_user_id, check_project_id, find_region, make_base_url
 from metastudio.config.credentials import CredentialSettings, make_credentials
 from metastudio.errors import ConfigurationError
 from metastudio.extraction.types import ExtractionSettings
@@ -36,7 +36,7 @@ EVERYTHING = "2000-01-01T00:00:00Z"
 
 @configspec
 class Settings(BaseConfiguration):
-    """All settings of the section `sources.metastudio`; meaning and defaults as in `interface.md`."""
+    """All settings of the section `sources.metastudio`; meaning and defaults as in `docs/configuration.md`."""
 
     tenants: Any | None = None
     tenants_at_once: int = 4
@@ -219,7 +219,7 @@ def _resolve(sections: tuple[str, ...], overrides: Mapping[str, Any] | None = No
     except ConfigurationException as error:
         raise ConfigurationError(
             f"A setting could not be read: {_name_setting(error)}.",
-            hint="See the list of settings and their types in the README.",
+            hint="See the list of settings in docs/configuration.md.",
         ) from None
 
 
@@ -239,19 +239,10 @@ def check_settings(settings: Settings) -> Tenant:
         raise ConfigurationError(
             "sources.metastudio.schema_contract is none that dlt knows.", hint=f"Use one of {', '.join(_CONTRACTS)}."
         )
-    project_id = settings.project_id or os.environ.get("HUAWEICLOUD_SDK_PROJECT_ID")
-    if not project_id or not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", project_id):
-        raise ConfigurationError(
-            "The project ID is missing." if not project_id else "The project ID is not made of letters and digits.",
-            hint="Set SOURCES__METASTUDIO__PROJECT_ID, or of several tenants SOURCES__METASTUDIO__<NAME>__PROJECT_ID"
-            " (console: My Credentials, API Credentials, Projects).",
-        )
-    if settings.app_user_id is not None and not (settings.app_user_id.isascii() and settings.app_user_id.isprintable()):
-        raise ConfigurationError(
-            "sources.metastudio.app_user_id holds characters that are not ASCII.",
-            hint="The API takes it as a header, in ASCII only.",
-        )
+    project_id = check_project_id(settings.project_id or os.environ.get("HUAWEICLOUD_SDK_PROJECT_ID"))
+    app_user_id = check_app_user_id(settings.app_user_id)
     credentials = make_credentials(settings.credentials or CredentialSettings())
+    check_credentials(credentials)
     base_url, iam_base_url, quota = _find_endpoints(settings)
     return Tenant(
         project_id=project_id,
@@ -273,7 +264,7 @@ def check_settings(settings: Settings) -> Tenant:
         max_missing=settings.max_missing,
         lock_seconds=settings.lock_seconds,
         filters={name: value for name in ("job_type", "state") if (value := getattr(settings, name))},
-        app_user_id=settings.app_user_id or None,
+        app_user_id=app_user_id,
         keep_signed_urls=settings.keep_signed_urls,
         max_rejected=settings.max_rejected,
         schema_contract=settings.schema_contract,
@@ -295,7 +286,7 @@ def _check_bounds(settings: Settings, *names: str) -> None:
 
 def _find_endpoints(settings: Settings) -> tuple[str, str, float]:
     """Give the API's and IAM's base URLs and the quota in requests/s."""
-    region = find_region(settings.region)
+    region = find_region(settings.region, settings.endpoint)
     base_url = make_base_url(settings.endpoint or region.endpoint)
     iam_endpoint = settings.credentials.iam_endpoint if settings.credentials else None
     return base_url, make_base_url(iam_endpoint or region.iam), region.requests_per_second

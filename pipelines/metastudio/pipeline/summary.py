@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from metastudio.extraction.types import Chunk, State, count_missing
+from metastudio.extraction.state import State, count_missing
+from metastudio.extraction.types import Chunk
 from metastudio.formatting import format_count
 
 
 @dataclass(slots=True, kw_only=True)
 class Summary:
-    """What a run did; the fields, in their order, are those of `--json`.
+    """What a run did; the fields, in their order, are those of `--json` (`docs/cli.md#json`).
 
     Attributes:
         rejected: records received that could not be loaded, or not whole, and that no earlier run knew.
