@@ -202,6 +202,7 @@ def test_status_tells_of_the_tables_that_are_asked_for_not_of_what_ran_last(sim,
         files.use(name)
         watermarks[name] = run("sync", "--json").json["watermark"]
         sim.clock.advance(3600)
+        sim.tenant.update(sim.tenant.visible()[0]["job_id"], asset_name="changed between the two")
     for name in ("one", "other"):
         files.use(name)
         assert run("status", "--json").json["watermark"] == watermarks[name]

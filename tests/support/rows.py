@@ -38,3 +38,8 @@ def shown_rows(sim):
 
 def held_rows(query):
     return sorted(query(f"SELECT {', '.join(COLUMNS)} FROM metastudio.digital_human_videos WHERE deleted_at IS NULL"))
+
+
+def newest_update(sim):
+    """Return the newest update time that the API shows, which is the watermark after a sync."""
+    return max(job["lastupdate_time"] for job in sim.tenant.visible())
