@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import re
 from collections.abc import Iterator
 
 from metastudio.errors import ConfigurationError, IncompleteError, MetaStudioError, UnavailableError
@@ -24,10 +25,17 @@ def to_metastudio_error(error: BaseException) -> MetaStudioError:
     names = {type(cause).__name__ for cause in chain}
     if "No space left" in text or any(isinstance(cause, OSError) and cause.errno == errno.ENOSPC for cause in chain):
         return ConfigurationError("The disk is full.", hint="Nothing is lost: free some space and run metastudio sync.")
-    if "Could not set lock on file" in text or "Conflicting lock" in text:
+    if (holder := find_lock_holder(text)) is not None:
+        return UnavailableError(
+            f"The DuckDB file is held by {holder}.",
+            hint="Nothing is lost: run again when it is free. Close any other program that has the file open"
+            " (a shell, a notebook, a BI tool); raise lock_seconds to wait longer.",
+        )
+    if is_out_of_memory(error):
         return ConfigurationError(
-            "The DuckDB file is in use by another process.",
-            hint="Wait for a sync that is under way; close any other program that has it open (a shell, a notebook, a BI tool).",
+            "DuckDB ran out of memory.",
+            hint="Nothing is lost: raise its memory_limit (DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG),"
+            " or set SOURCES__METASTUDIO__CHUNK_ROWS lower, and run metastudio sync again.",
         )
     if "Failed to download extension" in text:
         return ConfigurationError(
@@ -95,6 +103,19 @@ def to_metastudio_error(error: BaseException) -> MetaStudioError:
 def is_known_error(error: BaseException) -> bool:
     """Tell whether an error is one that a person or the machine can mend, rather than something nobody thought of."""
     return type(to_metastudio_error(error)) is not MetaStudioError
+
+
+def find_lock_holder(text: str) -> str | None:
+    """Return the process that holds a DuckDB file, as DuckDB's message names it; None for other messages."""
+    if not re.search("Could not set lock on file|Conflicting lock|File is already open in", text):
+        return None
+    named = re.search(r"(?:held in|already open in)\s+(.+?) \(PID (\d+)\)", text)
+    return f"{named[1]} (PID {named[2]})" if named else "another process"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether DuckDB reached its memory_limit."""
+    return any("Out of Memory Error" in str(cause) for cause in iter_causes(error))
 
 
 def iter_causes(error: BaseException | None) -> Iterator[BaseException]:

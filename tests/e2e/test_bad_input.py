@@ -133,7 +133,8 @@ def test_a_file_that_is_no_database_is_said_so(settings, run, folder):
 
 
 @pytest.mark.parametrize("command", ["sync", "status", "report"])
-def test_a_file_that_another_process_holds_is_said_so(settings, run, folder, command):
+def test_a_file_that_another_process_holds_is_said_so(settings, run, folder, monkeypatch, command):
+    monkeypatch.setenv("SOURCES__METASTUDIO__LOCK_SECONDS", "0")
     program = (
         "import duckdb, sys; c = duckdb.connect(sys.argv[1]); c.execute('CREATE TABLE x (i INT)');"
         " print('held', flush=True); sys.stdin.read()"
@@ -148,7 +149,7 @@ def test_a_file_that_another_process_holds_is_said_so(settings, run, folder, com
         ended = run(command)
         holder.stdin.close()
 
-    assert_refused(ended, 2, "in use by another process")
+    assert_refused(ended, 4, f"(PID {holder.pid})")
 
 
 @pytest.mark.parametrize("command", ["sync", "status"])

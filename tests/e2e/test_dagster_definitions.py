@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from metastudio.errors import ConfigurationError
-from metastudio.pipeline.factory import Options
+from metastudio.pipeline.options import Options
 from metastudio.records.schema import TABLES
 
 from tests.e2e.orchestrated import clear_settings

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from metastudio.pipeline.factory import Options, lock_pipeline
+from metastudio.pipeline.lock import lock_pipeline
+from metastudio.pipeline.options import Options
 from metastudio.records.schema import TABLES
 
 from tests.e2e.orchestrated import Orchestrated, checked, materialized, tags

@@ -19,12 +19,12 @@ from metastudio.cli.app import cli
 from metastudio.config.credentials import CredentialSettings
 from metastudio.config.settings import Settings, resolve_settings
 from metastudio.errors import ConfigurationError
-from metastudio.pipeline.factory import Options
+from metastudio.pipeline.options import Options
 from metastudio.records.schema import TABLES
 from metastudio.reporting import PROJECT
 from metastudio_simulator import Simulator
 
-from tests.e2e.warehouse import NOW, Warehouse
+from tests.support.warehouse import NOW, Warehouse
 
 pytestmark = [
     pytest.mark.xdist_group("docs"),  # one synced folder serves all

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from metastudio_simulator import Simulator
 
-from tests.e2e.test_sync import held_rows, shown_rows
+from tests.support.rows import held_rows, shown_rows
 
 SECTION = "SOURCES__METASTUDIO__"
 FAULTS = ("500", "502", "503", "429", "html", "reset", "truncated", "garbage", "empty", "not_object")

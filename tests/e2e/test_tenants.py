@@ -20,7 +20,7 @@ from metastudio.commands.progress import LogProgress
 from metastudio.commands.tenants import sync_tenants
 from metastudio.config.settings import resolve_tenant
 from metastudio.errors import BusyError, CredentialsError, IncompleteError, MetaStudioError, UnavailableError
-from metastudio.pipeline.factory import Options
+from metastudio.pipeline.options import Options
 from metastudio_simulator import Simulator
 
 from tests.conftest import NOW

@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from metastudio.commands.load import run_audit, run_sync
 from metastudio.commands.progress import LogProgress
-from metastudio.pipeline.factory import Options
+from metastudio.pipeline.options import Options
 from metastudio_simulator import Simulator
 
-from tests.e2e.test_sync import held_rows, shown_rows
+from tests.support.rows import held_rows, shown_rows
 
 changes = st.fixed_dictionaries(
     {"create": st.integers(0, 40), "update": st.integers(0, 60), "vanish": st.integers(0, 5)}

@@ -22,7 +22,7 @@ from metastudio.errors import ConfigurationError, MetaStudioError
 if TYPE_CHECKING:
     from metastudio.commands.load import CommandResult
     from metastudio.commands.progress import LogProgress
-    from metastudio.pipeline.factory import Options
+    from metastudio.pipeline.options import Options
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -39,7 +39,7 @@ def on_pipeline(command: Callable[..., Any]) -> Callable[..., Any]:
         set_up(config_dir, verbose)
         from metastudio.config.unknown_settings import warn_of_unknown_settings
         from metastudio.error_mapping import to_metastudio_error
-        from metastudio.pipeline.factory import Options, set_defaults
+        from metastudio.pipeline.options import Options, set_defaults
 
         set_defaults()
         options = Options(**{name: given.pop(name) for name in ("pipeline", "destination", "dataset", "tenant")})

@@ -16,7 +16,7 @@ from metastudio.commands.demo_tenant import JOBS, QUOTA, SEED, STATE, configure
 from metastudio.commands.load import CommandResult, run_audit, run_sync
 from metastudio.commands.progress import LogProgress
 from metastudio.errors import ConfigurationError
-from metastudio.pipeline.factory import Options
+from metastudio.pipeline.options import Options
 
 DATABASE = Path("metastudio.duckdb")
 A_DAY = 86_400

@@ -15,7 +15,7 @@ from metastudio.errors import MetaStudioError
 from metastudio.extraction.audit import Audit
 from metastudio.extraction.types import Chunk
 from metastudio.formatting import format_count
-from metastudio.pipeline.loader import Summary
+from metastudio.pipeline.summary import Summary
 from metastudio.source.stream import Reader
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def _describe(summary: Summary) -> str:
         parts.append(f"{format_count(summary.rejected, 'record')} rejected (see the table rejected_records)")
     if summary.mode == "rescan":
         parts.append("the endpoint did not prove that it sorts by update_time, so recent and open jobs were read again")
-    return "; ".join(parts) + f"; watermark {summary.watermark or 'not set'}"
+    return "; ".join([*parts, *summary.notes]) + f"; watermark {summary.watermark or 'not set'}"
 
 
 def _describe_audit(audit: Audit) -> str:

@@ -19,8 +19,10 @@ from metastudio.extraction.backfill import read_again
 from metastudio.extraction.context import ExtractionContext
 from metastudio.extraction.sync import sync
 from metastudio.extraction.types import OPEN_END, Chunk, Window
-from metastudio.pipeline.factory import Options, lock_pipeline, set_defaults
-from metastudio.pipeline.loader import ChunkLoader, ProgressListener, Summary
+from metastudio.pipeline.loader import ChunkLoader, ProgressListener
+from metastudio.pipeline.lock import lock_pipeline
+from metastudio.pipeline.options import Options, set_defaults
+from metastudio.pipeline.summary import Summary
 from metastudio.timestamps import parse_user_time
 
 log = logging.getLogger("metastudio")
@@ -54,6 +56,10 @@ class MultiTenantResult:
             "rows_loaded",
             "rejected",
             "marked_deleted",
+            "gaps",
+            "missing",
+            "scrubbed",
+            "scrub_changed",
         ):
             setattr(self.summary, name, sum(getattr(summary, name) for summary in summaries))
         self.summary.load_ids = [load_id for summary in summaries for load_id in summary.load_ids]
@@ -161,6 +167,7 @@ def _run(
                 rest = work(run)
             if rest is not None:
                 rest()
+            run.require_complete()  # last, so that a gap holds up neither comments nor models
         outcome.summary.ok = True
     except Exception as error:
         for cause in iter_causes(error):

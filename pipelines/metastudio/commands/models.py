@@ -12,7 +12,9 @@ import dlt
 from metastudio.destination.jobs import Destination
 from metastudio.error_mapping import to_metastudio_error
 from metastudio.errors import ConfigurationError, IncompleteError, MetaStudioError
-from metastudio.pipeline.factory import Options, lock_pipeline, open_existing
+from metastudio.pipeline.factory import open_existing
+from metastudio.pipeline.lock import lock_pipeline
+from metastudio.pipeline.options import Options
 from metastudio.reporting.dbt_profile import find_adapter
 from metastudio.reporting.dbt_runner import TestResults, build_models, is_installed
 from metastudio.reporting.model_version import UTC, Models, make_dataset_name

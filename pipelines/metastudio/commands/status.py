@@ -10,7 +10,8 @@ from typing import Any
 from metastudio.cli.output import write_json, write_out
 from metastudio.errors import MetaStudioError
 from metastudio.formatting import format_count, format_figure
-from metastudio.pipeline.factory import Options, open_existing
+from metastudio.pipeline.factory import open_existing
+from metastudio.pipeline.options import Options
 from metastudio.records.schema import SCHEMA_VERSION, TABLES
 
 
@@ -59,7 +60,7 @@ def read_status(options: Options) -> dict[str, Any]:
     Raises:
         ConfigurationError: it was never synced, or its destination cannot be opened.
     """
-    destination, state = open_existing(options, of_any_release=True)
+    destination, state = open_existing(options, of_any_release=True, read_only=True)
     return {
         "pipeline": options.name,
         "destination": options.destination,

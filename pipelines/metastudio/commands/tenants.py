@@ -20,7 +20,9 @@ from metastudio.commands.progress import LogProgress
 from metastudio.config.settings import Tenant, list_tenants, resolve_tenant, resolve_tenants_at_once
 from metastudio.destination.jobs import Destination
 from metastudio.errors import BusyError, ConfigurationError, MetaStudioError
-from metastudio.pipeline.factory import Options, lock_pipeline, open_pipeline
+from metastudio.pipeline.factory import open_pipeline
+from metastudio.pipeline.lock import lock_pipeline
+from metastudio.pipeline.options import Options
 
 THREADS = "metastudio-tenant"
 """What the threads that work for tenants are named after."""

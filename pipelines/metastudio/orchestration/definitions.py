@@ -18,7 +18,8 @@ from metastudio.orchestration.jobs import (
 from metastudio.orchestration.maintenance_assets import make_audit, make_backfill
 from metastudio.orchestration.raw_assets import make_api, make_raw_tables
 from metastudio.orchestration.tenant_names import TenantNames, make_tenant_names
-from metastudio.pipeline.factory import Options, open_pipeline
+from metastudio.pipeline.factory import open_pipeline
+from metastudio.pipeline.options import Options
 from metastudio.reporting.dbt_profile import find_adapter
 from metastudio.reporting.dbt_runner import is_installed
 

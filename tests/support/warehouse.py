@@ -14,7 +14,8 @@ import pytest
 from metastudio.commands.load import run_audit, run_sync
 from metastudio.commands.progress import LogProgress
 from metastudio.destination.jobs import Destination
-from metastudio.pipeline.factory import Options, open_pipeline
+from metastudio.pipeline.factory import open_pipeline
+from metastudio.pipeline.options import Options
 from metastudio.reporting.model_version import Models
 from metastudio_simulator import Simulator
 
