@@ -132,7 +132,7 @@ class TenantAtWork(RuleBasedStateMachine):
 
     @rule(moves=MOVES, kill=KILLS)
     def sync(self, moves: dict[int, tuple[str, int, str]], kill: tuple[str, int] | None) -> None:
-        shown = self._shown()
+        shown = {job_id: version for job_id, version in self._shown().items() if job_id not in self.returned}
         self.tenant.meanwhile = self._plan(moves)
         try:
             self.reader.sync(kill)
