@@ -18,7 +18,7 @@ from metastudio.commands import tenants
 from metastudio.commands.load import CommandResult, MultiTenantResult, Summary
 from metastudio.commands.progress import LogProgress
 from metastudio.commands.tenants import sync_tenants
-from metastudio.config.settings import resolve_tenant
+from metastudio.config.tenant import resolve_tenant
 from metastudio.errors import BusyError, CredentialsError, IncompleteError, MetaStudioError, UnavailableError
 from metastudio.pipeline.factory import Options
 from metastudio_simulator import Simulator

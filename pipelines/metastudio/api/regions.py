@@ -14,6 +14,7 @@ from metastudio.errors import ConfigurationError
 
 _HOST_NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*", re.ASCII)
 _DEFAULT_PORTS = {"https": 443, "http": 80}
+_PROJECT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,37 @@ def find_region(name: str) -> Region:
             hint=f"Set region to one of {', '.join(REGIONS)}; endpoint alone chooses another host.",
         )
     return region
+
+
+def check_project_id(project_id: str | None) -> str:
+    """Return a project ID that can be sent.
+
+    Raises:
+        ConfigurationError: it is missing, or holds other characters than letters and digits.
+    """
+    if project_id and _PROJECT_ID.fullmatch(project_id):
+        return project_id
+    raise ConfigurationError(
+        "The project ID is not made of letters and digits." if project_id else "The project ID is missing.",
+        hint="Set SOURCES__METASTUDIO__PROJECT_ID, or of several tenants SOURCES__METASTUDIO__<NAME>__PROJECT_ID"
+        " (console: My Credentials, API Credentials, Projects).",
+    )
+
+
+def check_app_user_id(app_user_id: str | None) -> str | None:
+    """Return an app_user_id that can be sent as a header, or None if it is empty.
+
+    Raises:
+        ConfigurationError: it holds characters that are not ASCII, or blanks only.
+    """
+    if not app_user_id:
+        return None
+    if app_user_id.isascii() and app_user_id.isprintable() and app_user_id.strip():
+        return app_user_id
+    raise ConfigurationError(
+        "sources.metastudio.app_user_id holds characters that are not ASCII, or only blanks.",
+        hint="The API takes it as a header, in ASCII only.",
+    )
 
 
 def is_loopback(host: str) -> bool:

@@ -70,7 +70,7 @@ class Audit:
         repair: with False nothing is yielded; the findings only tell.
     """
 
-    def __init__(self, run: ExtractionContext, state: State, *, repair: bool) -> None:
+    def __init__(self, run: ExtractionContext, state: State, *, repair: bool, allow_deletions: bool = False) -> None:
         self.run = run
         self.state = state
         self.repair = repair

@@ -7,7 +7,8 @@ from typing import Any
 
 from dagster import AssetExecutionContext, AssetsDefinition, AssetSpec, MaterializeResult, multi_asset
 
-from metastudio.commands.load import CommandResult, run_audit
+from metastudio.commands.load import run_audit
+from metastudio.commands.result import LoadResult
 from metastudio.orchestration.results import DagsterProgress, describe_run, raise_for_error
 from metastudio.orchestration.tenant_names import MAINTENANCE_GROUP, TenantNames
 
@@ -34,7 +35,7 @@ def make_audit(lane: TenantNames) -> AssetsDefinition:
     return audit
 
 
-def describe_findings(outcome: CommandResult) -> dict[str, int]:
+def describe_findings(outcome: LoadResult) -> dict[str, int]:
     """Say what differed before it was mended, as metadata."""
     assert outcome.audit is not None
     findings = outcome.audit.findings

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from dlt.common.destination.exceptions import SchemaUpdateError
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from metastudio.config.settings import Tenant
+from metastudio.config.tenant import Tenant
 from metastudio.destination.jobs import Destination
 from metastudio.error_mapping import iter_causes
 from metastudio.errors import ConfigurationError, IncompleteError
@@ -39,10 +39,8 @@ LOADING = threading.Lock()
 
 @dataclass(slots=True, kw_only=True)
 class Summary:
-    """What a run did, in the words and order of `interface.md`."""
+    """The figures of a run, in the order of the JSON that shows them."""
 
-    command: str
-    ok: bool = False
     mode: str | None = None
     requests: int = 0
     retries: int = 0
@@ -52,10 +50,13 @@ class Summary:
     rows_loaded: int = 0
     rejected: int = 0
     marked_deleted: int = 0
+    gaps: int = 0
+    missing: int = 0
+    scrubbed: int = 0
+    scrub_changed: int = 0
     watermark: str | None = None
     seconds: float = 0.0
     load_ids: list[str] = field(default_factory=list)
-    error: dict[str, str | None] | None = None
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

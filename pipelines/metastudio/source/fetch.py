@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from metastudio.api.answers import Answer
 from metastudio.api.client import Client
 from metastudio.api.pace import find_governor
-from metastudio.config.settings import Tenant
+from metastudio.config.tenant import Tenant
 from metastudio.extraction.types import Fetch, Page, Query
 from metastudio.records.parser import Rejected, Row, RowParser
 from metastudio.timestamps import format_time

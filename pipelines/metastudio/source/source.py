@@ -14,7 +14,7 @@ import dlt
 import pyarrow as pa
 from dlt.extract import DltResource
 
-from metastudio.config.settings import Tenant, resolve_tenant
+from metastudio.config.tenant import Tenant, resolve_tenant
 from metastudio.config.unknown_settings import warn_of_unknown_settings
 from metastudio.destination.duckdb_catalog import allow_same_names
 from metastudio.destination.jobs import Destination

@@ -10,7 +10,7 @@ from dlt.common.destination.client import WithStateSync
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 
-from metastudio.config.settings import Tenant
+from metastudio.config.tenant import Tenant
 from metastudio.errors import ConfigurationError
 from metastudio.extraction.types import State
 from metastudio.records.schema import SCHEMA_VERSION
