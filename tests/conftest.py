@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +13,7 @@ import duckdb
 import pytest
 from metastudio_simulator import Simulator
 
-NOW = "2026-01-15T12:00:00Z"
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> dict[str, Any]:
-        return json.loads(self.out.splitlines()[-1])
+from tests.support.command_line import NOW, Ended
 
 
 @pytest.fixture

@@ -13,6 +13,13 @@ from metastudio.errors import ConfigurationError, IncompleteError, MetaStudioErr
 log = logging.getLogger("metastudio")
 
 _REFUSALS = "|".join(map(str, (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EMFILE)))
+LOCKED = (
+    r"(?s)(?:Could not set lock on file|Conflicting lock|File is already open in)"
+    r"(?:.*?(?:held in|already open in)\s+([^()]+ \(PID \d+\)))?"
+)
+"""DuckDB's words for a file that another process has open, which they name in most cases."""
+
+OUT_OF_MEMORY = "Out of Memory Error"
 
 
 class Rule(NamedTuple):
@@ -35,10 +42,17 @@ RULES = (
         "Nothing is lost: free some space and run metastudio sync.",
     ),
     Rule(
-        r"(?s)(?:Could not set lock on file|Conflicting lock)(?:.*?held in [^()]*?([^/()]+ \(PID \d+\)))?",
+        LOCKED,
         "The DuckDB file is in use by another process{}.",
-        "Wait for a sync that is under way. Close other programs that have the file open: a shell, a notebook, a BI tool.",
+        "Nothing is lost: run again when it is free. Close other programs that have the file open (a shell, a notebook, a"
+        " BI tool), or set a higher lock_seconds to wait longer.",
         UnavailableError,
+    ),
+    Rule(
+        OUT_OF_MEMORY,
+        "DuckDB ran out of memory.",
+        "Nothing is lost: raise its memory_limit (DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG), or set a lower"
+        " chunk_rows, and run metastudio sync again.",
     ),
     Rule(
         "Failed to download extension",
@@ -118,6 +132,17 @@ def to_metastudio_error(error: BaseException) -> MetaStudioError:
 def is_known_error(error: BaseException) -> bool:
     """Return whether an error is one of this package's, or one that a rule explains."""
     return type(to_metastudio_error(error)) is not MetaStudioError
+
+
+def find_lock_holder(text: str) -> str | None:
+    """Return the process that holds a DuckDB file according to DuckDB's message, or None for other messages."""
+    found = re.search(LOCKED, text)
+    return found and (found[1] or "another process")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether DuckDB reached its memory_limit."""
+    return any(OUT_OF_MEMORY in str(cause) for cause in iter_causes(error))
 
 
 def iter_causes(error: BaseException | None) -> Iterator[BaseException]:

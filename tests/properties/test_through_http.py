@@ -16,7 +16,7 @@ from metastudio.commands.progress import LogProgress
 from metastudio.pipeline.factory import Options
 from metastudio_simulator import Simulator
 
-from tests.e2e.test_sync import held_rows, shown_rows
+from tests.support.rows import held_rows, shown_rows
 
 changes = st.fixed_dictionaries(
     {"create": st.integers(0, 40), "update": st.integers(0, 60), "vanish": st.integers(0, 5)}

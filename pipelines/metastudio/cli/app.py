@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from metastudio import __version__
 from metastudio.cli.environment import TerminatedError, leave, prepare_process, set_up
 from metastudio.cli.options import on_pipeline
 from metastudio.errors import ConfigurationError
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="metastudio")
+@click.version_option(package_name="metastudio")
 def cli() -> None:
     """Bring the video production jobs of Huawei Cloud MetaStudio into DuckDB or a warehouse."""
 

@@ -15,6 +15,7 @@ from metastudio.errors import ConfigurationError, CredentialsError, MetaStudioEr
 from metastudio.extraction.changes import classify_order, find_order_evidence
 from metastudio.extraction.types import Page, Query
 from metastudio.source.fetch import make_fetch
+from metastudio.timestamps import SECOND
 
 CLOCK_SECONDS = 60
 """A larger difference of the clocks is worth a note. From 15 minutes on, signatures are refused."""
@@ -158,9 +159,10 @@ class ApiChecks:
         newest = next((row for row in self._first.rows if row.create_time), None)
         if newest is None or newest.create_time is None:
             return Finding("not asked: there is no job to look for")
-        second = newest.create_time.replace(microsecond=0)
-        page = await self._fetch(Query(since=second, until=second, limit=self._tenant.page_size))
-        if any(row.create_time and row.create_time.replace(microsecond=0) != second for row in page.rows):
+        start = newest.create_time.replace(microsecond=0)
+        end = start + SECOND  # the API may keep fractions of a second that it does not show
+        page = await self._fetch(Query(since=start, until=end, limit=self._tenant.page_size))
+        if any(row.create_time and not start <= row.create_time <= end for row in page.rows):
             return make_limit("not kept to: a window also lists jobs created outside of it. sync takes more requests.")
         if page.count > len(page.records) or newest.job_id in {row.job_id for row in page.rows}:
             return Finding()
