@@ -50,7 +50,7 @@ airflow-test: .airflow/.ready setup
 	test $* = airflow || VIRTUAL_ENV=.$* $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-bench: setup   # BENCH="--quick" for a small one, BENCH="sync growth" for some parts, BENCH=report to write the page anew
+bench: setup   # BENCH="--quick" for a small one, BENCH="sync growth" for some scenarios, BENCH=page to write the page again
 	$(BIN)/python -m bench $(BENCH)
 
 lint: setup

@@ -1,4 +1,6 @@
-"""The benchmark: this project beside its peers and two floors, against one simulator, measured, judged and written down.
+"""The benchmark: this project, other tools and two baselines read the same simulated tenant.
 
-`make bench` runs it. It is no part of the package and of the tests; its environments and results live in `.bench/`.
+`make bench` runs the scenarios, checks the rows, compares the figures with the targets and writes
+`docs/benchmark.md`. The benchmark is not part of the package or of the tests. Environments and
+results are kept in `.bench/`.
 """

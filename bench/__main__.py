@@ -1,7 +1,9 @@
-"""`python -m bench [--quick] [--rounds N] [--again] [PART …]`: measures what is not measured yet, then writes the page.
+"""`python -m bench [--quick] [--rounds N] [--again] [SCENARIO …]`: measure, then write the page.
 
-`report` as the only part writes the page anew from what is kept. A quick run is a small one that proves that the harness
-works; its page goes to `.bench/quick/` and says nothing about anybody's speed.
+Rounds that were measured before are kept, unless the code has changed since. `page` as the only
+scenario measures nothing and writes the page again. A quick run shows that the benchmark works;
+its page goes to `.bench/quick/`. A page that lacks a scenario goes to `.bench/partial/`, so that
+`docs/benchmark.md` is always complete.
 """
 
 from __future__ import annotations
@@ -11,87 +13,100 @@ import logging
 import shutil
 import sys
 import time
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from . import environments
-from .chart import draw
-from .parts import FULL, NEEDS_PEERS, PARTS, QUICK, Sizes, rehearse
-from .peers import OURS, PEERS_BY_NAME, Peer
-from .places import BENCH, CHART, PAGE, RESULTS, WORK
-from .report import write
-from .results import Store
+from bench import environments
+from bench.chart import draw
+from bench.page import write_page
+from bench.paths import BENCH, CHART, PAGE, RESULTS, WORK
+from bench.peers import METASTUDIO, PEERS, Peer
+from bench.results import ResultStore
+from bench.scenarios import NEED_PEERS, SCENARIOS, rehearse
+from bench.sizes import FULL, QUICK, Sizes
 
 log = logging.getLogger("bench")
-LEAST_ROUNDS = 3
+ROUNDS = 3
 
 
 def find_peers() -> tuple[list[Peer], dict[str, str]]:
-    """Build the environments and rehearse; give the peers that work, and why the others do not."""
-    wanted = dict.fromkeys(name for peer in PEERS_BY_NAME.values() for name in peer.environments)
+    """Build the environments and rehearse; return the peers that work and the faults of others."""
+    wanted = dict.fromkeys(name for peer in PEERS for name in peer.environments)
     faults = {name: environments.build(name) for name in wanted}
     working, absent = [], {}
-    for peer in PEERS_BY_NAME.values():
-        broken = next((fault for name in peer.environments if (fault := faults[name])), None) or rehearse(peer)
-        if broken is None:
+    for peer in PEERS:
+        fault = next((faults[name] for name in peer.environments if faults[name]), None) or rehearse(peer)
+        if fault is None:
             working.append(peer)
         else:
-            absent[peer.name] = broken
-            log.warning("%s %s", peer.title, broken)
+            absent[peer.name] = fault
+            log.warning("%s %s", peer.title, fault)
     return working, absent
 
 
-def measure(parts: list[str], sizes: Sizes, store: Store, rounds: int, *, again: bool) -> None:
-    """Measure the rounds that are missing of each part."""
-    todo = {part: [] if again else store.rounds(part) for part in parts}
-    todo = {part: done for part, done in todo.items() if len(done) < rounds}
-    peers = [OURS]
-    if any(part in NEEDS_PEERS for part in todo):
+def measure(names: list[str], sizes: Sizes, store: ResultStore, rounds: int, *, again: bool) -> None:
+    """Measure the missing rounds of each scenario."""
+    done = {name: 0 if again else store.count_rounds(name) for name in names}
+    missing = {name: range(count, rounds) for name, count in done.items() if count < rounds}
+    peers = [METASTUDIO]
+    if any(name in NEED_PEERS for name in missing):
         peers, absent = find_peers()
-        store.note_absent(absent)
-    elif todo:
-        rehearse(OURS)
-    for part, done in todo.items():
-        if not done:
-            store.begin(part)
+        store.write_absent(absent)
+    elif missing:
+        rehearse(METASTUDIO)
+    for name, numbers in missing.items():
+        if not numbers.start:
+            store.begin(name)
         started = time.monotonic()
-        for number, records in enumerate(PARTS[part](sizes, range(len(done), rounds), peers), len(done) + 1):
-            store.add(part, records)
-            log.info("%s: round %d of %d, %.0f s", part, number, rounds, time.monotonic() - started)
+        for number, records in zip(numbers, SCENARIOS[name](sizes, numbers, peers), strict=True):
+            store.add(name, records)
+            log.info("%s: round %d of %d, %.0f s", name, number + 1, rounds, time.monotonic() - started)
 
 
-def measure_alone(parts: list[str], sizes: Sizes, store: Store, rounds: int, *, again: bool) -> None:
-    """Measure while no other bench of this folder does; what a killed one left behind is removed."""
+def measure_alone(names: list[str], sizes: Sizes, store: ResultStore, rounds: int, *, again: bool) -> None:
+    """Measure unless another benchmark is running here; remove what a killed one left behind."""
     BENCH.mkdir(exist_ok=True)
     try:
         with FileLock(BENCH / ".lock", timeout=0):
             shutil.rmtree(WORK, ignore_errors=True)
-            measure(parts, sizes, store, rounds, again=again)
+            measure(names, sizes, store, rounds, again=again)
     except Timeout:
-        sys.exit("Another make bench is under way in this folder.")
+        sys.exit("Another make bench is running in this folder. Wait until it has ended.")
+
+
+def choose_folder(store: ResultStore, *, quick: bool) -> Path:
+    """Return the folder for the page: `docs/` only for a full run of all scenarios."""
+    measured = store.read_headers().keys()
+    if not measured:
+        sys.exit("Nothing has been measured yet. Run make bench first.")
+    if quick:
+        return BENCH / "quick"
+    return PAGE.parent if measured >= SCENARIOS.keys() else BENCH / "partial"
 
 
 def main() -> None:
-    """Run the parts asked for, all by default, and write the page."""
-    parser = argparse.ArgumentParser(prog="make bench", description="Measures this project beside its peers.")
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; or report")
-    parser.add_argument("--quick", action="store_true", help="a small run that only proves that the harness works")
-    parser.add_argument("--rounds", type=int, help=f"{LEAST_ROUNDS} by default, 1 with --quick")
-    parser.add_argument("--again", action="store_true", help="measure anew what is measured already")
+    """Run the given scenarios, or all of them, and write the page."""
+    parser = argparse.ArgumentParser(prog="make bench", description="Compare this project with other tools.")
+    names = ", ".join(SCENARIOS)
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=f"{names}; or page; default: all scenarios")
+    parser.add_argument("--quick", action="store_true", help="a small run that only shows that the benchmark works")
+    parser.add_argument("--rounds", type=int, help=f"default: {ROUNDS}, with --quick 1")
+    parser.add_argument("--again", action="store_true", help="measure again what has been measured before")
     options = parser.parse_args()
-    if unknown := set(options.parts) - {*PARTS, "report"}:
-        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    if unknown := set(options.scenarios) - {*SCENARIOS, "page"}:
+        parser.error(f"no such scenario: {', '.join(sorted(unknown))} (choose from {names}, page)")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    sizes, rounds = (QUICK, 1) if options.quick else (FULL, LEAST_ROUNDS)
-    store = Store(RESULTS / "quick" if options.quick else RESULTS)
-    page, chart = (BENCH / "quick" / PAGE.name, BENCH / "quick" / CHART.name) if options.quick else (PAGE, CHART)
-    parts = [part for part in PARTS if part in options.parts or not options.parts]
-    if parts:
-        measure_alone(parts, sizes, store, options.rounds or rounds, again=options.again)
-    page.parent.mkdir(parents=True, exist_ok=True)
-    draw(store.figures(), sizes, chart)
-    write(store, sizes, page)
-    log.info("Written: %s", page)
+    sizes, rounds = (QUICK, 1) if options.quick else (FULL, ROUNDS)
+    store = ResultStore(RESULTS / "quick" if options.quick else RESULTS)
+    chosen = [name for name in SCENARIOS if name in options.scenarios or not options.scenarios]
+    if chosen:
+        measure_alone(chosen, sizes, store, options.rounds or rounds, again=options.again)
+    folder = choose_folder(store, quick=options.quick)
+    folder.mkdir(parents=True, exist_ok=True)
+    draw(store.read(), sizes, folder / CHART.name)
+    write_page(store, sizes, folder / PAGE.name)
+    log.info("Written: %s", folder / PAGE.name)
 
 
 if __name__ == "__main__":

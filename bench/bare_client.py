@@ -1,6 +1,7 @@
-"""A client that does nothing but ask: `bare_client.py URL PROJECT TOKEN JOBS PAGES CONNECTIONS`, its pages a second on standard output.
+"""Measure how many pages a second the simulator serves to a client that ignores their content.
 
-Raw sockets that are kept alive, one thread each; bodies are counted by their Content-Length and thrown away.
+`bare_client.py URL PROJECT TOKEN JOBS PAGES CONNECTIONS` prints the figures as JSON. Each connection
+is a raw socket, kept alive, with a thread of its own.
 """
 
 import json
@@ -11,7 +12,7 @@ import time
 from urllib.parse import urlsplit
 
 
-def ask(address: tuple[str, int], requests: list[bytes]) -> None:
+def send_requests(address: tuple[str, int], requests: list[bytes]) -> None:
     buffer = bytearray(1 << 18)
     view = memoryview(buffer)
     with socket.create_connection(address) as connection:
@@ -32,12 +33,15 @@ def ask(address: tuple[str, int], requests: list[bytes]) -> None:
 def main() -> None:
     url, project_id, token = sys.argv[1:4]
     jobs, pages, connections = map(int, sys.argv[4:])
-    place = urlsplit(url)
-    address = (place.hostname or "", place.port or 80)
-    head = f" HTTP/1.1\r\nHost: {place.netloc}\r\nX-Auth-Token: {token}\r\n\r\n"
+    location = urlsplit(url)
+    address = (location.hostname or "", location.port or 80)
+    head = f" HTTP/1.1\r\nHost: {location.netloc}\r\nX-Auth-Token: {token}\r\n\r\n"
     path = f"/v1/{project_id}/digital-human-videos?create_since=2000-01-01T00:00:00Z&limit=100&offset="
     requests = [f"GET {path}{number * 100 % jobs}{head}".encode() for number in range(pages)]
-    threads = [threading.Thread(target=ask, args=(address, requests[one::connections])) for one in range(connections)]
+    threads = [
+        threading.Thread(target=send_requests, args=(address, requests[first::connections]))
+        for first in range(connections)
+    ]
     started = time.perf_counter()
     for thread in threads:
         thread.start()

@@ -1,4 +1,7 @@
-"""The chart `docs/benchmark.svg`: an initial sync by peer, and this project's growth. Readable on light and dark pages."""
+"""The chart `docs/benchmark.svg`: initial sync by peer, and growth with the history.
+
+Readable on light and dark pages.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,9 @@ from typing import Any
 import altair as alt
 import vl_convert
 
-from .figures import Figures
-from .parts import Sizes
-from .peers import OURS, PEERS_BY_NAME
+from bench.measurements import Measurements, Runs
+from bench.peers import METASTUDIO, PEERS
+from bench.sizes import Sizes
 
 INK, SOFT, LINE = "#1b1f24", "#59636e", "#d0d7de"
 DARK = {
@@ -22,22 +25,22 @@ DARK = {
     "#8c959f": "#6e7681",
     "#bc4c00": "#f0883e",
 }
-OUR_COLOUR, FLOOR_COLOUR, PEER_COLOUR = "#0550ae", "#8c959f", "#bc4c00"
+PROJECT_COLOR, BASELINE_COLOR, PEER_COLOR = "#0550ae", "#8c959f", "#bc4c00"
 
 
-def draw(figures: Figures, sizes: Sizes, path: Path) -> None:
-    """Draw what was measured; nothing measured, nothing drawn."""
+def draw(measured: Measurements, sizes: Sizes, path: Path) -> None:
+    """Draw what was measured; write no file if nothing was."""
     rows = []
-    if figures.rounds("sync"):
+    if measured.count_rounds("sync"):
         rows.append(
             alt.hconcat(
-                _bars(figures, "initial 0 ms", "cpu", f"CPU seconds, {sizes.small:,} jobs, no latency", labels=True),
-                _bars(figures, "initial 50 ms", "wall", "Wall seconds at 50 ms", labels=False),
+                _bars(measured, "initial 0 ms", "cpu", f"CPU seconds, {sizes.small:,} jobs, no latency", labels=True),
+                _bars(measured, "initial 50 ms", "wall", "Wall seconds at 50 ms", labels=False),
                 spacing=24,
             )
         )
-    if figures.rounds("growth"):
-        rows.append(alt.hconcat(*(_line(figures, *one) for one in GROWTH), spacing=44))
+    if measured.count_rounds("growth"):
+        rows.append(alt.hconcat(*(_line(measured, *one) for one in GROWTH), spacing=44))
     if not rows:
         return
     chart = alt.vconcat(*rows, spacing=36).configure(**CONFIG)
@@ -63,22 +66,22 @@ GROWTH = (
     ("backfill", "memory", 1_000_000, "backfill peak memory, MB", "linear"),
     ("idle", "cpu", 1, "idle sync CPU, seconds", "linear"),
 )
-"""What the lines show: step, figure, unit, title, scale."""
+"""Of each line: step, field, unit, title, scale."""
 
 
-def _colour(name: str) -> str:
-    if name.startswith("ours"):
-        return OUR_COLOUR
-    return FLOOR_COLOUR if name.startswith("floor") else PEER_COLOUR
+def _color(name: str) -> str:
+    if name.startswith("metastudio"):
+        return PROJECT_COLOR
+    return BASELINE_COLOR if name.startswith("baseline") else PEER_COLOR
 
 
-def _bars(figures: Figures, step: str, name: str, title: str, *, labels: bool) -> Any:
+def _bars(measured: Measurements, step: str, field: str, title: str, *, labels: bool) -> Any:
     data = [
-        {"who": peer.title, "value": round(value, 2), "text": f"{value:.1f}", "colour": _colour(peer.name)}
-        for peer in PEERS_BY_NAME.values()
-        if (value := figures.median("sync", step, peer.name, name)) is not None
+        {"who": peer.title, "value": round(value, 2), "text": f"{value:.1f}", "color": _color(peer.name)}
+        for peer in PEERS
+        if (value := measured.median(Runs("sync", step, peer.name), field)) is not None
     ]
-    order = [peer.title for peer in PEERS_BY_NAME.values()]
+    order = [peer.title for peer in PEERS]
     axis = alt.Axis(title=None, labelLimit=320, labelPadding=8, ticks=False, domain=False) if labels else None
     bars = (
         alt.Chart(alt.Data(values=data), title=title, width=230, height=28 * len(data))
@@ -86,17 +89,17 @@ def _bars(figures: Figures, step: str, name: str, title: str, *, labels: bool) -
         .encode(
             x=alt.X("value:Q", axis=None),
             y=alt.Y("who:N", sort=order, axis=axis),
-            color=alt.Color("colour:N", scale=None),
+            color=alt.Color("color:N", scale=None),
         )
     )
     return bars + bars.mark_text(align="left", dx=4, fontSize=12).encode(text="text:N", color=alt.value(INK))
 
 
-def _line(figures: Figures, kind: str, name: str, unit: int, title: str, scale: str) -> Any:
+def _line(measured: Measurements, kind: str, field: str, unit: int, title: str, scale: str) -> Any:
     data = [
         {"jobs": int(step.split()[1]), "value": value / unit}
-        for step in figures.steps("growth", f"{kind} ")
-        if (value := figures.median("growth", step, OURS.name, name)) is not None
+        for step in measured.find_steps("growth", f"{kind} ")
+        if (value := measured.median(Runs("growth", step, METASTUDIO.name), field)) is not None
     ]
     axis = alt.Axis(title="jobs", format="~s", grid=False, values=[one["jobs"] for one in data])
     figure, ticks = alt.Scale(zero=True), alt.Axis(tickCount=4)
@@ -104,7 +107,7 @@ def _line(figures: Figures, kind: str, name: str, unit: int, title: str, scale: 
         figure, ticks = alt.Scale(type="log", nice=True), alt.Axis(values=[0.1, 1, 10, 100, 1_000])
     return (
         alt.Chart(alt.Data(values=data), title=title, width=200, height=150)
-        .mark_line(point={"color": OUR_COLOUR, "size": 45}, color=OUR_COLOUR)
+        .mark_line(point={"color": PROJECT_COLOR, "size": 45}, color=PROJECT_COLOR)
         .encode(
             x=alt.X("jobs:Q", scale=alt.Scale(type="log"), axis=axis),
             y=alt.Y("value:Q", title=None, scale=figure, axis=ticks),
@@ -113,10 +116,10 @@ def _line(figures: Figures, kind: str, name: str, unit: int, title: str, scale: 
 
 
 def _for_both_themes(svg: str) -> str:
-    """Turn the fixed colours into variables that follow the reader's colour scheme."""
-    light = "; ".join(f"--c{number}: {colour}" for number, colour in enumerate(DARK))
-    dark = "; ".join(f"--c{number}: {colour}" for number, colour in enumerate(DARK.values()))
-    for number, colour in enumerate(DARK):
-        svg = re.sub(rf'(fill|stroke)="{colour}"', rf'style="\1: var(--c{number})"', svg, flags=re.IGNORECASE)
+    """Replace the fixed colors by variables that follow the color scheme of the reader."""
+    light = "; ".join(f"--c{number}: {color}" for number, color in enumerate(DARK))
+    dark = "; ".join(f"--c{number}: {color}" for number, color in enumerate(DARK.values()))
+    for number, color in enumerate(DARK):
+        svg = re.sub(rf'(fill|stroke)="{color}"', rf'style="\1: var(--c{number})"', svg, flags=re.IGNORECASE)
     style = f"<style>:root {{ {light} }} @media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}</style>"
     return re.sub(r"(<svg[^>]*>)", lambda found: found.group(1) + style, svg, count=1)

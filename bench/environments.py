@@ -1,6 +1,7 @@
-"""Environments of the peers: one each, from hash-locked requirements, under `.bench/`.
+"""Virtual environments of the peers, built under `.bench/` from hash-locked requirements.
 
-Promises that an environment fits its lock when it is called ready; one that does not install is told of, and no error.
+An environment that is reported ready matches its lock file. One that cannot be installed is
+reported, and its peers are left out; the benchmark goes on.
 """
 
 from __future__ import annotations
@@ -12,27 +13,22 @@ import subprocess
 import sys
 from pathlib import Path
 
-from .places import BENCH, REQUIREMENTS
+from bench.paths import BENCH, REQUIREMENTS
 
 SHOWN = (
     "aiohttp", "airbyte", "airbyte-cdk", "dlt", "duckdb", "duckdb-extension-httpfs", "huaweicloudsdkmetastudio", "orjson",
     "pyarrow", "setuptools", "singer-sdk", "tap-rest-api-msdk", "target-duckdb",
 )  # fmt: skip
-"""Packages whose versions the page tells."""
+"""Packages whose versions the page shows."""
 
 
-def python_of(name: str) -> Path:
-    """The interpreter of an environment."""
-    return BENCH / name / "bin" / "python"
-
-
-def program_of(name: str, program: str) -> Path:
-    """A program in an environment."""
-    return BENCH / name / "bin" / program
+def program_path(environment: str, program: str) -> Path:
+    """Return the path of a program in an environment."""
+    return BENCH / environment / "bin" / program
 
 
 def build(name: str) -> str | None:
-    """Make an environment fit its lock; give what went wrong, None where it is ready."""
+    """Build an environment unless it matches its lock file; return what failed, or None."""
     lock = REQUIREMENTS / f"{name}.lock"
     digest = hashlib.sha256(lock.read_bytes()).hexdigest()
     folder = BENCH / name
@@ -40,30 +36,21 @@ def build(name: str) -> str | None:
     if stamp.exists() and stamp.read_text() == digest:
         return None
     uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
+    options = ["--quiet", "--require-hashes", "--compile-bytecode", "--python", str(program_path(name, "python"))]
     commands = (
         [sys.executable, "-m", "venv", "--clear", "--without-pip", str(folder)],
-        [
-            uv,
-            "pip",
-            "sync",
-            "--quiet",
-            "--require-hashes",
-            "--compile-bytecode",
-            "--python",
-            str(python_of(name)),
-            str(lock),
-        ],
+        [uv, "pip", "sync", *options, str(lock)],
     )
     for command in commands:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             (BENCH / f"{name}.log").write_text(done.stdout + done.stderr, encoding="utf-8")
-            return f"does not install (.bench/{name}.log)"
+            return f"cannot be installed (.bench/{name}.log)"
     stamp.write_text(digest)
     return None
 
 
 def read_versions(name: str) -> dict[str, str]:
-    """The versions that an environment's lock names, of the packages worth telling."""
+    """Return the versions in the lock file of an environment, for the packages in `SHOWN`."""
     found = re.findall(r"^([a-z0-9-]+)==([^\s;\\]+)", (REQUIREMENTS / f"{name}.lock").read_text(encoding="utf-8"), re.M)
     return {package: version for package, version in found if package in SHOWN}

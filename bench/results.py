@@ -1,7 +1,7 @@
-"""What was measured, kept as JSON lines under `.bench/results/`: an interrupted run goes on, a page can be written anew.
+"""The records, kept as JSON lines under `.bench/results/`: an interrupted benchmark continues.
 
-One file a part: the first line tells when, where and of what code; each later line is a whole round. Rounds of other code
-are never mixed with those of this one.
+There is one file for each scenario. Its first line describes date, machine and code; each later
+line is a whole round. Rounds of different code are never mixed.
 """
 
 from __future__ import annotations
@@ -16,74 +16,73 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from .figures import Figures
-from .measuring import Record
-from .places import PEERS, REQUIREMENTS, ROOT
+from bench.measurements import Measurements
+from bench.paths import PEERS, REQUIREMENTS, ROOT
 
 
 @dataclass(frozen=True, slots=True)
-class Store:
-    """The results of one kind of run, a file for each part."""
+class ResultStore:
+    """The results of full or of quick runs."""
 
     folder: Path
 
-    def rounds(self, part: str) -> list[list[Record]]:
-        """The whole rounds of a part that were measured with the code as it is now."""
-        head, *rounds = self._read(part) or [{}]
-        return rounds if head.get("code") == fingerprint() else []
+    def count_rounds(self, scenario: str) -> int:
+        """Return the number of whole rounds that were measured with the code as it is now."""
+        header, *rounds = self._read(scenario) or [{}]
+        return len(rounds) if header.get("code") == compute_fingerprint() else 0
 
-    def begin(self, part: str) -> None:
-        """Forget what was measured of a part."""
+    def begin(self, scenario: str) -> None:
+        """Delete the rounds of a scenario and write its header."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._path(part).write_text(json.dumps(describe_run()) + "\n", encoding="utf-8")
+        self._path(scenario).write_text(json.dumps(describe_run()) + "\n", encoding="utf-8")
 
-    def add(self, part: str, records: list[Record]) -> None:
-        """Keep a whole round."""
-        with self._path(part).open("a", encoding="utf-8") as file:
+    def add(self, scenario: str, records: list[dict[str, Any]]) -> None:
+        """Append a whole round."""
+        with self._path(scenario).open("a", encoding="utf-8") as file:
             file.write(json.dumps(records) + "\n")
 
-    def note_absent(self, absent: dict[str, str]) -> None:
-        """Keep which peers could not be measured, and why."""
+    def write_absent(self, absent: dict[str, str]) -> None:
+        """Keep the reasons why peers could not be measured."""
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "absent.json").write_text(json.dumps(absent), encoding="utf-8")
 
-    def absent(self) -> dict[str, str]:
-        """Which peers could not be measured, and why."""
+    def read_absent(self) -> dict[str, str]:
+        """Return the reasons why peers could not be measured, by peer."""
         path = self.folder / "absent.json"
         return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
 
-    def heads(self) -> dict[str, dict[str, Any]]:
-        """When, where and of what code each part was measured."""
+    def read_headers(self) -> dict[str, dict[str, Any]]:
+        """Return date, machine and code of each scenario that was measured."""
         return {path.stem: self._read(path.stem)[0] for path in sorted(self.folder.glob("*.jsonl"))}
 
-    def figures(self) -> Figures:
-        """All that was measured, whatever the code was; parts as they are."""
-        return Figures({part: self._read(part)[1:] for part in self.heads()})
+    def read(self) -> Measurements:
+        """Return all measurements, whatever code they were made with."""
+        return Measurements({scenario: self._read(scenario)[1:] for scenario in self.read_headers()})
 
-    def _path(self, part: str) -> Path:
-        return self.folder / f"{part}.jsonl"
+    def _path(self, scenario: str) -> Path:
+        return self.folder / f"{scenario}.jsonl"
 
-    def _read(self, part: str) -> list[Any]:
-        if not self._path(part).exists():
+    def _read(self, scenario: str) -> list[Any]:
+        if not self._path(scenario).exists():
             return []
-        return [json.loads(line) for line in self._path(part).read_text(encoding="utf-8").splitlines()]
+        return [json.loads(line) for line in self._path(scenario).read_text(encoding="utf-8").splitlines()]
 
 
-def fingerprint() -> str:
-    """A digest of all code whose figures may be compared: the packages, the peers and the locks."""
+def compute_fingerprint() -> str:
+    """Return a digest of what the figures depend on: packages, scenarios, peers and lock files."""
     digest = hashlib.sha256()
-    for folder, pattern in ((ROOT / "pipelines", "**/*.py"), (PEERS, "*.py"), (REQUIREMENTS, "*.lock")):
-        for path in sorted(folder.glob(pattern)):
-            digest.update(path.name.encode() + path.read_bytes())
-    digest.update((ROOT / "requirements.lock").read_bytes())
+    paths = [*(ROOT / "pipelines").rglob("*.py"), *PEERS.glob("*.py"), *REQUIREMENTS.glob("*.lock")]
+    paths += [ROOT / name for name in ("requirements.lock", "bench/scenarios.py", "bench/sizes.py")]
+    for path in sorted(paths):
+        digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 
 
 def describe_run() -> dict[str, Any]:
-    """When, on what machine, with what code."""
+    """Return date, machine and code."""
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "code": fingerprint(),
+        "code": compute_fingerprint(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "processor": _find_processor(),

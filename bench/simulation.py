@@ -1,4 +1,4 @@
-"""The benchmark's hand on the simulated tenants, which run as a process of their own (`service.py`)."""
+"""Control the simulated tenants, which run in the process of `simulator_process.py`."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, cast
+from typing import Any
 
-from .places import ROOT
+from bench.paths import ROOT
 
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """Where a tenant is served, and what opens it."""
+    """The address and credentials of a simulated tenant."""
 
     url: str
     project_id: str
@@ -24,39 +23,37 @@ class Tenant:
 
 
 class Simulation:
-    """So many tenants of so many jobs, served while the `with` block runs."""
+    """Tenants with a number of jobs each, served while the `with` block runs."""
 
     def __init__(self, jobs: int, tenants: int = 1) -> None:
-        command = [sys.executable, "-m", "bench.service", str(tenants), str(jobs)]
+        command = [sys.executable, "-m", "bench.simulator_process", str(tenants), str(jobs)]
         self._process = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
         )
-        self.tenants = [Tenant(**one) for one in self.do("describe")]
+        self.tenants = [Tenant(**fields) for fields in self.call("describe")]
 
-    def do(self, command: str, **arguments: Any) -> Any:
-        """Have a method of `service.Service` done, and give what it answers.
+    def call(self, method: str, **arguments: Any) -> Any:
+        """Call a method of `simulator_process.Tenants` and return its result.
 
         Raises:
-            RuntimeError: the service has ended.
+            RuntimeError: the process has ended.
         """
         assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.write(json.dumps({"do": command, **arguments}) + "\n")
+        self._process.stdin.write(json.dumps({"method": method, **arguments}) + "\n")
         self._process.stdin.flush()
-        answer = self._process.stdout.readline()
-        if not answer:
-            raise RuntimeError(f"the simulated tenants ended with {self._process.wait()} at {command}")
-        return json.loads(answer)
-
-    def stats(self) -> dict[str, float]:
-        """Requests and refusals since the last reset, and the CPU seconds that serving took so far."""
-        return cast(dict[str, float], self.do("stats"))
+        result = self._process.stdout.readline()
+        if not result:
+            raise RuntimeError(f"the simulated tenants ended with {self._process.wait()} during {method}")
+        return json.loads(result)
 
     def __enter__(self) -> Simulation:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process."""
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.close()
         self._process.wait()

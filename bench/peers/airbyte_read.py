@@ -1,4 +1,4 @@
-"""Airbyte: a declarative manifest run by PyAirbyte, `source.read` into its DuckDB cache."""
+"""Airbyte: a declarative manifest, run by PyAirbyte into its DuckDB cache."""
 
 import os
 

@@ -1,4 +1,7 @@
-"""dlt's declarative REST source: offset paginator, incremental cursor, merge; `dlt_rest.py [parquet]` chooses the loader file."""
+"""dlt's declarative REST source: offset paginator, incremental cursor, merge.
+
+`dlt_rest.py [parquet]` chooses the format of the loader file.
+"""
 
 import os
 import sys

@@ -1,4 +1,7 @@
-"""DuckDB alone: read_json over the URLs of the pages, through its httpfs extension; later runs ask for what was created since."""
+"""DuckDB alone: read_json over the URLs of the pages, through its httpfs extension.
+
+Later runs ask for the jobs created since the newest one.
+"""
 
 import os
 from urllib.parse import urlencode
@@ -17,7 +20,7 @@ def main() -> None:
     database = duckdb.connect("jobs.duckdb")
     import_extension("httpfs", con=database)
     database.execute("LOAD httpfs")
-    database.execute("SET force_download = true")  # one GET a page: the API knows no HEAD and no ranges
+    database.execute("SET force_download = true")  # one GET a page: the API supports neither HEAD nor ranges
     database.execute("SET threads = 16")
     token = os.environ["BENCH_TOKEN"]
     database.execute(f"CREATE SECRET (TYPE http, EXTRA_HTTP_HEADERS MAP {{'X-Auth-Token': '{token}'}})")

@@ -1,4 +1,7 @@
-"""The vendor's SDK in a loop, page by page, each page with INSERT OR REPLACE into DuckDB; later runs ask for what was created since."""
+"""The vendor's SDK in a loop, with INSERT OR REPLACE into DuckDB for each page.
+
+Later runs ask for the jobs created since the newest one.
+"""
 
 import os
 

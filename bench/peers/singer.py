@@ -1,4 +1,4 @@
-"""Singer: tap-rest-api-msdk piped into target-duckdb, each in its own environment, the state kept in a file in between."""
+"""Singer: tap-rest-api-msdk piped into target-duckdb; the state is kept in a file between runs."""
 
 import json
 import os

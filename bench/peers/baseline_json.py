@@ -1,4 +1,4 @@
-"""The floor by JSON: the pages are saved as they come, then DuckDB reads them with read_json and merges them at once."""
+"""The JSON baseline: save the pages, then load all of them with read_json and one MERGE."""
 
 import asyncio
 import shutil
@@ -6,7 +6,7 @@ from itertools import count
 from pathlib import Path
 
 import duckdb
-from floor import find_since, read
+from baseline import find_since, read
 
 JOB = """STRUCT(job_id TEXT, state TEXT, job_type TEXT, start_time TEXT, end_time TEXT, duration DOUBLE,
     output_asset_config STRUCT(asset_id TEXT, asset_name TEXT, cover_url TEXT, preview_video_url TEXT),
@@ -20,22 +20,22 @@ WHEN MATCHED THEN UPDATE WHEN NOT MATCHED THEN INSERT"""
 PAGES = Path("pages")
 
 
-def keep(number: int, body: bytes) -> None:
+def save(number: int, body: bytes) -> None:
     (PAGES / f"{number:08}.json").write_bytes(body)
 
 
-async def save(since: str | None) -> None:
+async def save_all(since: str | None) -> None:
     numbers = count()
     async for bodies in read(since):
         for body in bodies:
-            keep(next(numbers), body)
+            save(next(numbers), body)
 
 
 def main() -> None:
     database = duckdb.connect("jobs.duckdb")
     database.execute(f"CREATE TABLE IF NOT EXISTS jobs AS SELECT unnest(x) FROM (SELECT NULL::{JOB} AS x) LIMIT 0")
     PAGES.mkdir()
-    asyncio.run(save(find_since(database)))
+    asyncio.run(save_all(find_since(database)))
     database.execute(MERGE)
     shutil.rmtree(PAGES)
 

@@ -1,7 +1,7 @@
-"""Runs one command and tells what it took: `launch.py TIMEOUT COMMAND…`, its figures as the last line of standard output.
+"""Run one command and print its cost as JSON: `timed_run.py TIMEOUT COMMAND…`.
 
-A process of its own, with nothing but the standard library in it: on Linux a child's peak memory begins with that of
-the process that started it.
+A process of its own that imports the standard library only, because on Linux the peak memory of a
+child begins with that of the process that started it.
 """
 
 import json
@@ -13,7 +13,7 @@ import time
 
 
 def main() -> None:
-    limit, command = float(sys.argv[1]), sys.argv[2:]
+    timeout, command = float(sys.argv[1]), sys.argv[2:]
     started = time.perf_counter()
     process = None
 
@@ -22,19 +22,19 @@ def main() -> None:
             sys.exit(1)
         os.killpg(process.pid, signal.SIGKILL)
 
-    for reason in (signal.SIGALRM, signal.SIGINT, signal.SIGTERM):  # time is up, or the bench was interrupted
+    for reason in (signal.SIGALRM, signal.SIGINT, signal.SIGTERM):  # timed out, or the benchmark was interrupted
         signal.signal(reason, stop)
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sys.stderr, start_new_session=True)
-    signal.setitimer(signal.ITIMER_REAL, limit)
+    signal.setitimer(signal.ITIMER_REAL, timeout)
     _, status, usage = os.wait4(process.pid, 0)
     wall = time.perf_counter() - started
-    figures = {
+    cost = {
         "wall": wall,
         "cpu": usage.ru_utime + usage.ru_stime,
         "memory": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
         "exit": os.waitstatus_to_exitcode(status),
     }
-    sys.stdout.write(json.dumps(figures) + "\n")
+    sys.stdout.write(json.dumps(cost) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Where the benchmark keeps things: nothing outside `.bench/` but the page and the chart in `docs/`."""
+"""Where the benchmark keeps its files: in `.bench/`, except for the page and chart in `docs/`."""
 
 from __future__ import annotations
 

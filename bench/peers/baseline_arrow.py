@@ -1,11 +1,11 @@
-"""The floor by Arrow: aiohttp, orjson, pyarrow, and a MERGE into DuckDB for each batch of 100 pages."""
+"""The Arrow baseline: aiohttp, orjson, pyarrow, one MERGE into DuckDB for each batch of 100 pages."""
 
 import asyncio
 
 import duckdb
 import orjson
 import pyarrow as pa
-from floor import find_since, read
+from baseline import find_since, read
 
 TEXT = pa.string()
 ASSET = pa.struct({"asset_id": TEXT, "asset_name": TEXT, "cover_url": TEXT, "preview_video_url": TEXT})

@@ -1,4 +1,7 @@
-"""What both floors share: the pages, 16 at a time, and only what changed since the last run. No proofs, no retries, no framework."""
+"""What both baselines share: download pages, 16 at a time; later runs read changes only.
+
+No checks, no retries, no framework.
+"""
 
 import asyncio
 import os
@@ -9,50 +12,52 @@ import aiohttp
 import orjson
 
 LIST = f"{os.environ['BENCH_URL']}/v1/{os.environ['BENCH_PROJECT_ID']}/digital-human-videos"
-AT_A_TIME = 16
+CONCURRENCY = 16
 BATCH = 100
-AHEAD = 2
+PREFETCHED = 2
 
 
 class Pages:
-    """Reads the list as bodies of 100 jobs; `pace` is the seconds between two requests, where there is a quota."""
+    """Downloads the list as bodies of 100 jobs, within the quota if there is one."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self.session = session
         quota = float(os.environ.get("BENCH_QUOTA") or 0)
-        self.pace = 1.02 / quota if quota else 0.0
-        self.due = 0.0
+        self.interval = 1.02 / quota if quota else 0.0
+        self.next_request = 0.0
 
     async def fetch(self, offset: int, **query: str) -> bytes:
-        if self.pace:
+        if self.interval:
             now = asyncio.get_running_loop().time()
-            self.due = max(self.due + self.pace, now)
-            await asyncio.sleep(self.due - now)
+            self.next_request = max(self.next_request + self.interval, now)
+            await asyncio.sleep(self.next_request - now)
         params = {"create_since": "2000-01-01T00:00:00Z", "limit": "100", "offset": str(offset), **query}
-        async with self.session.get(LIST, params=params) as answer:
-            answer.raise_for_status()
-            return await answer.read()
+        async with self.session.get(LIST, params=params) as response:
+            response.raise_for_status()
+            return await response.read()
 
     async def read_all(self) -> AsyncIterator[list[bytes]]:
-        """All pages in order of creation, in batches of 100; the next ones are on their way while one is loaded."""
+        """Yield all pages by creation time, in batches of 100; the next two batches are prefetched."""
         first = await self.fetch(0, sort_key="create_time")
         offsets = list(range(100, orjson.loads(first)["count"], 100))
-        gate = asyncio.Semaphore(AT_A_TIME)
+        semaphore = asyncio.Semaphore(CONCURRENCY)
 
         async def fetch(offset: int) -> bytes:
-            async with gate:
+            async with semaphore:
                 return await self.fetch(offset, sort_key="create_time")
 
         batches = [offsets[start : start + BATCH] for start in range(0, len(offsets), BATCH)]
-        coming = [asyncio.gather(*map(fetch, batch)) for batch in batches[:AHEAD]]
+        pending = [asyncio.gather(*map(fetch, batch)) for batch in batches[:PREFETCHED]]
         yield [first]
         for number in range(len(batches)):
-            bodies = await coming.pop(0)
-            coming += [asyncio.gather(*map(fetch, batch)) for batch in batches[number + AHEAD : number + AHEAD + 1]]
+            bodies = await pending.pop(0)
+            pending += [
+                asyncio.gather(*map(fetch, batch)) for batch in batches[number + PREFETCHED : number + PREFETCHED + 1]
+            ]
             yield bodies
 
     async def read_changes(self, since: str) -> AsyncIterator[list[bytes]]:
-        """The pages by update time, newest first, until one reaches back to `since`."""
+        """Yield the pages by update time, newest first, back to `since`."""
         offset = 0
         while True:
             body = await self.fetch(offset, sort_key="update_time", sort_dir="desc")
@@ -64,8 +69,8 @@ class Pages:
 
 
 async def read(since: str | None) -> AsyncIterator[list[bytes]]:
-    """Batches of page bodies: everything, or what changed since then."""
-    connector = aiohttp.TCPConnector(limit=AT_A_TIME)
+    """Yield batches of page bodies: all jobs, or those that changed since a time."""
+    connector = aiohttp.TCPConnector(limit=CONCURRENCY)
     headers = {"X-Auth-Token": os.environ["BENCH_TOKEN"]}
     async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
         pages = Pages(session)
@@ -74,9 +79,9 @@ async def read(since: str | None) -> AsyncIterator[list[bytes]]:
 
 
 def find_since(database: object) -> str | None:
-    """The newest lastupdate_time that was loaded, None before the first load."""
+    """Return the newest `lastupdate_time` that was loaded, None before the first load."""
     return database.execute("SELECT max(lastupdate_time) FROM jobs").fetchone()[0]
 
 
 if __name__ == "__main__":
-    sys.exit("run floor_arrow.py or floor_json.py")
+    sys.exit("Run baseline_arrow.py or baseline_json.py.")

@@ -1,0 +1,30 @@
+"""How many jobs, requests and tenants the scenarios work on, in a full and in a quick run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+QUOTA = 20
+"""Requests a second, as the API allows in cn-north-4."""
+LATENCY = 0.05
+"""Seconds."""
+PAIRS = 5
+"""How often each round of `startup` repeats its pair."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Numbers of jobs, changes and tenants."""
+
+    small: int = 20_000
+    large: int = 200_000
+    updates: int = 500
+    new: int = 50
+    growth: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)
+    tenants: int = 20
+    tenant_jobs: int = 1_000
+    ceiling_pages: int = 10_000
+
+
+FULL = Sizes()
+QUICK = Sizes(1_000, 3_000, 50, 5, (300, 1_000, 3_000), 3, 200, 1_000)
