@@ -1,4 +1,4 @@
-"""An analyst's walk through the reporting models: how much is produced, how reliably, how fast, and what to look at next."""
+"""A tour of the reporting models: how much is produced, how reliably and how fast."""
 
 # ruff: noqa: B018, F541 (marimo writes its cells so)
 
@@ -16,7 +16,7 @@ def _():
     import duckdb
     import marimo as mo
 
-    path = os.environ.get("DESTINATION__DUCKDB__CREDENTIALS", "metastudio.duckdb")
+    path = os.environ.get("DESTINATION__DUCKDB__CREDENTIALS", "videos.duckdb")
     warehouse = duckdb.connect(path, read_only=True)
     _ = warehouse.execute("SET TimeZone = 'UTC'")
     return alt, mo, warehouse
@@ -27,11 +27,11 @@ def _(mo):
     mo.md("""
     # Video production
 
-    The tables that `metastudio sync` loads are in the schema `metastudio`, in the API's own words. This notebook reads the models on top
-    of them, in `metastudio_reporting`: one row per job, per day, per reason. It opens the file read-only; close it before the next sync.
-    Figures are as of the last sync, so that they do not move while nobody looks.
+    `metastudio sync` loads tables in the API's own words into the schema `metastudio`. This notebook
+    reads the models on top of them in `metastudio_reporting`: one row per job, per day, per reason.
+    It opens the file read-only; close it before the next sync. All figures are as of the last sync.
 
-    ## 1. Can the figures be trusted?
+    ## 1. Are the figures fresh and complete?
     """)
     return
 
@@ -51,7 +51,7 @@ def _(mo, warehouse):
 @app.cell
 def _(health, mo):
     as_of, _freshness, is_complete, jobs, *_ = health.fetchone()
-    _complete = "every window was proved whole" if is_complete else "**the last run left windows unproved**"
+    _complete = "every window was proved complete" if is_complete else "**some windows may lack jobs**"
     mo.md(f"As of **{as_of:%Y-%m-%d %H:%M} UTC**: {jobs:,} jobs; {_complete}.")
     return
 
@@ -104,7 +104,8 @@ def _(mo):
     mo.md("""
     ## 3. How reliably?
 
-    The success rate counts jobs that ended in a verdict: `succeeded / (succeeded + failed)`. Canceled, frozen and open ones are none.
+    The success rate is `succeeded / (succeeded + failed)`. Canceled, frozen and open jobs do not
+    count.
     """)
     return
 
@@ -144,9 +145,9 @@ def _(alt, rates):
 def _(mo, warehouse):
     reasons = mo.sql(
         f"""
-        SELECT place, error_code, example_message, jobs, round(share, 3) AS share, round(cumulative_share, 3) AS cumulative_share
+        SELECT rank, error_code, example_message, jobs, round(share, 3) AS share, round(cumulative_share, 3) AS cumulative_share
         FROM metastudio_reporting.failure_reasons
-        ORDER BY place
+        ORDER BY rank
         """,
         engine=warehouse,
     )
@@ -158,7 +159,8 @@ def _(mo):
     mo.md("""
     ## 4. How fast, and does waiting depend on the hour?
 
-    `wait_seconds` runs from creation to the start of rendering; pairs of times that run backwards are null, and left out here.
+    `wait_seconds` runs from creation to the start of rendering. It is null if the API reports a start
+    before the creation; such jobs are left out here.
     """)
     return
 
@@ -204,7 +206,7 @@ def _(alt, hours):
 @app.cell
 def _(mo):
     mo.md("""
-    ## 5. What should somebody look at today?
+    ## 5. What needs attention today?
 
     The oldest open jobs, and the newest failures.
     """)

@@ -29,3 +29,37 @@ def format_seconds(seconds: Any) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def format_integer(number: Any) -> str:
+    """Return a whole number; SQL gives some sums as decimals."""
+    return format_figure(None if number is None else int(number))
+
+
+def format_share(share: Any) -> str:
+    """Return a share as a percentage."""
+    return "-" if share is None else f"{100 * float(share):.1f} %"
+
+
+def format_change(change: Any) -> str:
+    """Return the change of a share in percentage points."""
+    if change is None:
+        return "-"
+    points = round(100 * float(change), 1)
+    return f"{'▲' if points > 0 else '▼' if points < 0 else '='} {abs(points):.1f} pp"
+
+
+def format_days(days: int) -> str:
+    """Return a period that ends today."""
+    return "today" if days == 1 else f"last {days} days"
+
+
+def format_date(time: datetime | None) -> str:
+    """Return the day of a time in UTC."""
+    return format_figure(time)[:10]
+
+
+def format_job_type(job_type: Any) -> str:
+    """Return a job type, with short names for the vendor's."""
+    short = {"2D_DIGITAL_HUMAN_VIDEO": "2D", "PHOTO_DIGITAL_HUMAN_VIDEO": "photo"}
+    return short.get(str(job_type), str(job_type))

@@ -69,3 +69,8 @@ def parse_user_time(text: str, name: str) -> datetime:
             f"{name} is in the future.", hint="No job can have been created then: give a date in the past."
         )
     return datetime.fromtimestamp(int(parsed.timestamp()), UTC)
+
+
+def start_of_month(time: datetime) -> datetime:
+    """Return the first instant of the month of a time."""
+    return pendulum.instance(time).start_of("month")

@@ -19,7 +19,7 @@ PATIENCE_SECONDS = 60
 @pytest.fixture(scope="session")
 def built_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
     folder = tmp_path_factory.mktemp("warehouse")
-    with make_warehouse(folder, Options(), str(folder / "metastudio.duckdb")) as warehouse:
+    with make_warehouse(folder, Options(), str(folder / "videos.duckdb")) as warehouse:
         yield warehouse
 
 

@@ -40,7 +40,7 @@ TABLES = "[...document.querySelectorAll('marimo-table')].map(table => table.shad
 def test_every_cell_of_the_notebook_shows_its_tables_and_charts(browse, notebook):
     async def look(tab):
         await tab.open(notebook, width=1100, height=3000)
-        await tab.wait("document.body.innerText.includes('every window was proved whole')")
+        await tab.wait("document.body.innerText.includes('every window was proved complete')")
         await tab.wait("document.querySelectorAll('svg.marks, canvas.marks').length === 3")
         await tab.wait(f"{TABLES}.length === 7 && {TABLES}.every(text => text.length > 50)")
         return tab.asked, await tab.see(f"{TABLES}.join()"), await tab.see("document.body.innerText")

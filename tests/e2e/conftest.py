@@ -18,7 +18,7 @@ def built_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wareho
     from metastudio.pipeline.factory import Options
 
     folder = tmp_path_factory.mktemp("warehouse")
-    with make_warehouse(folder, Options(), str(folder / "metastudio.duckdb")) as warehouse:
+    with make_warehouse(folder, Options(), str(folder / "videos.duckdb")) as warehouse:
         yield warehouse
 
 

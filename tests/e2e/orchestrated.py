@@ -119,8 +119,8 @@ class Queue:
         self.instance.report_run_failed(self._runs.pop(job))
 
 
-def materialised(result: Any) -> dict[str, dict[str, Any]]:
-    """The assets that a run materialised, by their last word, with their metadata."""
+def materialized(result: Any) -> dict[str, dict[str, Any]]:
+    """The assets that a run materialized, by their last word, with their metadata."""
     events = [event for event in result.all_events if event.event_type_value == "ASSET_MATERIALIZATION"]
     return {
         event.asset_key.path[-1]: {name: value.value for name, value in event.materialization.metadata.items()}

@@ -10,7 +10,7 @@ from metastudio.errors import ConfigurationError
 from metastudio.pipeline.factory import Options, lock_pipeline
 from metastudio.records.schema import TABLES
 
-from tests.e2e.orchestrated import Orchestrated, checked, clear_settings, materialised, orchestrate, tags
+from tests.e2e.orchestrated import Orchestrated, checked, clear_settings, materialized, orchestrate, tags
 
 pytestmark = [
     pytest.mark.filterwarnings(
@@ -43,9 +43,9 @@ def lab(fresh: Orchestrated, first_tick) -> Orchestrated:
 
 @pytest.fixture
 def impatient(monkeypatch):
-    from metastudio.orchestration import outcomes
+    from metastudio.orchestration import results
 
-    monkeypatch.setattr(outcomes, "RETRY_SECONDS", 0)
+    monkeypatch.setattr(results, "RETRY_SECONDS", 0)
     monkeypatch.setenv(f"{SECTION}RETRY_SECONDS", "0")
 
 
@@ -107,7 +107,7 @@ def test_every_asset_is_described_by_itself_and_grouped(fresh):
     graph = fresh.defs.resolve_asset_graph()
     nodes = [graph.get(key) for key in graph.get_all_asset_keys()]
     assert len({node.description for node in nodes} - {None, ""}) == len(nodes)
-    groups = ("api", "mending", "raw", "staging", "reporting")
+    groups = ("api", "maintenance", "raw", "staging", "reporting")
     assert {node.group_name for node in nodes} == {f"metastudio_{group}" for group in groups}
 
 
@@ -134,7 +134,7 @@ def test_the_schedule_is_a_setting_and_a_wrong_one_says_what_to_do(fresh, monkey
     monkeypatch.setenv(f"{SECTION}SCHEDULE", "5 * * * *")
     assert make_definitions().resolve_schedule_def(name).cron_schedule == "5 * * * *"
     monkeypatch.setenv(f"{SECTION}SCHEDULE", "every morning")
-    with pytest.raises(ConfigurationError, match=r"schedule is no cron expression\. .*15 minutes"):
+    with pytest.raises(ConfigurationError, match=r"schedule is not a valid cron expression\. .*15 minutes"):
         make_definitions()
 
 
@@ -188,10 +188,10 @@ def test_each_tenant_has_assets_jobs_schedule_and_checks_of_its_own_and_all_feed
 
 
 def test_the_first_tick_loads_all_tables_checks_them_and_builds_the_models(lab, first_tick):
-    found, checks = materialised(first_tick), checked(first_tick)
+    found, checks = materialized(first_tick), checked(first_tick)
 
     jobs = {job["job_id"] for job in lab.sim.tenant.visible()}
-    assert {row[0] for row in lab.call_in_consumer("SELECT job_id FROM digital_human_videos")} == jobs
+    assert {row[0] for row in lab.ask("SELECT job_id FROM digital_human_videos")} == jobs
     assert found.keys() >= {table.name for table in TABLES} | {"video_jobs", "daily_production", "sync_health"}
     assert {name: check.passed for name, check in checks.items()} == {
         "freshness": True,
@@ -200,27 +200,27 @@ def test_the_first_tick_loads_all_tables_checks_them_and_builds_the_models(lab, 
     }
     assert found["digital_human_videos"]["dagster/row_count"] == len(jobs)
     assert found["daily_production"]["built"] is True
-    assert lab.call_in_consumer("SELECT is_complete FROM metastudio_reporting.sync_health") == [(True,)]
+    assert lab.ask("SELECT is_complete FROM metastudio_reporting.sync_health") == [(True,)]
 
 
 def test_each_materialisation_shows_what_its_run_took(lab, first_tick):
     for table in TABLES:
-        shown = materialised(first_tick)[table.name]
+        shown = materialized(first_tick)[table.name]
         assert (shown["mode"], shown["requests"] >= 5, 0 < shown["quota_percent"] < 100) == ("backfill", True, True)
         assert (shown["rows_loaded"] >= 400, shown["throttled"], shown["seconds"] > 0) == (True, 0, True)
         assert abs(shown["watermark"] - datetime.now(UTC).timestamp()) < 600
 
 
 def test_a_tick_without_changes_costs_one_request_and_no_dbt(lab, monkeypatch):
-    from metastudio.orchestration import models
+    from metastudio.orchestration import dbt_assets
 
-    monkeypatch.setattr(models, "renew_models", None)
+    monkeypatch.setattr(dbt_assets, "rebuild_models", None)
     asked = lab.sim.stats.requests
 
     result = tick(lab)
 
     assert (result.success, lab.sim.stats.requests - asked) == (True, 1)
-    found = materialised(result)
+    found = materialized(result)
     assert (found["digital_human_videos"]["mode"], found["digital_human_videos"]["requests"]) == ("changes", 1)
     assert found["daily_production"]["built"] is False
     assert not [check for check in checked(result) if check not in ("freshness", "completeness", "rejected")]
@@ -256,23 +256,36 @@ def test_a_month_that_lost_rows_is_whole_again_after_its_partition_ran(lab):
     months = lab.defs.resolve_assets_def(["metastudio", "backfill"]).partitions_def.get_partition_keys()
     month = months[-2]
     condition = f"strftime(create_time, '%Y-%m-01') = '{month}'"
-    [(held,)] = lab.call_in_consumer(f"SELECT count(*) FROM digital_human_videos WHERE {condition}")
-    lab.call_in_consumer(f"DELETE FROM digital_human_videos WHERE {condition}")
+    [(held,)] = lab.ask(f"SELECT count(*) FROM digital_human_videos WHERE {condition}")
+    lab.ask(f"DELETE FROM digital_human_videos WHERE {condition}")
 
     result = lab.execute("metastudio_backfill", partition_key=month)
 
     assert result.success and held
-    assert lab.call_in_consumer(f"SELECT count(*) FROM digital_human_videos WHERE {condition}") == [(held,)]
+    assert lab.ask(f"SELECT count(*) FROM digital_human_videos WHERE {condition}") == [(held,)]
     [event] = [event for event in result.all_events if event.event_type_value == "ASSET_MATERIALIZATION"]
     assert (event.partition, event.materialization.metadata["rows_read"].value) == (month, held)
-    [(since, until)] = lab.call_in_consumer(
+    [(since, until)] = lab.ask(
         "SELECT min(since), max(until) FROM extraction_windows"
         " WHERE run_id = (SELECT max_by(run_id, started_at) FROM extraction_windows)"
     )
-    assert (since.strftime("%Y-%m-%d %X"), (until + timedelta(seconds=1)).strftime("%Y-%m-%d %X")) == (
-        f"{month} 00:00:00",
-        f"{months[-1]} 00:00:00",
-    )
+    assert [f"{time:%Y-%m-%d %X}" for time in (since, until)] == [f"{month} 00:00:00", f"{months[-1]} 00:00:00"]
+
+
+def test_a_job_of_the_last_second_of_a_month_is_in_its_partition(lab):
+    from metastudio.orchestration.maintenance_assets import make_range
+
+    backfill = lab.defs.resolve_assets_def(["metastudio", "backfill"])
+    months = backfill.partitions_def.get_partition_keys()
+    end = datetime.fromisoformat(f"{months[-1]}T00:00:00+00:00")
+    [job_id] = lab.sim.tenant.create(at=end - timedelta(seconds=0.6), state="SUCCEED")
+
+    assert lab.execute("metastudio_backfill", partition_key=months[-2]).success
+
+    assert lab.ask(f"SELECT count(*) FROM digital_human_videos WHERE job_id = '{job_id}'") == [(1,)]
+    start = datetime.fromisoformat(f"{months[-2]}T00:00:00+00:00")
+    assert make_range(start, end, now=end) == (start.isoformat(), end.isoformat())
+    assert make_range(start, end, now=end - timedelta(seconds=1)) == (start.isoformat(), None)
 
 
 def test_several_months_are_read_in_one_run_and_the_current_one_up_to_now(lab):
@@ -293,13 +306,13 @@ def test_several_months_are_read_in_one_run_and_the_current_one_up_to_now(lab):
     assert lab.instance.get_materialized_partitions(key) >= set(months[-3:])
     since = datetime.fromisoformat(f"{months[-3]}T00:00:00+00:00")
     shown = [job for job in lab.sim.tenant.visible() if datetime.fromisoformat(job["create_time"]) >= since]
-    assert materialised(result)["backfill"]["rows_read"] >= len(shown)
+    assert materialized(result)["backfill"]["rows_read"] >= len(shown)
 
 
-@pytest.mark.parametrize(("start_date", "first"), [(None, "2022-01-01"), ("2024-03-17", "2024-03-01")])
-def test_the_months_begin_where_the_settings_do(start_date, first):
+@pytest.mark.parametrize(("start_date", "first"), [(None, "2000-01-01"), ("2024-03-17", "2024-03-01")])
+def test_the_months_begin_where_a_sync_begins(start_date, first):
     from metastudio.config.settings import Settings
-    from metastudio.orchestration.backfill import make_months
+    from metastudio.orchestration.maintenance_assets import make_months
 
     settings = Settings()
     settings.start_date = start_date or settings.start_date
@@ -313,16 +326,16 @@ def test_an_audit_mends_what_differs_marks_what_vanished_and_says_so(lab):
     jobs = {job["state"]: job["job_id"] for job in lab.sim.tenant.visible()}
     gone, lost = jobs["SUCCEED"], jobs["FAILED"]
     lab.sim.tenant.vanish(gone)
-    lab.call_in_consumer(f"DELETE FROM digital_human_videos WHERE job_id = '{lost}'")
+    lab.ask(f"DELETE FROM digital_human_videos WHERE job_id = '{lost}'")
 
     result = lab.execute("metastudio_audit")
 
     assert result.success
-    found = materialised(result)["audit"]
+    found = materialized(result)["audit"]
     assert (found["mode"], found["missing"], found["other_state"], found["marked_deleted"]) == ("audit", 1, 0, 1)
     assert found["requests"] > 1 and found["rows_read"] > 0
-    assert lab.call_in_consumer("SELECT job_id FROM digital_human_videos WHERE deleted_at IS NOT NULL") == [(gone,)]
-    assert lab.call_in_consumer(f"SELECT count(*) FROM digital_human_videos WHERE job_id = '{lost}'") == [(1,)]
+    assert lab.ask("SELECT job_id FROM digital_human_videos WHERE deleted_at IS NOT NULL") == [(gone,)]
+    assert lab.ask(f"SELECT count(*) FROM digital_human_videos WHERE job_id = '{lost}'") == [(1,)]
 
 
 # Checks
@@ -331,17 +344,17 @@ def test_an_audit_mends_what_differs_marks_what_vanished_and_says_so(lab):
 @pytest.fixture
 def unproved(lab):
     """A window of a last run that could not be proved whole, and a rejected record."""
-    lab.call_in_consumer(
+    lab.ask(
         "INSERT INTO extraction_windows SELECT * REPLACE ('broken' AS run_id, now() + INTERVAL 1 DAY AS finished_at,"
         " false AS complete, 'backfill' AS mode) FROM extraction_windows LIMIT 1"
     )
-    lab.call_in_consumer(
+    lab.ask(
         "INSERT INTO rejected_records (project_id, record_hash, record, reason, rejected_at)"
         " SELECT project_id, 'broken', '{}', '', now() FROM extraction_windows LIMIT 1"
     )
     yield
-    lab.call_in_consumer("DELETE FROM extraction_windows WHERE run_id = 'broken'")
-    lab.call_in_consumer("DELETE FROM rejected_records WHERE record_hash = 'broken'")
+    lab.ask("DELETE FROM extraction_windows WHERE run_id = 'broken'")
+    lab.ask("DELETE FROM rejected_records WHERE record_hash = 'broken'")
 
 
 def test_an_unproved_window_fails_the_check_and_holds_the_models_back(lab, unproved):
@@ -349,37 +362,47 @@ def test_an_unproved_window_fails_the_check_and_holds_the_models_back(lab, unpro
 
     check = checked(result)["completeness"]
     assert (result.success, check.passed, check.blocking) == (False, False, True)
-    assert "1 window of the last run could not be proved whole" in check.description
-    assert materialised(result).keys() == {table.name for table in TABLES}
+    assert "1 window of the last run could not be proved complete" in check.description
+    assert materialized(result).keys() == {table.name for table in TABLES}
     assert checked(result)["freshness"].passed and not checked(result)["rejected"].passed
 
 
 def test_the_ledger_tells_the_same_as_the_model_where_that_is_not_built(lab, unproved, monkeypatch):
-    from metastudio.orchestration import health
+    from metastudio.orchestration.checks import find_health
 
-    told = health.read_health(lab.warehouse.options)
-    monkeypatch.setattr(health, "is_current", lambda models: False)
+    modeled = find_health(lab.warehouse.options)
+    monkeypatch.setattr("metastudio.reporting.model_version.make_fingerprint", lambda: "newer")
+    counted = find_health(lab.warehouse.options)
 
-    assert health.read_health(lab.warehouse.options) == told
-    assert told.last_complete_sync_at is not None
-    assert (told.incomplete_windows, told.rejected_records) == (1, 1)
+    assert counted.pop("freshness_seconds") == pytest.approx(modeled["freshness_seconds"], abs=60)
+    assert counted.items() <= modeled.items()
+    assert counted["last_complete_sync_at"] is not None
+    assert (counted["incomplete_windows"], counted["rejected_records"]) == (1, 1)
 
 
 def test_stale_tables_warn_and_later_are_an_error():
     from dagster import AssetCheckSeverity
-    from metastudio.orchestration.checks import judge_completeness, judge_freshness, judge_rejected
-    from metastudio.orchestration.health import Health
+    from metastudio.orchestration.checks import check_completeness, check_freshness, check_rejected
 
-    synced = datetime(2026, 1, 15, 12, tzinfo=UTC)
-    health = Health(synced, incomplete_windows=0, rejected_records=2)
-    judged = [judge_freshness(health, 3600, synced.replace(hour=hour)) for hour in (13, 14, 17)]
-    assert [result.passed for result in judged] == [True, False, False]
-    assert [result.severity for result in judged[1:]] == [AssetCheckSeverity.WARN, AssetCheckSeverity.ERROR]
-    assert "5.0 h ago" in judged[2].description
-    rejected = judge_rejected(health)
+    synced = {"last_complete_sync_at": datetime(2026, 1, 15, 12, tzinfo=UTC), "incomplete_windows": 0}
+    found = [check_freshness({**synced, "freshness_seconds": hours * 3600.0}, 3600) for hours in (1, 2, 5)]
+    assert [result.passed for result in found] == [True, False, False]
+    assert [result.severity for result in found[1:]] == [AssetCheckSeverity.WARN, AssetCheckSeverity.ERROR]
+    rejected = check_rejected({"rejected_records": 2})
     assert (rejected.passed, rejected.severity) == (False, AssetCheckSeverity.WARN)
-    never = Health(None, incomplete_windows=0, rejected_records=0)
-    assert not judge_freshness(never, 3600, synced).passed and not judge_completeness(never).passed
+    never = {"last_complete_sync_at": None, "freshness_seconds": None, "incomplete_windows": 0}
+    assert not check_freshness(never, 3600).passed and not check_completeness(never).passed
+
+
+def test_a_check_says_what_the_report_says(lab, unproved):
+    from metastudio.commands.report import run_report
+    from metastudio.reporting.health import describe_health
+
+    results = checked(lab.execute("metastudio_health"))
+    sentences = [sentence for _, sentence in describe_health(run_report(lab.warehouse.options).health)]
+
+    assert {results["completeness"].description, results["rejected"].description} <= set(sentences)
+    assert results["freshness"].description.split(", ")[0] == sentences[0].split(", ")[0]
 
 
 # Exit codes
@@ -396,7 +419,7 @@ def test_an_unreachable_api_is_tried_again_and_then_fails_without_alert(lab, imp
     assert (metadata["exit_code"].value, metadata["alert"].value) == (4, False)
     assert tags(lab, result)["metastudio/exit_code"] == "4"
     assert "metastudio/alert" not in tags(lab, result)
-    assert not materialised(result)
+    assert not materialized(result)
 
 
 @pytest.mark.parametrize("job", ["metastudio_sync", "metastudio_backfill", "metastudio_audit"])
@@ -405,7 +428,7 @@ def test_a_run_beside_another_one_is_skipped_and_no_failure(lab, job):
         result = execute(lab, job)
 
     assert result.success
-    assert not materialised(result) and not checked(result)
+    assert not materialized(result) and not checked(result)
     assert any("Skipped: Another run of the pipeline" in line for line in logged(lab, result))
 
 
@@ -429,7 +452,7 @@ def test_whatever_loads_fails_with_its_exit_code(lab, job, monkeypatch):
 
     result = execute(lab, job)
 
-    assert not result.success and not materialised(result)
+    assert not result.success and not materialized(result)
     assert failure(result).metadata["exit_code"].value == 3
     assert tags(lab, result)["metastudio/exit_code"] == "3"
 
@@ -448,7 +471,7 @@ def test_after_a_failed_sync_the_checks_run_on_their_own(lab, monkeypatch):
     request = sensor(context.for_run_failure())
     result = lab.execute(request.job_name)
 
-    assert result.success and not materialised(result)
+    assert result.success and not materialized(result)
     assert checked(result).keys() == {"freshness", "completeness", "rejected"}
 
 

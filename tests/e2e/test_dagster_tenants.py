@@ -7,7 +7,7 @@ from metastudio.pipeline.factory import Options, open_pipeline
 from metastudio.records.schema import TABLES
 from metastudio_simulator import Simulator
 
-from tests.e2e.orchestrated import Orchestrated, Queue, checked, make_instance, materialised, orchestrate, tags
+from tests.e2e.orchestrated import Orchestrated, Queue, checked, make_instance, materialized, orchestrate, tags
 
 pytestmark = [
     pytest.mark.filterwarnings(
@@ -84,7 +84,7 @@ def test_a_tenant_that_fails_is_seen_as_itself_and_holds_up_no_other(company, ru
     failed, other, later = runs
     assert [run.success for run in runs] == [False, True, True]
     assert [tags(company, run).get("metastudio/exit_code") for run in runs] == ["3", None, None]
-    assert not materialised(failed)
+    assert not materialized(failed)
     assert touched(other) == {("metastudio", "osaka"), ("metastudio_reporting",)}
     assert touched(later) == {("metastudio", "berlin"), ("metastudio_reporting",)}
     assert checked(other)["completeness"].passed and checked(later)["completeness"].passed
@@ -109,7 +109,7 @@ def test_each_tenants_tables_tell_of_its_own_rows(company, osaka, runs):
 
 
 def test_the_models_are_built_by_the_first_tenants_run_and_hold_all_of_them(company, osaka, runs):
-    assert [materialised(run)["daily_production"]["built"] for run in runs[1:]] == [True, False]
+    assert [materialized(run)["daily_production"]["built"] for run in runs[1:]] == [True, False]
     for model, figure in (("video_jobs", "count(*)"), ("daily_production", "sum(created)")):
         held = ask(f"SELECT project_id, {figure} FROM company_reporting.{model} GROUP BY 1")
         assert dict(held) == {sim.project_id: len(sim.tenant.visible()) for sim in (company.sim, osaka)}

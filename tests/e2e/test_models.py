@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import pytest
 import yaml
-from metastudio.cli.models import run_models
+from metastudio.cli.models import show_models
+from metastudio.commands import models
 from metastudio.pipeline.factory import Options, open_pipeline
 from metastudio.records.schema import TABLES
-from metastudio.reporting import PROJECT, models, upkeep
+from metastudio.reporting import PROJECT, model_version
 from metastudio.reporting.dbt_runner import build_models
 from metastudio.reporting.model_version import MODELS, make_fingerprint
 
@@ -31,7 +34,7 @@ def read_descriptions():
     return {model["name"]: model for file in files for model in file.get("models", [])}
 
 
-def test_the_first_sync_builds_the_models_although_file_and_dataset_are_called_the_same(warehouse, ask):
+def test_the_first_sync_builds_the_models(warehouse, ask):
     assert "Building the reporting models" in warehouse.log
     assert ask("SELECT version, time_zone FROM metastudio_reporting.models_version") == [(make_fingerprint(), "UTC")]
     assert {name for (name,) in ask("SELECT view_name FROM duckdb_views() WHERE NOT internal")} == {*MODELS, *STAGING}
@@ -40,8 +43,10 @@ def test_the_first_sync_builds_the_models_although_file_and_dataset_are_called_t
 
 def test_an_ordinary_sync_never_imports_dbt(warehouse):
     code = (
-        "import sys; from metastudio.commands import run_sync; from metastudio.console import LogProgress\n"
-        "from metastudio.pipeline import Options\n"
+        "import sys\n"
+        "from metastudio.commands.load import run_sync\n"
+        "from metastudio.commands.progress import LogProgress\n"
+        "from metastudio.pipeline.factory import Options\n"
         "assert run_sync(Options(), LogProgress()).error is None\n"
         "assert not any(name.startswith(('dbt.cli', 'dbt.adapters', 'altair', 'marimo')) for name in sys.modules)"
     )
@@ -58,7 +63,7 @@ def test_a_sync_builds_outdated_models_again_and_keeps_the_time_zone(warehouse, 
         (True,)
     ]
 
-    upkeep.renew_models(open_pipeline(Options()), "UTC")
+    models.rebuild_models(open_pipeline(Options()), "UTC")
     assert ask(version) == [(make_fingerprint(), "UTC")]
 
 
@@ -71,9 +76,9 @@ def test_a_sync_builds_models_that_stopped_working(warehouse, ask):
 
 @pytest.mark.parametrize("reason", ["not installed", "not wanted", "dbt fails"])
 def test_a_sync_succeeds_where_the_models_cannot_or_shall_not_be_built(warehouse, ask, monkeypatch, caplog, reason):
-    monkeypatch.setattr(upkeep, "make_fingerprint", lambda: "newer")
+    monkeypatch.setattr(model_version, "make_fingerprint", lambda: "newer")
     if reason == "not installed":
-        monkeypatch.setattr(upkeep, "is_installed", lambda pipeline: False)
+        monkeypatch.setattr(models, "is_installed", lambda pipeline: False)
     elif reason == "not wanted":
         monkeypatch.setenv("SOURCES__METASTUDIO__BUILD_MODELS", "false")
     else:
@@ -109,13 +114,13 @@ def test_every_test_of_the_models_and_of_their_arithmetic_passes_and_nothing_is_
 
 def test_a_job_that_is_there_twice_is_noticed_and_ends_in_exit_code_5(warehouse, ask, capfd):
     ask(
-        "INSERT INTO metastudio.metastudio.digital_human_videos"
-        " SELECT * FROM metastudio.metastudio.digital_human_videos ORDER BY job_id LIMIT 1"
+        "INSERT INTO metastudio.digital_human_videos"
+        " SELECT * FROM metastudio.digital_human_videos ORDER BY job_id LIMIT 1"
     )
-    code = run_models(Options(), None, as_json=False)
+    code = show_models(Options(), None, as_json=False)
     ask(
-        "DELETE FROM metastudio.metastudio.digital_human_videos WHERE rowid ="
-        " (SELECT max(rowid) FROM metastudio.metastudio.digital_human_videos)"
+        "DELETE FROM metastudio.digital_human_videos WHERE rowid ="
+        " (SELECT max(rowid) FROM metastudio.digital_human_videos)"
     )
 
     assert code == 5
@@ -153,11 +158,11 @@ def test_every_raw_table_and_column_carries_its_description(warehouse, ask):
 
 
 def test_comments_are_written_once_and_not_with_every_sync(warehouse, ask):
-    ask("COMMENT ON COLUMN metastudio.metastudio.digital_human_videos.state IS 'mine'")
+    ask("COMMENT ON COLUMN metastudio.digital_human_videos.state IS 'mine'")
     warehouse.sync()
 
     assert ask("SELECT comment FROM duckdb_columns() WHERE comment = 'mine'") == [("mine",)]
-    ask("COMMENT ON TABLE metastudio.metastudio.rejected_records IS NULL")
+    ask("COMMENT ON TABLE metastudio.rejected_records IS NULL")
     warehouse.sync()
     assert ask("SELECT comment FROM duckdb_columns() WHERE comment = 'mine'") == []
 
@@ -170,7 +175,7 @@ def test_odd_jobs_come_out_unified_and_marked(warehouse, ask):
     )
     held = "FROM metastudio_reporting.video_jobs WHERE job_id ="
 
-    assert ask(f"SELECT is_settled, is_success, is_open {held} '{strange}'") == [(False, False, True)]
+    assert ask(f"SELECT is_terminal, is_success, is_open {held} '{strange}'") == [(False, False, True)]
     assert ask(f"SELECT wait_seconds {held} '{backwards}'") == [(None,)]
     assert ask("SELECT DISTINCT job_type FROM metastudio_reporting.video_jobs ORDER BY 1") == [
         ("2D_DIGITAL_HUMAN_VIDEO",),
@@ -178,7 +183,7 @@ def test_odd_jobs_come_out_unified_and_marked(warehouse, ask):
         ("UNKNOWN",),
     ]
     assert ("SUCCESS",) not in ask("SELECT DISTINCT state FROM metastudio_reporting.video_jobs")
-    assert ("SUCCESS",) in ask("SELECT DISTINCT state FROM metastudio.metastudio.digital_human_videos")
+    assert ("SUCCESS",) in ask("SELECT DISTINCT state FROM metastudio.digital_human_videos")
     assert ask("SELECT count(*) FROM metastudio_reporting.video_jobs WHERE is_deleted AND deleted_at IS NOT NULL") == [
         (1,)
     ]
@@ -189,6 +194,26 @@ def test_the_health_tells_what_was_odd_about_the_data(warehouse, ask):
         "SELECT is_complete, incomplete_windows, jobs, deleted_jobs, jobs_in_unknown_states, unknown_states, rejected_records"
         " FROM metastudio_reporting.sync_health"
     ) == [(True, 0, 600, 1, 1, "THAWED", 1)]
+
+
+@pytest.mark.parametrize("how", ["copied", "attached", "attached beside another"])
+def test_the_models_answer_in_a_file_that_goes_by_another_name(warehouse, tmp_path, how):
+    copy = shutil.copy(warehouse.credentials, tmp_path / "archive-2026.duckdb")
+    own = {"copied": copy, "attached": ":memory:", "attached beside another": tmp_path / "empty.duckdb"}[how]
+    prefix = "" if how == "copied" else "other."
+
+    with duckdb.connect(str(own)) as connection:
+        if how != "copied":
+            connection.execute(f"ATTACH '{copy}' AS other (READ_ONLY)")
+        if how == "attached beside another":
+            connection.execute("CREATE SCHEMA metastudio; CREATE TABLE metastudio.digital_human_videos (a text)")
+            connection.execute(
+                "CREATE SCHEMA metastudio_reporting; CREATE VIEW metastudio_reporting.video_jobs AS SELECT 1"
+            )
+        for model in (*MODELS, *STAGING):
+            assert connection.execute(f"SELECT * FROM {prefix}metastudio_reporting.{model}").fetchall(), model
+        [(jobs,)] = connection.execute(f"SELECT count(*) FROM {prefix}metastudio_reporting.video_jobs").fetchall()
+    assert jobs == 600
 
 
 @pytest.mark.parametrize(("file", "dataset"), [("a.b-c.duckdb", "Videos"), ("ö x", "metastudio")])
@@ -205,7 +230,7 @@ def test_a_dbt_project_of_ones_own_takes_the_models_as_a_package(warehouse, ask,
     from dbt.cli.main import dbtRunner
 
     monkeypatch.setenv("METASTUDIO_DBT", str(PROJECT))
-    target = {"type": "duckdb", "path": str(warehouse.folder / "metastudio.duckdb"), "schema": "analytics"}
+    target = {"type": "duckdb", "path": str(warehouse.folder / "videos.duckdb"), "schema": "analytics"}
     files = {
         "dbt_project.yml": {
             "name": "own",
@@ -239,7 +264,7 @@ def test_a_dbt_project_of_ones_own_takes_the_models_as_a_package(warehouse, ask,
 
 def test_the_fingerprint_changes_with_every_file_of_the_project(monkeypatch, tmp_path):
     (tmp_path / "models").mkdir()
-    monkeypatch.setattr(models, "PROJECT", tmp_path)
+    monkeypatch.setattr(model_version, "PROJECT", tmp_path)
     seen = set()
     for content in ("select 1", "select 2"):
         (tmp_path / "models" / "a.sql").write_text(content)

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 from metastudio.pipeline.factory import Options, open_pipeline
 from metastudio.records.schema import TABLES
-from metastudio.reporting import build
+from metastudio.reporting import dbt_runner
 from metastudio.reporting.dbt_runner import build_models
 
 from tests.e2e.warehouse import Warehouse, make_warehouse, read_readme_queries
@@ -81,19 +81,21 @@ def test_every_test_passes_and_no_password_touches_the_disk(postgres, monkeypatc
     postgres.configure(monkeypatch)
     profiles = []
 
-    class Folder(build.tempfile.TemporaryDirectory):
+    class Folder(dbt_runner.tempfile.TemporaryDirectory):
         def __exit__(self, *error):
-            for path in build.Path(self.name).rglob("*"):
+            for path in dbt_runner.Path(self.name).rglob("*"):
                 assert b"opensesame" not in (path.read_bytes() if path.is_file() else b"")
                 profiles.extend([path] if path.name == "profiles.yml" else [])
             super().__exit__(*error)
 
-    monkeypatch.setattr(build.tempfile, "TemporaryDirectory", Folder)
+    monkeypatch.setattr(dbt_runner.tempfile, "TemporaryDirectory", Folder)
     tested = build_models(open_pipeline(OPTIONS), "UTC", test=True, unit_tests=True)
 
     assert (tested.failed, tested.passed >= 80) == ((), True)
     assert len(profiles) == 1 and not profiles[0].exists()
-    assert not [name for name in build.os.environ if "METASTUDIO_MODELS" in name or name.startswith("DBT_ENV_SECRET")]
+    assert not [
+        name for name in dbt_runner.os.environ if "METASTUDIO_MODELS" in name or name.startswith("DBT_ENV_SECRET")
+    ]
 
 
 def test_tables_models_and_columns_carry_their_descriptions(postgres, monkeypatch):

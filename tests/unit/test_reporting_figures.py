@@ -1,12 +1,18 @@
-"""How figures are written, what is said about the health of the data, and rates over seven days: pure."""
+"""Formats of figures, sentences on the health of the data, rates over seven days, and the macros' states."""
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
+import duckdb
+import jinja2
 import pytest
+import yaml
+from metastudio.formatting import format_change, format_days, format_integer, format_job_type, format_share
+from metastudio.records.parser import TERMINAL_STATES
+from metastudio.reporting import PROJECT
 from metastudio.reporting.charts import make_weekly_rates
-from metastudio.reporting.report import describe_health, show_change, show_count, show_days, show_share, show_type
+from metastudio.reporting.health import describe_health
 
 HEALTHY = {
     "as_of": datetime(2026, 1, 15, 12, tzinfo=UTC),
@@ -25,18 +31,18 @@ HEALTHY = {
 @pytest.mark.parametrize(
     ("written", "expected"),
     [
-        (show_share(None), "-"),
-        (show_share(0.5), "50.0 %"),
-        (show_change(None), "-"),
-        (show_change(0.0123), "▲ 1.2 pp"),
-        (show_change(-0.0123), "▼ 1.2 pp"),
-        (show_change(0.0004), "= 0.0 pp"),
-        (show_days(1), "today"),
-        (show_days(30), "last 30 days"),
-        (show_count(None), "-"),
-        (show_count(1234.0), "1,234"),
-        (show_type("PHOTO_DIGITAL_HUMAN_VIDEO"), "photo"),
-        (show_type("HOLOGRAM"), "HOLOGRAM"),
+        (format_share(None), "-"),
+        (format_share(0.5), "50.0 %"),
+        (format_change(None), "-"),
+        (format_change(0.0123), "▲ 1.2 pp"),
+        (format_change(-0.0123), "▼ 1.2 pp"),
+        (format_change(0.0004), "= 0.0 pp"),
+        (format_days(1), "today"),
+        (format_days(30), "last 30 days"),
+        (format_integer(None), "-"),
+        (format_integer(1234.0), "1,234"),
+        (format_job_type("PHOTO_DIGITAL_HUMAN_VIDEO"), "photo"),
+        (format_job_type("HOLOGRAM"), "HOLOGRAM"),
     ],
 )
 def test_a_figure_is_written_for_people(written, expected):
@@ -46,24 +52,24 @@ def test_a_figure_is_written_for_people(written, expected):
 def test_healthy_data_is_said_to_be_fresh_and_complete():
     assert describe_health(HEALTHY) == [
         (True, "The last complete sync ended 2026-01-15 12:00:00 UTC, 3.0 min ago."),
-        (True, "Complete: every window was proved whole."),
+        (True, "Complete: every window was proved complete."),
         (True, "1,234 jobs, 0 of them deleted at the API."),
     ]
 
 
 @pytest.mark.parametrize(
-    ("trouble", "sentence"),
+    ("trouble", "number", "sentence"),
     [
-        ({"last_complete_sync_at": None}, "No sync has reached its end yet"),
-        ({"is_complete": False, "incomplete_windows": 2}, "2 windows of the last run are unproved"),
-        ({"rejected_records": 3}, "3 records were rejected"),
-        ({"jobs_in_unknown_states": 1, "unknown_states": "THAWED"}, "does not know: THAWED"),
+        ({"last_complete_sync_at": None}, 2, "No sync was complete yet"),
+        ({"is_complete": False, "incomplete_windows": 2}, 1, "2 windows of the last run could not be proved complete"),
+        ({"rejected_records": 3}, 1, "3 records were rejected"),
+        ({"jobs_in_unknown_states": 1, "unknown_states": "THAWED"}, 1, "does not know: THAWED"),
     ],
 )
-def test_each_trouble_is_said_and_marked(trouble, sentence):
-    marked = [text for fine, text in describe_health(HEALTHY | trouble) if not fine]
+def test_each_trouble_is_said_and_marked(trouble, number, sentence):
+    marked = [text for is_good, text in describe_health(HEALTHY | trouble) if not is_good]
 
-    assert len(marked) == 1
+    assert len(marked) == number
     assert sentence in marked[0]
 
 
@@ -80,7 +86,34 @@ def test_a_weekly_rate_counts_seven_days_and_days_without_jobs_as_days():
     ]
 
     assert make_weekly_rates(days) == [
-        {"day": date(2026, 1, 1), "rate": 0.1, "judged": 10},
-        {"day": date(2026, 1, 7), "rate": 4 / 13, "judged": 13},
-        {"day": date(2026, 1, 8), "rate": 0.5, "judged": 10},
+        {"day": date(2026, 1, 1), "rate": 0.1, "finished": 10},
+        {"day": date(2026, 1, 7), "rate": 4 / 13, "finished": 13},
+        {"day": date(2026, 1, 8), "rate": 0.5, "finished": 10},
     ]
+
+
+# The dbt macros
+
+
+@pytest.fixture(scope="module")
+def macros():
+    text = PROJECT.joinpath("macros", "api_values.sql").read_text(encoding="utf-8")
+    return jinja2.Environment(autoescape=False).from_string(text).module
+
+
+@pytest.mark.parametrize("state", [*sorted(TERMINAL_STATES), "WAITING", "PROCESSING", "THAWED", "", None])
+def test_the_models_call_a_state_terminal_if_the_connector_does(macros, state):
+    sql = f"SELECT {macros.normalize_state('state')} IN ({macros.terminal_states()}) FROM (SELECT ? AS state)"
+
+    assert duckdb.execute(sql, [state]).fetchone() == (state in TERMINAL_STATES,)
+
+
+def test_the_models_know_each_terminal_state_under_one_spelling(macros):
+    terminal = {state.strip(" '\n") for state in macros.terminal_states().split(",")}
+    known = {state.strip(" '\n") for state in macros.known_states().split(",")}
+    described = yaml.safe_load(PROJECT.joinpath("models", "jobs.yml").read_text(encoding="utf-8"))
+    [column] = [column for column in described["models"][0]["columns"] if column["name"] == "state"]
+
+    assert terminal == TERMINAL_STATES - {"SUCCESS"}
+    assert known == {*column["data_tests"][1]["accepted_values"]["arguments"]["values"]}
+    assert known == terminal | {"WAITING", "PROCESSING"}

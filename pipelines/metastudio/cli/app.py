@@ -102,10 +102,10 @@ def report(options: Options, as_json: bool, html: Path | None) -> None:
 @on_pipeline
 def models(options: Options, as_json: bool, time_zone: str | None) -> None:
     """Build and test the reporting models; sync builds them by itself if they are missing or outdated."""
-    from metastudio.cli.models import run_models
+    from metastudio.cli.models import show_models
     from metastudio.commands.tenants import list_options
 
-    sys.exit(run_models(list_options(options)[0], time_zone, as_json=as_json))
+    sys.exit(show_models(list_options(options)[0], time_zone, as_json=as_json))
 
 
 @cli.command()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
@@ -12,16 +11,13 @@ from rich.console import Console
 
 from metastudio.cli.output import describe_load, show_progress, write_out
 from metastudio.cli.report import show_report
+from metastudio.commands.demo_tenant import JOBS, QUOTA, SEED, STATE, configure
 from metastudio.commands.load import run_audit, run_sync
 from metastudio.commands.result import LoadResult
 from metastudio.errors import ConfigurationError
 from metastudio.pipeline.factory import Options
 
 DATABASE = Path("videos.duckdb")
-STATE = Path(".demo")
-JOBS = 5_000
-QUOTA = 20
-SEED = 400  # not the default of `metastudio simulate`: another project, so that the two are never mixed
 A_DAY = 86_400
 
 
@@ -34,7 +30,14 @@ def run_demo() -> None:
     with Simulator(jobs=JOBS, days=400, seed=SEED) as sim:
         remove_earlier_demo(sim.project_id)
         sim.switches.quota_per_second = QUOTA
-        configure(sim, DATABASE, STATE)
+        configure(
+            endpoint=sim.url,
+            project_id=sim.project_id,
+            access_key=sim.access_key,
+            secret_key=sim.secret_key,
+            database=DATABASE,
+            data_dir=STATE,
+        )
         options = Options()
         _say(f"A simulated tenant with {JOBS:,} jobs of the last 400 days. First sync, at {QUOTA} requests a second:")
         _sync(options)
@@ -70,20 +73,6 @@ def _list_projects() -> list[str]:
         except duckdb.CatalogException:
             return []
     return [project_id for (project_id,) in rows]
-
-
-def configure(sim: Simulator, database: Path, state: Path) -> None:
-    """Set what a user would set in the environment, to sync from a simulator into a DuckDB file."""
-    for name in [name for name in os.environ if name.startswith(("SOURCES__METASTUDIO__", "DESTINATION__"))]:
-        del os.environ[name]
-    os.environ |= {
-        "SOURCES__METASTUDIO__ENDPOINT": sim.url,
-        "SOURCES__METASTUDIO__PROJECT_ID": sim.project_id,
-        "SOURCES__METASTUDIO__CREDENTIALS__ACCESS_KEY": sim.access_key,
-        "SOURCES__METASTUDIO__CREDENTIALS__SECRET_KEY": sim.secret_key,
-        "DESTINATION__DUCKDB__CREDENTIALS": str(database),
-        "DLT_DATA_DIR": str(state.resolve()),
-    }
 
 
 def _sync(options: Options) -> None:

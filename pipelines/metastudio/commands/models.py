@@ -1,48 +1,101 @@
-"""Keeps the reporting models of a destination up to date: builds them where they are missing or of another version, else does nothing."""
+"""Builds the reporting models where they are missing or outdated, and tests them on request."""
 
 from __future__ import annotations
 
 import logging
+import time
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import dlt
 
 from metastudio.destination.jobs import Destination
-from metastudio.errors import MetaStudioError
+from metastudio.error_mapping import to_metastudio_error
+from metastudio.errors import ConfigurationError, IncompleteError, MetaStudioError
+from metastudio.pipeline.factory import Options, lock_pipeline, open_existing
 from metastudio.reporting.dbt_profile import find_adapter
 from metastudio.reporting.dbt_runner import TestResults, build_models, is_installed
-from metastudio.reporting.model_version import UTC, Models, make_fingerprint
+from metastudio.reporting.model_version import UTC, Models, make_dataset_name
 
 log = logging.getLogger("metastudio")
 
 
-def is_current(models: Models) -> bool:
-    """Tell whether the models are there, work, and are of this release's version."""
-    version = models.version()
-    return version is not None and version.fingerprint == make_fingerprint()
+@dataclass(frozen=True, slots=True)
+class ModelsResult:
+    """The outcome of `metastudio models`."""
+
+    dataset: str
+    tests: TestResults
+    seconds: float
+
+    @property
+    def error(self) -> MetaStudioError | None:
+        """An error if a test failed."""
+        return make_test_error(self.tests)
+
+
+def run_models(options: Options, time_zone: str | None = None) -> ModelsResult:
+    """Build the models and test them on the data.
+
+    Args:
+        time_zone: the zone in which a day begins; by default the zone of the last build, or UTC.
+
+    Raises:
+        MetaStudioError: nothing was synced yet, another run is going on, or the build failed.
+    """
+    started = time.monotonic()
+    try:
+        if time_zone is not None:
+            _check_time_zone(time_zone)
+        destination, _ = open_existing(options)
+        with lock_pipeline(options):
+            tests = rebuild_models(destination.pipeline, time_zone, test=True)
+    except Exception as error:
+        raise to_metastudio_error(error) from None
+    return ModelsResult(make_dataset_name(options.dataset), tests, round(time.monotonic() - started, 3))
+
+
+def make_test_error(tests: TestResults) -> MetaStudioError | None:
+    """Return an error that names the failed tests, or None if no test failed."""
+    if not tests.failed:
+        return None
+    return IncompleteError(
+        f"{len(tests.failed)} tests of the reporting models failed: {'; '.join(tests.failed)}.",
+        hint="The models are built, but the data breaks their promises: run metastudio audit, and report what remains.",
+    )
 
 
 def has_outdated_models(destination: Destination) -> bool:
-    """Tell whether the models are to be built: they run on this destination, and are missing, of another version, or do not work."""
-    return find_adapter(destination.pipeline) is not None and not is_current(Models(destination))
+    """Return whether the models can be built here and are missing, broken or outdated."""
+    return find_adapter(destination.pipeline) is not None and not Models(destination).is_current()
 
 
 def build_outdated(pipeline: dlt.Pipeline) -> None:
-    """Build the models after a sync; it never fails for their sake."""
+    """Build the models after a sync. Failures are logged; the sync itself is done."""
     if not is_installed(pipeline):
         log.info("The reporting models are not built: they need pip install 'metastudio[reporting]'.")
         return
     log.info("Building the reporting models, which are missing or of another version.")
     try:
-        renew_models(pipeline)
+        rebuild_models(pipeline)
     except MetaStudioError as error:
         log.warning("The sync is done, but its reporting models are not: %s", error)
 
 
-def renew_models(pipeline: dlt.Pipeline, time_zone: str | None = None, *, test: bool = False) -> TestResults:
-    """Build the models, with the days that they had unless a time zone is given, and test them if wanted.
+def rebuild_models(pipeline: dlt.Pipeline, time_zone: str | None = None, *, test: bool = False) -> TestResults:
+    """Build the models, by default with the time zone of the last build, and test them on request.
 
     Raises:
-        MetaStudioError: they could not be built.
+        MetaStudioError: the build failed.
     """
     version = Models(Destination(pipeline)).version()
     return build_models(pipeline, time_zone or (version.time_zone if version else UTC), test=test)
+
+
+def _check_time_zone(name: str) -> None:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ConfigurationError(
+            "--time-zone is not a valid time zone.", hint="Use a name such as UTC, Asia/Shanghai or Europe/Berlin."
+        ) from None

@@ -1,7 +1,7 @@
-"""Dagster's view of it: the raw tables, the reporting models behind them, their checks, schedules and backfills.
+"""Dagster definitions: raw tables, reporting models, checks, schedules and backfills.
 
-`dagster dev -m metastudio.orchestration` loads `defs`, which follows dlt's ordinary settings and needs no credentials until something runs.
-Nothing of the extraction is done here: each asset calls one of the functions that the command line calls.
+`dagster dev -m metastudio.orchestration` loads `defs`. The definitions follow dlt's settings and
+need no credentials until a run starts. Each asset calls the function that the command line calls.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""`python -m metastudio.orchestration`: makes DAGSTER_HOME ready for `dagster dev`, as far as that was not done.
+"""`python -m metastudio.orchestration` prepares DAGSTER_HOME for `dagster dev`.
 
-Loading the definitions, as importing this package does, makes the manifest of the models; what is left is the instance's settings.
+Importing this package loads the definitions and writes dbt's manifest. What remains is to copy the
+settings of the instance.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 
 
 def write_instance_settings(home: Path) -> bool:
-    """Copy our dagster.yaml into a DAGSTER_HOME that has none; tell whether it was copied."""
+    """Copy dagster.yaml into a DAGSTER_HOME that has none, and return whether it was copied."""
     home.mkdir(parents=True, exist_ok=True)
     path = home / "dagster.yaml"
     if path.exists():
@@ -25,9 +26,9 @@ def main() -> None:
     """Prepare the folder that DAGSTER_HOME names."""
     home = os.environ.get("DAGSTER_HOME")
     if not home:
-        sys.exit("Error: DAGSTER_HOME is not set. Set it to the folder in which Dagster is to keep what it knows.")
+        sys.exit("Error: DAGSTER_HOME is not set. Set it to the folder in which Dagster stores its data.")
     written = write_instance_settings(Path(home))
-    sys.stdout.write(f"{home} is ready{'' if written else '; its dagster.yaml was there and is left as it is'}.\n")
+    sys.stdout.write(f"{home} is ready{'' if written else '; its dagster.yaml was kept'}.\n")
 
 
 if __name__ == "__main__":

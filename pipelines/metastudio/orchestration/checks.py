@@ -1,9 +1,9 @@
-"""What is checked after each sync, and on its own after a failed one: freshness, completeness, rejected records.
+"""Checks of the raw tables after each sync, and on their own after a failed one.
 
-Completeness blocks: while it is not proved that nothing is missing, the reporting models are not brought up to date.
+The check of completeness blocks: the models are not updated while something may be missing.
 """
 
-# Without `from __future__ import annotations`: Dagster looks at the type of a check's context.
+# Without `from __future__ import annotations`: Dagster inspects the annotation of `context`.
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -19,33 +19,34 @@ from dagster import (
 )
 
 from metastudio.error_mapping import to_metastudio_error
-from metastudio.formatting import format_count, format_seconds
-from metastudio.orchestration.health import Health, read_health
+from metastudio.formatting import format_seconds
 from metastudio.orchestration.results import raise_for_error
 from metastudio.orchestration.tenant_names import TenantNames
+from metastudio.pipeline.factory import Options, open_existing
 from metastudio.records.schema import REJECTED, VIDEOS
+from metastudio.reporting.dbt_profile import find_adapter
+from metastudio.reporting.health import describe_completeness, describe_freshness, describe_rejected, read_health
+from metastudio.reporting.model_version import Models, Row
 
 ERROR_AFTER_LIMITS = 4
-"""Stale tables are a warning; from this many times the limit on they are an error."""
+"""Stale tables are a warning, and an error from this multiple of the limit on."""
 
 
-def make_checks(lane: TenantNames) -> AssetChecksDefinition:
-    """Make the checks of a lane's raw tables."""
-    limit = lane.settings.stale_after_seconds
+def make_checks(names: TenantNames) -> AssetChecksDefinition:
+    """Return the checks of a tenant's raw tables."""
+    limit = names.settings.stale_after_seconds
 
-    @multi_asset_check(name=lane.name("health"), specs=list(_make_specs(lane, limit)), can_subset=True, pool=lane.pool)
+    @multi_asset_check(
+        name=names.name("health"), specs=list(_make_specs(names, limit)), can_subset=True, pool=names.pool
+    )
     def check(context: AssetCheckExecutionContext) -> Iterator[AssetCheckResult]:
-        """Judge the tables of the tenant's project."""
+        """Check the raw tables of the tenant."""
         try:
-            health = read_health(lane.options)
+            health = find_health(names.options)
         except Exception as error:
             raise_for_error(context, to_metastudio_error(error))
             return
-        results = (
-            judge_freshness(health, limit, datetime.now(UTC)),
-            judge_completeness(health),
-            judge_rejected(health),
-        )
+        results = (check_freshness(health, limit), check_completeness(health), check_rejected(health))
         for spec in sorted(context.selected_asset_check_keys):
             result = next(result for result in results if result.check_name == spec.name)
             yield result._replace(asset_key=spec.asset_key)
@@ -53,70 +54,88 @@ def make_checks(lane: TenantNames) -> AssetChecksDefinition:
     return check
 
 
-def _make_specs(lane: TenantNames, limit_seconds: float) -> Iterator[AssetCheckSpec]:
+def _make_specs(names: TenantNames, limit_seconds: float) -> Iterator[AssetCheckSpec]:
     yield AssetCheckSpec(
         "freshness",
-        asset=lane.key(VIDEOS),
-        description=f"The last complete sync ended no longer than {format_seconds(limit_seconds)} ago (`stale_after_seconds`);"
-        f" {ERROR_AFTER_LIMITS} times that is an error.",
+        asset=names.key(VIDEOS),
+        description=f"The last complete sync ended at most {format_seconds(limit_seconds)} ago"
+        f" (`stale_after_seconds`); {ERROR_AFTER_LIMITS} times that is an error.",
     )
     yield AssetCheckSpec(
         "completeness",
-        asset=lane.key(VIDEOS),
+        asset=names.key(VIDEOS),
         blocking=True,
-        description="A sync reached its end, and the last run proved every window whole. The models wait for it.",
+        description="A sync reached its end, and the last run proved every window complete. The models wait for that.",
     )
     yield AssetCheckSpec(
         "rejected",
-        asset=lane.key(REJECTED),
-        description="No record was rejected. Delete those rows of `rejected_records` that were looked at.",
+        asset=names.key(REJECTED),
+        description="No record was rejected. Delete rows of `rejected_records` once you have looked at them.",
     )
 
 
-def judge_freshness(health: Health, limit_seconds: float, now: datetime) -> AssetCheckResult:
-    """Judge how long ago the last complete sync ended."""
-    age = health.age_seconds(now)
-    late = age is None or age > ERROR_AFTER_LIMITS * limit_seconds
-    synced = health.last_complete_sync_at
+def find_health(options: Options) -> Row:
+    """Read the health of a tenant's tables from the models, or else from the ledger.
+
+    The models describe a project: if it is synced for several app users, its health is that of the
+    worst of them. The ledger describes the tenant alone.
+
+    Raises:
+        ConfigurationError: nothing was synced yet, or the destination cannot be opened.
+    """
+    destination, _ = open_existing(options)
+    models = Models(destination)
+    if find_adapter(destination.pipeline) is not None and models.is_current():
+        return read_health(models, destination.project_id) or _make_health(None, 0, 0)
+    return _make_health(*destination.completeness(), destination.count_rows(REJECTED))
+
+
+def _make_health(last_complete_sync_at: datetime | None, incomplete_windows: int, rejected_records: int) -> Row:
+    ended_at = last_complete_sync_at
+    return {
+        "last_complete_sync_at": ended_at,
+        "freshness_seconds": ended_at and max((datetime.now(UTC) - ended_at).total_seconds(), 0.0),
+        "incomplete_windows": incomplete_windows,
+        "rejected_records": rejected_records,
+    }
+
+
+def check_freshness(health: Row, limit_seconds: float) -> AssetCheckResult:
+    """Check how long ago the last complete sync ended."""
+    age, ended_at = health["freshness_seconds"], health["last_complete_sync_at"]
+    is_error = age is None or age > ERROR_AFTER_LIMITS * limit_seconds
     return AssetCheckResult(
         check_name="freshness",
         passed=age is not None and age <= limit_seconds,
-        severity=AssetCheckSeverity.ERROR if late else AssetCheckSeverity.WARN,
-        description="No sync was complete yet."
-        if age is None
-        else f"The last complete sync ended {format_seconds(age)} ago.",
+        severity=AssetCheckSeverity.ERROR if is_error else AssetCheckSeverity.WARN,
+        description=describe_freshness(health)[1],
         metadata={
             "limit_seconds": limit_seconds,
             **({"age_seconds": round(age, 1)} if age is not None else {}),
-            **({"last_complete_sync_at": MetadataValue.timestamp(synced)} if synced else {}),
+            **({"last_complete_sync_at": MetadataValue.timestamp(ended_at)} if ended_at else {}),
         },
     )
 
 
-def judge_completeness(health: Health) -> AssetCheckResult:
-    """Judge whether it is proved that nothing is missing."""
-    unproved = format_count(health.incomplete_windows, "window")
+def check_completeness(health: Row) -> AssetCheckResult:
+    """Check whether anything may be missing."""
+    is_complete, sentence = describe_completeness(health)
     return AssetCheckResult(
         check_name="completeness",
-        passed=health.is_complete,
+        passed=is_complete,
         severity=AssetCheckSeverity.ERROR,
-        description="Every window was proved whole."
-        if health.is_complete
-        else "No sync reached its end yet."
-        if not health.incomplete_windows
-        else f"{unproved} of the last run could not be proved whole: see extraction_windows, and run a sync again.",
-        metadata={"incomplete_windows": health.incomplete_windows},
+        description=sentence,
+        metadata={"incomplete_windows": health["incomplete_windows"]},
     )
 
 
-def judge_rejected(health: Health) -> AssetCheckResult:
-    """Judge whether records had to be rejected."""
+def check_rejected(health: Row) -> AssetCheckResult:
+    """Check whether records were rejected."""
+    is_good, sentence = describe_rejected(health)
     return AssetCheckResult(
         check_name="rejected",
-        passed=health.rejected_records == 0,
+        passed=is_good,
         severity=AssetCheckSeverity.WARN,
-        description=f"{format_count(health.rejected_records, 'record')} rejected: see the column reason of rejected_records."
-        if health.rejected_records
-        else "No record was rejected.",
-        metadata={"rejected_records": health.rejected_records},
+        description=sentence,
+        metadata={"rejected_records": health["rejected_records"]},
     )

@@ -1,4 +1,4 @@
-"""Puts assets, checks, jobs, schedules and the sensor together, from dlt's settings; whose jobs and with which key is asked later."""
+"""All Dagster definitions, made from dlt's settings. Runs read project and credentials later."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import logging
 
 from dagster import AssetsDefinition, AssetSelection, Definitions, in_process_executor
 
-from metastudio.orchestration.audit import make_audit
-from metastudio.orchestration.backfill import make_backfill
 from metastudio.orchestration.checks import make_checks
 from metastudio.orchestration.dbt_assets import make_models
 from metastudio.orchestration.jobs import (
@@ -21,8 +19,9 @@ from metastudio.orchestration.jobs import (
     make_schedule,
     make_sync_job,
 )
+from metastudio.orchestration.maintenance_assets import make_audit, make_backfill
 from metastudio.orchestration.raw_assets import make_api, make_raw_tables
-from metastudio.orchestration.tenant_names import TenantNames, make_lanes
+from metastudio.orchestration.tenant_names import TenantNames, make_tenant_names
 from metastudio.pipeline.factory import Options, open_pipeline
 from metastudio.reporting.dbt_profile import find_adapter
 from metastudio.reporting.dbt_runner import is_installed
@@ -31,46 +30,48 @@ log = logging.getLogger("metastudio")
 
 
 def make_definitions(options: Options | None = None) -> Definitions:
-    """Make everything that Dagster shows and runs.
+    """Return all definitions.
 
     Args:
-        options: the pipeline, its destination and dataset; what dlt's section `pipelines.metastudio` says without.
+        options: the pipeline, its destination and dataset; by default dlt's settings in the section
+            `pipelines.metastudio`.
 
     Raises:
-        ConfigurationError: a setting is wrong, two tenants would hold the same jobs, or dlt does not know the destination.
-        MetaStudioError: dbt could not read the project of the models.
+        ConfigurationError: a setting is invalid, two tenants would load the same jobs, or dlt does
+            not know the destination.
+        MetaStudioError: dbt could not parse the project of the models.
     """
-    lanes = make_lanes(options)
-    models = _make_models_if_wanted(lanes)
+    tenants = make_tenant_names(options)
+    models = _make_models_if_wanted(tenants)
     selected = AssetSelection.assets(*models)
-    sync_jobs = [make_sync_job(lane, selected) for lane in lanes]
-    audit_jobs = [make_audit_job(lane) for lane in lanes]
-    health_jobs = [make_health_job(lane) for lane in lanes]
+    sync_jobs = [make_sync_job(names, selected) for names in tenants]
+    audit_jobs = [make_audit_job(names) for names in tenants]
+    health_jobs = [make_health_job(names) for names in tenants]
     models_jobs = [make_models_job(selected)] if models else []
     return Definitions(
         assets=[
-            *(make(lane) for make in (make_api, make_raw_tables) for lane in lanes),
-            *(make(lane) for make in (make_backfill, make_audit) for lane in lanes),
+            *(make(names) for make in (make_api, make_raw_tables) for names in tenants),
+            *(make(names) for make in (make_backfill, make_audit) for names in tenants),
             *models,
         ],
-        asset_checks=[make_checks(lane) for lane in lanes],
-        jobs=[*sync_jobs, *(make_backfill_job(lane) for lane in lanes), *audit_jobs, *health_jobs, *models_jobs],
+        asset_checks=[make_checks(names) for names in tenants],
+        jobs=[*sync_jobs, *(make_backfill_job(names) for names in tenants), *audit_jobs, *health_jobs, *models_jobs],
         schedules=[
-            *(make_schedule(lane, job) for lane, job in zip(lanes, sync_jobs, strict=True)),
-            *(make_audit_schedule(lane, job) for lane, job in zip(lanes, audit_jobs, strict=True)),
+            *(make_schedule(names, job) for names, job in zip(tenants, sync_jobs, strict=True)),
+            *(make_audit_schedule(names, job) for names, job in zip(tenants, audit_jobs, strict=True)),
             *(make_models_schedule(job) for job in models_jobs),
         ],
         sensors=[make_failure_sensor(sync_jobs, health_jobs)],
-        executor=in_process_executor,  # another process for each step would import everything again
+        executor=in_process_executor,  # a process per step would import everything again
     )
 
 
-def _make_models_if_wanted(lanes: list[TenantNames]) -> list[AssetsDefinition]:
-    """Make the models, unless they are left to a project of the user's own, or cannot be built here."""
-    pipeline = open_pipeline(lanes[0].options)
-    if not lanes[0].settings.build_models or find_adapter(pipeline) is None:
+def _make_models_if_wanted(tenants: list[TenantNames]) -> list[AssetsDefinition]:
+    """Return the models, unless `build_models` is false or they cannot be built here."""
+    pipeline = open_pipeline(tenants[0].options)
+    if not tenants[0].settings.build_models or find_adapter(pipeline) is None:
         return []
     if not is_installed(pipeline):
-        log.warning("The reporting models are left out: they need pip install 'metastudio[reporting]'.")
+        log.warning("The reporting models are left out. They need: pip install 'metastudio[reporting]'.")
         return []
-    return [make_models(lanes)]
+    return [make_models(tenants)]

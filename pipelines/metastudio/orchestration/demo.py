@@ -1,4 +1,4 @@
-"""Dagster's UI on a simulated tenant that lives on: what `make dagster` runs. It starts from nothing each time, under `.demo`."""
+"""`make dagster`: Dagster's UI on a simulated tenant whose jobs go on; starts from an empty folder."""
 
 from __future__ import annotations
 
@@ -14,34 +14,41 @@ from typing import NoReturn
 
 from metastudio_simulator import Simulator
 
-from metastudio.cli.demo import JOBS, QUOTA, SEED, STATE, configure
+from metastudio.commands.demo_tenant import JOBS, QUOTA, SEED, STATE, configure
 
 HOME = STATE / "dagster"
 PORT = 3000
-PATIENCE_SECONDS = 30
+STOP_SECONDS = 30
 PYTHON = (sys.executable, "-m")
 
 
 def run_dagster_demo() -> int:
-    """Serve Dagster's UI until interrupted (Ctrl-C), and leave no process behind."""
+    """Serve Dagster's UI until Ctrl-C, and leave no process behind."""
     shutil.rmtree(HOME, ignore_errors=True)
     HOME.mkdir(parents=True)
     with Simulator(jobs=JOBS, days=400, seed=SEED, living=True) as sim:
         sim.switches.quota_per_second = QUOTA
-        configure(sim, HOME.resolve() / "videos.duckdb", HOME / "dlt")
+        configure(
+            endpoint=sim.url,
+            project_id=sim.project_id,
+            access_key=sim.access_key,
+            secret_key=sim.secret_key,
+            database=HOME.resolve() / "videos.duckdb",
+            data_dir=HOME / "dlt",
+        )
         os.environ |= {"DAGSTER_HOME": str(HOME.resolve()), "SOURCES__METASTUDIO__SCHEDULE": "* * * * *"}
         subprocess.run([*PYTHON, "metastudio.orchestration"], check=True)
         port = find_port(PORT)
         sys.stdout.write(
             f"A simulated tenant with {JOBS:,} jobs is at {sim.url}; Dagster syncs it every minute.\n"
-            f"Open http://127.0.0.1:{port} once Dagster serves it, in some seconds. Ctrl-C ends it.\n"
+            f"Open http://127.0.0.1:{port} in some seconds, when Dagster serves it. Press Ctrl-C to stop.\n"
         )
         sys.stdout.flush()
         return serve(port)
 
 
 def find_port(wanted: int) -> int:
-    """Give this port of loopback, or a free one where it is taken."""
+    """Return this port of the loopback address, or a free one if it is taken."""
     with socket.socket() as probe:
         try:
             probe.bind(("127.0.0.1", wanted))
@@ -51,7 +58,7 @@ def find_port(wanted: int) -> int:
 
 
 def serve(port: int) -> int:
-    """Run `dagster dev` in a session of its own: it is told once to end, and whatever it then leaves is ended too."""
+    """Run `dagster dev` in its own session, so that all its processes can be stopped together."""
     address = ("-h", "127.0.0.1", "-p", str(port))
     dagster = subprocess.Popen(
         [*PYTHON, "dagster", "dev", "-m", "metastudio.orchestration", *address], start_new_session=True
@@ -61,14 +68,14 @@ def serve(port: int) -> int:
     except KeyboardInterrupt:
         dagster.send_signal(signal.SIGINT)
         with suppress(subprocess.TimeoutExpired):
-            dagster.wait(PATIENCE_SECONDS)
+            dagster.wait(STOP_SECONDS)
         return 0
     finally:
         end_session(dagster.pid)
 
 
 def end_session(leader: int) -> None:
-    """End what is left of a session."""
+    """Kill the remaining processes of a session."""
     with suppress(ProcessLookupError):
         os.killpg(leader, signal.SIGKILL)
 
@@ -78,7 +85,7 @@ def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 
 if __name__ == "__main__":
-    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell started this in the background, deaf to Ctrl-C
+    for number in (signal.SIGINT, signal.SIGTERM):  # background jobs of a shell ignore SIGINT
         signal.signal(number, _terminate)
     try:
         sys.exit(run_dagster_demo())

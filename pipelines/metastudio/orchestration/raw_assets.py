@@ -1,6 +1,6 @@
-"""The raw tables as assets: one a table of dlt's source, all brought up to date by one run of `metastudio sync`, behind the API."""
+"""The raw tables as assets. One run of `metastudio sync` updates all of them from the API."""
 
-# Without `from __future__ import annotations`: Dagster looks at the type of an asset's context.
+# Without `from __future__ import annotations`: Dagster inspects the annotation of `context`.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,15 +25,15 @@ from metastudio.pipeline.factory import Options, open_existing, open_pipeline
 from metastudio.records.schema import TABLES, Table
 from metastudio.source.source import describe_source
 
-_TABLES = {table.name: table for table in TABLES}
+_TABLES_BY_NAME = {table.name: table for table in TABLES}
 
 
-def make_api(lane: TenantNames) -> AssetSpec:
-    """Make the asset that stands for the API, which nobody here materialises."""
+def make_api(names: TenantNames) -> AssetSpec:
+    """Return the asset for the API, which no run materializes."""
     return AssetSpec(
-        lane.key("api"),
+        names.key("api"),
         description="The video production jobs as the API lists them: `GET /v1/{project_id}/digital-human-videos`"
-        + (f", tenant {lane.tenant}." if lane.tenant else "."),
+        + (f", tenant {names.tenant}." if names.tenant else "."),
         group_name=API_GROUP,
         kinds={"api"},
     )
@@ -41,23 +41,23 @@ def make_api(lane: TenantNames) -> AssetSpec:
 
 @dataclass
 class Translator(DagsterDltTranslator):
-    """Names and describes the raw tables of a lane."""
+    """Names and describes the raw tables of a tenant."""
 
-    lane: TenantNames
+    names: TenantNames
 
     def get_asset_spec(self, data: DltResourceTranslatorData) -> AssetSpec:
-        """Describe one table from its declaration."""
-        table = _TABLES[data.resource.name]
+        """Return the asset of a raw table, described as the table is declared."""
+        table = _TABLES_BY_NAME[data.resource.name]
         metadata = {
-            "dagster/table_name": f"{self.lane.options.dataset}.{table.name}",
+            "dagster/table_name": f"{self.names.options.dataset}.{table.name}",
             "dagster/column_schema": describe_columns(table),
         }
         return (
             super()
             .get_asset_spec(data)
             .replace_attributes(
-                key=self.lane.key(table.name),
-                deps=[self.lane.key("api")],
+                key=self.names.key(table.name),
+                deps=[self.names.key("api")],
                 description=f"{table.description}.",
                 group_name=RAW_GROUP,
             )
@@ -66,7 +66,7 @@ class Translator(DagsterDltTranslator):
 
 
 def describe_columns(table: Table) -> TableSchema:
-    """Give the declared columns as Dagster shows them."""
+    """Return the declared columns of a table for Dagster."""
     return TableSchema(
         columns=[
             TableColumn(
@@ -80,30 +80,30 @@ def describe_columns(table: Table) -> TableSchema:
     )
 
 
-def make_raw_tables(lane: TenantNames) -> AssetsDefinition:
-    """Make the assets of a lane's raw tables."""
+def make_raw_tables(names: TenantNames) -> AssetsDefinition:
+    """Return the assets of a tenant's raw tables."""
 
     @dlt_assets(
         dlt_source=describe_source(),
-        dlt_pipeline=open_pipeline(lane.options),
-        name=lane.name("sync"),
-        dagster_dlt_translator=Translator(lane),
-        pool=lane.pool,
+        dlt_pipeline=open_pipeline(names.options),
+        name=names.name("sync"),
+        dagster_dlt_translator=Translator(names),
+        pool=names.pool,
     )
     def sync(context: AssetExecutionContext) -> Iterator[MaterializeResult[Any]]:
-        """Bring the raw tables up to date: everything on the first run, what changed on later ones."""
-        watcher = DagsterProgress(context)
-        outcome = run_sync(lane.options, watcher, models=False)
-        if raise_for_error(context, outcome.error):
-            counts, run = count_rows(lane.options), describe_run(outcome.summary, watcher)
+        """Update the raw tables: load all jobs on the first run, and changes on later ones."""
+        progress = DagsterProgress(context)
+        result = run_sync(names.options, progress, models=False)
+        if raise_for_error(context, result.error):
+            row_counts, run = count_rows(names.options), describe_run(result.summary, progress)
             for key in sorted(context.selected_asset_keys):
-                row_count = counts[key.path[-1]]
-                yield MaterializeResult(asset_key=key, metadata={"dagster/row_count": row_count, **run})
+                metadata = {"dagster/row_count": row_counts[key.path[-1]], **run}
+                yield MaterializeResult(asset_key=key, metadata=metadata)
 
     return sync
 
 
 def count_rows(options: Options) -> dict[str, int]:
-    """Count the project's rows in each raw table."""
+    """Return the number of the tenant's rows in each raw table."""
     destination, _ = open_existing(options)
     return {table.name: destination.count_rows(table.name) for table in TABLES}

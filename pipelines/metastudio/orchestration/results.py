@@ -1,4 +1,4 @@
-"""How a run ends, in Dagster's words: what is retried, skipped or fails by its exit code, and what is shown of one that succeeded."""
+"""Results of commands in Dagster: metadata of a success; retry, skip or failure by exit code."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from metastudio.pipeline.loader import Summary
 
 RETRIES = 3
 RETRY_SECONDS = 60.0
-"""How often, and after how long, a run of exit code 4 is tried again; each try is patient by itself (`retry_seconds`)."""
+"""Number and delay of retries for exit code 4. Each try itself retries for `retry_seconds`."""
 
 EXIT_CODE_TAG = "metastudio/exit_code"
 ALERT_TAG = "metastudio/alert"
-"""Tags of a run that failed, by which sensors and people find it; the second one where somebody has to look."""
+"""Tags of failed runs for sensors and people; the second one means that a person must act."""
 
 Context = AssetExecutionContext | AssetCheckExecutionContext
 
 
 class DagsterProgress(LogProgress):
-    """Logs one line a chunk to the run's events."""
+    """Logs a line per chunk to the events of the run."""
 
     def __init__(self, context: AssetExecutionContext) -> None:
         self._log = context.log
@@ -34,16 +34,17 @@ class DagsterProgress(LogProgress):
         self._log.info(f"{chunk.mode}: {self.describe(summary, chunk)}")
 
     def quota_percent(self, summary: Summary) -> float:
-        """Give the requests made, in percent of those that the quota would have allowed in the same time."""
+        """Return the requests sent, in percent of those that the quota allowed in the same time."""
         return 100 * summary.requests / (max(summary.seconds, 0.001) * self._tenant.requests_per_second)
 
 
 def raise_for_error(context: Context, error: MetaStudioError | None) -> bool:
-    """Tell whether the work is done; False where it is to be skipped.
+    """Return True if there is no error, and False if the run is to be skipped.
 
     Raises:
-        RetryRequested: the API or the destination could not be reached; a later try may.
-        Failure: anything else, or no try is left. Its metadata says what to do, the run's tags whether somebody has to look.
+        RetryRequested: the API or the destination was unavailable; a later try may succeed.
+        Failure: any other error, or no retry is left. The metadata holds the error, and the tags of
+            the run say whether a person must act.
     """
     if error is None:
         return True
@@ -61,7 +62,7 @@ def raise_for_error(context: Context, error: MetaStudioError | None) -> bool:
 
 
 def describe_error(error: MetaStudioError, *, alert: bool) -> dict[str, Any]:
-    """Say what failed as metadata; what is not known is left out."""
+    """Return an error as metadata, without unknown fields."""
     known = {
         "exit_code": error.exit_code,
         "alert": alert,
@@ -73,8 +74,8 @@ def describe_error(error: MetaStudioError, *, alert: bool) -> dict[str, Any]:
     return {name: value for name, value in known.items() if value not in (None, "")}
 
 
-def describe_run(summary: Summary, watcher: DagsterProgress) -> Mapping[str, Any]:
-    """Say what a run took, as metadata: numbers, so that Dagster draws them over time."""
+def describe_run(summary: Summary, progress: DagsterProgress) -> Mapping[str, Any]:
+    """Return the figures of a run as metadata; Dagster plots numbers over time."""
     watermark = summary.watermark and MetadataValue.timestamp(datetime.fromisoformat(summary.watermark))
     return {
         "mode": summary.mode or "nothing to do",
@@ -83,7 +84,7 @@ def describe_run(summary: Summary, watcher: DagsterProgress) -> Mapping[str, Any
         "requests": summary.requests,
         "retries": summary.retries,
         "throttled": summary.throttled,
-        "quota_percent": round(watcher.quota_percent(summary), 2),
+        "quota_percent": round(progress.quota_percent(summary), 2),
         "seconds": summary.seconds,
         "rejected": summary.rejected,
         **({"watermark": watermark} if watermark else {}),

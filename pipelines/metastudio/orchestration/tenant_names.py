@@ -1,4 +1,4 @@
-"""One lane for each tenant: its pipeline, and how its assets, jobs and pool are called. Everything else of Dagster is made from these."""
+"""The names of a tenant's assets, jobs and pool. All other definitions are made from them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from metastudio.pipeline.factory import Options
 from metastudio.records.schema import TABLES
 
 API_GROUP = "metastudio_api"
-MAINTENANCE_GROUP = "metastudio_mending"
+MAINTENANCE_GROUP = "metastudio_maintenance"
 RAW_GROUP = "metastudio_raw"
 STAGING_GROUP = "metastudio_staging"
 REPORTING_GROUP = "metastudio_reporting"
-"""Groups of assets, which Dagster shows as one box each: from the API to the report."""
+"""Groups of assets. Dagster shows each group as a box, from the API to the report."""
 
 
 @dataclass(frozen=True, slots=True)
 class TenantNames:
-    """What one tenant's definitions are made from; a single one needs no name, and then none is named after it."""
+    """Names of one tenant's definitions. A single tenant has no name, and none appears in them."""
 
     options: Options
     settings: Settings
@@ -31,20 +31,20 @@ class TenantNames:
 
     @property
     def prefix(self) -> list[str]:
-        """What the keys of the tenant's assets begin with."""
+        """The first parts of the tenant's asset keys."""
         return ["metastudio", *([self.tenant] if self.tenant else [])]
 
     @property
     def pool(self) -> str:
-        """The pool of the tenant's runs; of all tenants' on DuckDB, whose file has one writer."""
+        """The pool of the tenant's runs. On DuckDB all tenants share one: a file has one writer."""
         return self.name("metastudio") if self.options.destination != "duckdb" else "metastudio"
 
-    def name(self, what: str) -> str:
-        """Name something of the tenant's: a job, a schedule."""
-        return f"{what}_{self.tenant}" if self.tenant else what
+    def name(self, base: str) -> str:
+        """Return the name of a job or schedule of the tenant."""
+        return f"{base}_{self.tenant}" if self.tenant else base
 
     def key(self, name: str) -> list[str]:
-        """Give the key of one of the tenant's assets."""
+        """Return the key of an asset of the tenant."""
         return [*self.prefix, name]
 
     @property
@@ -53,14 +53,15 @@ class TenantNames:
         return [self.key(table.name) for table in TABLES]
 
 
-def make_lanes(options: Options | None = None) -> list[TenantNames]:
-    """Make the lanes of a pipeline.
+def make_tenant_names(options: Options | None = None) -> list[TenantNames]:
+    """Return the names of each tenant of a pipeline.
 
     Args:
-        options: the pipeline, its destination and dataset; what dlt's section `pipelines.metastudio` says without.
+        options: the pipeline, its destination and dataset; by default dlt's settings in the section
+            `pipelines.metastudio`.
 
     Raises:
-        ConfigurationError: a setting is of the wrong type or out of bounds, or two tenants would hold the same jobs.
+        ConfigurationError: a setting is invalid, or two tenants would load the same jobs.
     """
     given = options or Options(
         destination=find_setting("pipelines.metastudio.destination_type") or "duckdb",

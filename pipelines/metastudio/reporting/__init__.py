@@ -1,6 +1,7 @@
-"""The reporting models: a dbt project over the raw tables, and the report that is read from them.
+"""The reporting models, a dbt project over the raw tables, and the report on top of them.
 
-`PROJECT` is the project's folder: a dbt project of your own can take it as a package (`packages.yml`: `local:`).
+`PROJECT` is the folder of the dbt project. Another dbt project can use it as a package
+(`packages.yml`: `local:`).
 """
 
 from __future__ import annotations

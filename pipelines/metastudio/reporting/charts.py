@@ -1,4 +1,7 @@
-"""The charts of the report, as Vega-Lite specifications made with Altair; colours of text and lines are the page's to choose."""
+"""The charts of the report as Vega-Lite specifications, made with Altair.
+
+The page chooses the colors of text and lines.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,9 @@ from typing import Any
 
 import altair as alt
 
-from metastudio.reporting.report import Report, Row, show_type
+from metastudio.formatting import format_job_type
+from metastudio.reporting.model_version import Row
+from metastudio.reporting.report import Report
 
 OUTCOMES = {"succeeded": "#2f81c7", "failed": "#d9532c", "canceled or frozen": "#9a9fa6", "open": "#d8a21b"}
 _STATES = {"waiting": "#d8a21b", "processing": "#2f81c7", "other": "#9a9fa6"}
@@ -17,7 +22,7 @@ _HEIGHT = 210
 
 
 def make_charts(report: Report) -> dict[str, dict[str, Any]]:
-    """Make the charts of a report that was read with its days, by the names of their places in the page."""
+    """Return the charts of a report, by their element IDs in the page."""
     rows = report.rows
     charts = {
         "production": _chart_production(_of_sixty_days(rows["trend"], report.health.get("today"))),
@@ -34,14 +39,17 @@ def make_charts(report: Report) -> dict[str, dict[str, Any]]:
 
 
 def make_weekly_rates(days: Sequence[Row]) -> list[Row]:
-    """Give for each day the success rate of the seven days that end with it: single days are too few jobs to judge by."""
+    """Return for each day the success rate of the seven days that end with it.
+
+    A single day has too few jobs to judge by.
+    """
     rates = []
     for last in days:
         week = [day for day in days if last["day"] - timedelta(days=7) < day["day"] <= last["day"]]
         succeeded = sum(day["succeeded"] for day in week)
-        judged = succeeded + sum(day["failed"] for day in week)
-        if judged:
-            rates.append({"day": last["day"], "rate": succeeded / judged, "judged": judged})
+        finished = succeeded + sum(day["failed"] for day in week)
+        if finished:
+            rates.append({"day": last["day"], "rate": succeeded / finished, "finished": finished})
     return rates
 
 
@@ -50,7 +58,7 @@ def _of_sixty_days(days: Sequence[Row], today: date | None) -> list[Row]:
 
 
 def _data(rows: Iterable[Row]) -> alt.InlineData:
-    """Put rows into the chart itself, days as the texts that Vega reads as local midnight."""
+    """Return rows as inline data; Vega reads days written like this as local midnight."""
     values = [
         {name: f"{value.isoformat()}T00:00:00" if isinstance(value, date) else value for name, value in row.items()}
         for row in rows
@@ -66,16 +74,16 @@ def _day() -> alt.X:
     return alt.X("day:T", title=None, axis=alt.Axis(format="%d %b", labelOverlap=True, grid=False, tickCount=6))
 
 
-def _colour(field: str, colours: dict[str, str]) -> alt.Color:
-    return alt.Color(f"{field}:N", scale=alt.Scale(domain=list(colours), range=list(colours.values())))
+def _color(field: str, colors: dict[str, str]) -> alt.Color:
+    return alt.Color(f"{field}:N", scale=alt.Scale(domain=list(colors), range=list(colors.values())))
 
 
 def _chart_production(days: Sequence[Row]) -> Any:
     fields = dict(zip(OUTCOMES, ("succeeded", "failed", "canceled_or_frozen", "still_open"), strict=True))
     rows = [
-        {"day": day["day"], "fate": fate, "order": order, "jobs": day[field]}
+        {"day": day["day"], "outcome": outcome, "order": order, "jobs": day[field]}
         for day in days
-        for order, (fate, field) in enumerate(fields.items())
+        for order, (outcome, field) in enumerate(fields.items())
     ]
     return (
         _base(rows)
@@ -87,9 +95,9 @@ def _chart_production(days: Sequence[Row]) -> Any:
                 axis=alt.Axis(format="%d %b", labelOverlap=True, labelAngle=0, ticks=False),
             ),
             y=alt.Y("jobs:Q", title="jobs"),
-            color=_colour("fate", OUTCOMES),
+            color=_color("outcome", OUTCOMES),
             order=alt.Order("order:Q"),
-            tooltip=[alt.Tooltip("day:T", format="%d %b %Y"), "fate:N", "jobs:Q"],
+            tooltip=[alt.Tooltip("day:T", format="%d %b %Y"), "outcome:N", "jobs:Q"],
         )
     )
 
@@ -104,26 +112,26 @@ def _chart_success(rates: Sequence[Row]) -> Any:
             tooltip=[
                 alt.Tooltip("day:T", format="%d %b %Y"),
                 alt.Tooltip("rate:Q", format=".1%"),
-                alt.Tooltip("judged:Q", title="jobs"),
+                alt.Tooltip("finished:Q", title="jobs"),
             ],
         )
     )
 
 
 def _chart_times(weeks: Sequence[Row], field: str) -> Any:
-    """Draw the median as a line and the 95th percentile as a thin dashed one, a colour for each type of job."""
+    """Draw medians as lines and 95th percentiles as dashed lines, in a color per job type."""
     rows = [
-        {"day": week["week"], "type": show_type(week["job_type"]), "percentile": name, "minutes": seconds / 60}
+        {"day": week["week"], "type": format_job_type(week["job_type"]), "percentile": name, "minutes": seconds / 60}
         for week in weeks
         for name in ("p50", "p95")
         if (seconds := week[f"{field}_{name}"]) is not None
     ]
     types = sorted({row["type"] for row in rows})
-    colours = {job_type: _TYPES[place % len(_TYPES)] for place, job_type in enumerate(types)}
+    colors = {job_type: _TYPES[index % len(_TYPES)] for index, job_type in enumerate(types)}
     base = _base(rows).encode(
         x=_day(),
         y=alt.Y("minutes:Q", title="minutes"),
-        color=_colour("type", colours),
+        color=_color("type", colors),
         tooltip=[
             alt.Tooltip("day:T", format="%d %b %Y"),
             "type:N",
@@ -139,14 +147,14 @@ def _chart_times(weeks: Sequence[Row], field: str) -> Any:
 
 def _chart_reasons(reasons: Sequence[Row]) -> Any:
     rows = [
-        {"code": row["error_code"], "why": row["example_message"], "jobs": row["jobs"], "share": row["share"]}
+        {"code": row["error_code"], "example": row["example_message"], "jobs": row["jobs"], "share": row["share"]}
         for row in reasons
     ]
     most = max((row["jobs"] for row in rows), default=0)
     base = _base(rows).encode(
         x=alt.X("jobs:Q", title="failed jobs", axis=alt.Axis(tickCount=max(1, min(5, most)), format="d")),
         y=alt.Y("code:N", title=None, sort="-x", axis=alt.Axis(labelLimit=140)),
-        tooltip=["code:N", "why:N", "jobs:Q", alt.Tooltip("share:Q", format=".1%")],
+        tooltip=["code:N", "example:N", "jobs:Q", alt.Tooltip("share:Q", format=".1%")],
     )
     return alt.layer(
         base.mark_bar(color=OUTCOMES["failed"]),
@@ -164,7 +172,7 @@ def _chart_backlog(ages: Sequence[Row]) -> Any:
         .encode(
             x=alt.X("sum(jobs):Q", title="open jobs", axis=alt.Axis(tickCount=max(1, min(5, most)), format="d")),
             y=alt.Y("age:N", title=None, sort=[age["age"] for age in ages]),
-            color=_colour("state", _STATES),
+            color=_color("state", _STATES),
             tooltip=["age:N", "state:N", "jobs:Q"],
         )
     )

@@ -1,4 +1,7 @@
-"""dlt's settings of a destination as a dbt profile: its values go through the environment, and no password touches the disk."""
+"""dlt's settings of a destination as a dbt profile.
+
+The profile refers to environment variables, so that no password is written to disk.
+"""
 
 from __future__ import annotations
 
@@ -15,28 +18,28 @@ from metastudio.errors import ConfigurationError
 from metastudio.reporting.model_version import make_dataset_name
 
 ADAPTERS = {"dlt.destinations.duckdb": "duckdb", "dlt.destinations.postgres": "postgres"}
-"""dlt's destinations on which the models run -> the dbt adapter to each."""
+"""dbt adapters of dlt's destinations on which the models run."""
 
 _PREFIX = "METASTUDIO_MODELS_"
 _HIDDEN_PREFIX = "DBT_ENV_SECRET_METASTUDIO_"
-"""dbt keeps the values of variables of such a name out of its logs and messages."""
+"""dbt keeps the values of variables with this prefix out of its logs and messages."""
 _POSTGRES_OPTIONS = ("sslmode", "sslcert", "sslkey", "sslrootcert", "connect_timeout", "keepalives_idle")
 
 
 def find_adapter(pipeline: dlt.Pipeline) -> str | None:
-    """Give the dbt adapter to a pipeline's destination; None where the models do not run there."""
+    """Return the dbt adapter of a destination, or None if the models do not run there."""
     return ADAPTERS.get(pipeline.destination.destination_type)
 
 
 class Connection:
-    """How dbt reaches a pipeline's destination: the profile's fields, and the names of database and schemas."""
+    """The dbt profile of a pipeline's destination, and the values that the profile refers to."""
 
     def __init__(self, pipeline: dlt.Pipeline) -> None:
         adapter = find_adapter(pipeline)
         if adapter is None:
             raise ConfigurationError(
                 f"The reporting models run on DuckDB and PostgreSQL, not on {pipeline.destination.destination_name}.",
-                hint="Take the dbt project into one of your own, with your destination's adapter: see the README.",
+                hint="Use the dbt project as a package of your own one, with the adapter of your destination.",
             )
         with pipeline.sql_client() as client:
             self.dataset = str(client.dataset_name)
@@ -47,7 +50,7 @@ class Connection:
 
     @property
     def profile(self) -> dict[str, Any]:
-        """The content of profiles.yml, every value of it a reference to the environment."""
+        """The content of profiles.yml; every value refers to an environment variable."""
         self._values = {}
         output = {name: self._refer(name, value) for name, value in self._fields.items()}
         return {"metastudio": {"target": "metastudio", "outputs": {"metastudio": output}}}
@@ -61,7 +64,7 @@ class Connection:
 
     @contextmanager
     def environment(self) -> Iterator[None]:
-        """Hold what the profile refers to in the environment, for as long as it is needed."""
+        """Set the environment variables that the profile refers to, and remove them at the end."""
         os.environ.update(self._values)
         try:
             yield
@@ -71,7 +74,7 @@ class Connection:
 
 
 def make_offline_profile(adapter: str, dataset: str) -> dict[str, Any]:
-    """Make the content of a profiles.yml that is enough to read the project, and reaches no database."""
+    """Return the content of a profiles.yml that suffices to parse the project."""
     nowhere = {"host": "localhost", "port": 5432, "user": "", "password": "", "dbname": ""}
     fields = {"path": ":memory:"} if adapter == "duckdb" else nowhere
     output = {"type": adapter, "schema": make_dataset_name(dataset), "threads": 1, **fields}
@@ -87,7 +90,7 @@ def _make_postgres_fields(credentials: Any) -> dict[str, Any]:
     query = credentials.query or {}
     return {
         "type": "postgres",
-        "host": unquote(credentials.host or "localhost"),  # a socket's folder comes quoted
+        "host": unquote(credentials.host or "localhost"),  # the folder of a socket is URL-quoted
         "port": int(credentials.port or 5432),
         "user": credentials.username,
         "password": str(password),

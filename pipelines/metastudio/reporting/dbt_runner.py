@@ -1,6 +1,7 @@
-"""Builds the reporting models with dbt, in this process; the only module that imports dbt, which takes seconds.
+"""Runs dbt in this process to build and test the reporting models.
 
-Nothing is written but a folder of its own, which is removed: profile, target and logs of dbt go there.
+This is the only module that imports dbt, which takes seconds. dbt's profile, target and logs go to
+a temporary folder.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from metastudio.reporting.dbt_profile import Connection, find_adapter, make_offl
 from metastudio.reporting.model_version import make_fingerprint
 
 
-class Verdict(NamedTuple):
-    """How one test ended: dbt's ID of it, its name, `pass`, `warn`, `fail` or `error`, and what it says."""
+class TestResult(NamedTuple):
+    """The result of one test. `status` is `pass`, `warn`, `fail` or `error`."""
 
     test_id: str
     name: str
@@ -33,30 +34,33 @@ class Verdict(NamedTuple):
 
 
 class TestResults(NamedTuple):
-    """What the tests of the models found."""
+    """The results of the models' tests."""
 
-    results: tuple[Verdict, ...] = ()
+    results: tuple[TestResult, ...] = ()
 
     @property
     def passed(self) -> int:
-        """How many passed."""
+        """Number of tests that passed."""
         return sum(result.status == "pass" for result in self.results)
 
     @property
     def warned(self) -> tuple[str, ...]:
-        """What those say that warn."""
+        """Messages of the tests that warn."""
         return tuple(f"{result.name}: {result.message}" for result in self.results if result.status == "warn")
 
     @property
     def failed(self) -> tuple[str, ...]:
-        """What those say that fail."""
+        """Messages of the tests that failed."""
         return tuple(
             f"{result.name}: {result.message}" for result in self.results if result.status not in ("pass", "warn")
         )
 
 
 def is_installed(pipeline: dlt.Pipeline) -> bool:
-    """Tell, without importing it, whether dbt and its adapter to a pipeline's destination are installed."""
+    """Return whether dbt and the adapter of a pipeline's destination are installed.
+
+    dbt is not imported for that.
+    """
     adapter = find_adapter(pipeline)
     try:
         return find_spec("dbt.cli") is not None and find_spec(f"dbt.adapters.{adapter}") is not None
@@ -65,16 +69,16 @@ def is_installed(pipeline: dlt.Pipeline) -> bool:
 
 
 def build_models(pipeline: dlt.Pipeline, time_zone: str, *, test: bool, unit_tests: bool = False) -> TestResults:
-    """Build the models of a pipeline's dataset, and test them if wanted.
+    """Build the models of a pipeline's dataset, and test them on request.
 
     Args:
         time_zone: the zone in which a day begins.
-        test: whether to run the tests on the data, too.
-        unit_tests: whether to run the tests on the arithmetic, too.
+        test: whether to run the tests on the data.
+        unit_tests: whether to run the unit tests of the models.
 
     Raises:
-        ConfigurationError: the destination is none that the models run on, or dbt is not installed.
-        MetaStudioError: dbt could not build them.
+        ConfigurationError: the models do not run on the destination, or dbt is not installed.
+        MetaStudioError: dbt could not build the models.
     """
     connection = Connection(pipeline)
     if not is_installed(pipeline):
@@ -88,38 +92,39 @@ def build_models(pipeline: dlt.Pipeline, time_zone: str, *, test: bool, unit_tes
         "metastudio_time_zone": time_zone,
         "metastudio_version": make_fingerprint(),
     }
-    with _workplace(connection.profile) as arguments, connection.environment():
+    with _temporary_folder(connection.profile) as arguments, connection.environment():
         runner = _make_runner([*arguments, "--vars", orjson.dumps(variables).decode()])
         runner("run")
         kinds = [kind for kind, wanted in (("data", test), ("unit", unit_tests)) if wanted]
         results = [result for kind in kinds for result in runner("test", "--select", f"test_type:{kind}")]
     return TestResults(
         tuple(
-            Verdict(result.node.unique_id, result.node.name, str(result.status), result.message) for result in results
+            TestResult(result.node.unique_id, result.node.name, str(result.status), result.message)
+            for result in results
         )
     )
 
 
 def write_manifest(adapter: str, dataset: str, path: Path) -> None:
-    """Write dbt's manifest of the project (its models, tests, descriptions), without asking a destination.
+    """Write dbt's manifest of the project; no destination is needed.
 
     Raises:
-        MetaStudioError: dbt could not read the project.
+        MetaStudioError: dbt could not parse the project.
     """
-    with _workplace(make_offline_profile(adapter, dataset)) as arguments:
+    with _temporary_folder(make_offline_profile(adapter, dataset)) as arguments:
         manifest = _parse([*arguments, "--vars", orjson.dumps({"metastudio_dataset": dataset}).decode()])
         draft = path.with_name(f"{path.name}.{os.getpid()}")
         manifest.write(str(draft))
-        draft.replace(path)  # at once: another process may read it
+        draft.replace(path)  # atomic: another process may read the file
 
 
 @contextmanager
-def _workplace(profile: dict[str, Any]) -> Iterator[list[str]]:
-    """Make a folder with the profile in it, and everything of the process as dbt needs it; put it all back after.
+def _temporary_folder(profile: dict[str, Any]) -> Iterator[list[str]]:
+    """Provide a temporary folder with a profile, and restore what dbt changes in the process.
 
-    Yields the arguments that make dbt use the folder and keep silent.
+    Yields the arguments that make dbt use the folder and write no output.
     """
-    here = Path.cwd()
+    working_dir = Path.cwd()
     loggers = {name: logging.getLogger(name).level for name in ("", "metastudio")}
     with tempfile.TemporaryDirectory(prefix="metastudio-models-") as folder:
         Path(folder, "profiles.yml").write_bytes(orjson.dumps(profile))  # JSON is YAML
@@ -132,13 +137,13 @@ def _workplace(profile: dict[str, Any]) -> Iterator[list[str]]:
             ]
         finally:
             _close_duckdb()
-            os.chdir(here)
+            os.chdir(working_dir)
             for name, level in loggers.items():
                 logging.getLogger(name).setLevel(level)
 
 
 def _close_duckdb() -> None:
-    """Close the file, which dbt-duckdb keeps open: the next one to open it in this process may want another configuration."""
+    """Close the file, so that this process can open it with another configuration."""
     if find_spec("dbt.adapters.duckdb") is not None:
         from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
@@ -147,7 +152,7 @@ def _close_duckdb() -> None:
 
 
 def _make_runner(arguments: Sequence[str]) -> Any:
-    """Give a function that runs a dbt command, on a project that is read once, and gives its results."""
+    """Return a function that runs a dbt command; the project is parsed once."""
     from dbt.cli.main import dbtRunner
 
     dbt = dbtRunner(manifest=_parse(arguments))
@@ -155,11 +160,11 @@ def _make_runner(arguments: Sequence[str]) -> Any:
     def run(command: str, *selection: str) -> list[Any]:
         ended = dbt.invoke([command, *arguments, *selection])
         if ended.exception is not None:
-            raise _explain(ended.exception)
+            raise _to_metastudio_error(ended.exception)
         results: list[Any] = list(getattr(ended.result, "results", []))
         if command == "run" and not ended.success:
             failed = next(result for result in results if str(result.status) == "error")
-            raise _explain(None, f"{failed.node.name}: {failed.message}")
+            raise _to_metastudio_error(None, f"{failed.node.name}: {failed.message}")
         return results
 
     return run
@@ -170,14 +175,14 @@ def _parse(arguments: Sequence[str]) -> Any:
 
     parsed: Any = dbtRunner().invoke(["parse", *arguments])
     if parsed.exception is not None:
-        raise _explain(parsed.exception)
+        raise _to_metastudio_error(parsed.exception)
     return parsed.result
 
 
-def _explain(cause: BaseException | None, message: str | None = None) -> MetaStudioError:
+def _to_metastudio_error(cause: BaseException | None, message: str | None = None) -> MetaStudioError:
     text = " ".join(str(message or cause).split())[:500]
     error = MetaStudioError(
-        f"dbt could not build the reporting models: {text}", hint="Run again with metastudio models."
+        f"dbt could not build the reporting models: {text}", hint="Run metastudio models to try again."
     )
     error.__cause__ = cause
     return error

@@ -1,18 +1,21 @@
-"""The reporting models as the destination has them: which version they are, and queries over them.
+"""The reporting models in the destination: their version, and queries over them.
 
-Asks through dlt's SQL client and never imports dbt.
+The queries go through dlt's SQL client. This module never imports dbt.
 """
 
 from __future__ import annotations
 
 import hashlib
 from functools import cache
+from importlib import resources
 from typing import Any, NamedTuple
 
 from dlt.destinations.exceptions import DatabaseException
 
 from metastudio.destination.jobs import Destination
 from metastudio.reporting import PROJECT
+
+Row = dict[str, Any]
 
 MODELS = (
     "video_jobs",
@@ -28,7 +31,7 @@ UTC = "UTC"
 
 
 class Version(NamedTuple):
-    """What built models are: the fingerprint of their project, and the time zone in which their days begin."""
+    """The version of built models: the fingerprint of their project, and the time zone of days."""
 
     fingerprint: str
     time_zone: str
@@ -36,7 +39,7 @@ class Version(NamedTuple):
 
 @cache
 def make_fingerprint() -> str:
-    """Give the fingerprint of the project in this package: it changes with every model."""
+    """Return the fingerprint of the dbt project in this package; it changes with every model."""
     digest = hashlib.sha256()
     for path in sorted(PROJECT.rglob("*")):
         if path.suffix in {".sql", ".yml"}:
@@ -52,7 +55,10 @@ class Models:
         self._destination = destination
 
     def query(self, sql: str, *params: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """Run a query over the models, written as `{video_jobs}` and so on; the names of its columns, and its rows."""
+        """Run a query that names the models `{video_jobs}` and so on.
+
+        Returns the names of the columns, and the rows.
+        """
         with self._destination.connect() as client:
             client.execute_sql("SET TIME ZONE 'UTC'")
             with client.with_alternative_dataset_name(make_dataset_name(str(client.dataset_name))):
@@ -60,20 +66,30 @@ class Models:
             with client.execute_query(sql.format(**names), *params) as cursor:
                 return [column[0] for column in cursor.description], [tuple(row) for row in cursor.fetchall()]
 
-    def query_dicts(self, sql: str, *params: Any) -> list[dict[str, Any]]:
-        """Run a query as `query` does; each row as an object."""
+    def query_dicts(self, sql: str, *params: Any) -> list[Row]:
+        """Run a query as `query` does, and return each row as a dictionary."""
         names, rows = self.query(sql, *params)
         return [dict(zip(names, row, strict=True)) for row in rows]
 
+    def query_project(self, name: str, project_id: str) -> list[Row]:
+        """Run one of the package's queries (`queries/NAME.sql`) for a project."""
+        sql = resources.files(__package__).joinpath("queries", f"{name}.sql").read_text(encoding="utf-8")
+        return self.query_dicts(sql, project_id)
+
     def version(self) -> Version | None:
-        """Give the version of the models; None where they are missing, or do not work any more."""
+        """Return the version of the models, or None if they are missing or broken."""
         try:
             rows = self.query("SELECT version, time_zone FROM {models_version}")[1]
         except DatabaseException:
             return None
         return Version(*rows[0]) if rows else None
 
+    def is_current(self) -> bool:
+        """Return whether the models work and are of this release's version."""
+        version = self.version()
+        return version is not None and version.fingerprint == make_fingerprint()
+
 
 def make_dataset_name(dataset: str) -> str:
-    """Give the name of the schema that the models of a dataset are built in."""
+    """Return the name of the schema in which the models of a dataset are built."""
     return f"{dataset}_reporting"

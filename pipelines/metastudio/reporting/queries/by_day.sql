@@ -1,4 +1,4 @@
--- The newest days with any job.
+-- The newest days with jobs.
 SELECT
     day,
     cast(sum(created) AS bigint) AS created,

@@ -1,4 +1,4 @@
--- Why the jobs of the last 30 days failed, most frequent first.
+-- Why jobs of the last 30 days failed, most frequent reason first.
 SELECT
     error_code,
     example_message,

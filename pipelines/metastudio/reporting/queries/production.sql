@@ -1,4 +1,5 @@
--- What was produced today and in the last 7 and 30 days, and how the success rate moved against as many days before.
+-- Production today and in the last 7 and 30 days, and the change of the success rate from the
+-- period before.
 SELECT
     days,
     created,

@@ -1,4 +1,5 @@
--- Week by week, the 13 weeks before the last sync: how long jobs waited and rendered, in seconds; too few jobs give no figure.
+-- How long jobs waited and rendered, by week, in the 13 weeks before the last sync, in seconds.
+-- Weeks with fewer than 5 jobs are left out.
 SELECT
     max(health.today) - 7 * jobs.weeks_ago AS week,
     jobs.job_type,

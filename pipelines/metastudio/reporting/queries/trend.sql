@@ -1,4 +1,4 @@
--- Day by day, the last 60 days and the six before them, for charts of days and of seven days.
+-- Production by day: the last 60 days, and the six before them for rates over seven days.
 SELECT
     daily.day,
     cast(sum(daily.succeeded) AS bigint) AS succeeded,

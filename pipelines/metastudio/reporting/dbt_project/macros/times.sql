@@ -1,11 +1,14 @@
-{#- Seconds from one time to another; null where one is missing or where they run backwards. -#}
+{#- Seconds from start to end; null if one is missing or if the end is before the start. -#}
 {% macro seconds_between(start, end) -%}
     case when {{ end }} >= {{ start }}
         then cast(extract(epoch from {{ end }}) - extract(epoch from {{ start }}) as double precision)
     end
 {%- endmacro %}
 
-{#- The day that a time belongs to, in the time zone of the variable metastudio_time_zone; in UTC by counting, which costs far less. -#}
+{#-
+    The day of a time in the time zone of the variable metastudio_time_zone. Days in UTC are
+    counted from the epoch, which is far cheaper than a conversion.
+-#}
 {% macro day_of(time) -%}
     {%- if var("metastudio_time_zone") == "UTC" -%}
         date '1970-01-01' + cast(floor(extract(epoch from {{ time }}) / 86400) as integer)
@@ -14,7 +17,7 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- One count as a share of another; null where that is zero. -#}
+{#- One count as a share of another; null where the other is zero. -#}
 {% macro share_of(part, whole) -%}
     cast({{ part }} as double precision) / nullif({{ whole }}, 0)
 {%- endmacro %}

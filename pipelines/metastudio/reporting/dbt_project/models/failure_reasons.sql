@@ -16,7 +16,7 @@ select
     project_id,
     error_code,
     example_message,
-    row_number() over most_frequent as place,
+    row_number() over most_frequent as rank,
     jobs,
     {{ share_of('jobs', 'sum(jobs) over (partition by project_id)') }} as share,
     {{ share_of('sum(jobs) over most_frequent', 'sum(jobs) over (partition by project_id)') }} as cumulative_share,

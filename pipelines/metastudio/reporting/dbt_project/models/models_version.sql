@@ -1,4 +1,4 @@
--- Selects from every other model without reading a row, so that it fails where one of them has become unusable.
+-- Selects from every other model without reading a row: the query fails if one is unusable.
 select
     cast('{{ var("metastudio_version") }}' as text) as version,
     cast('{{ var("metastudio_time_zone") }}' as text) as time_zone

@@ -1,3 +1,5 @@
+-- A sync is complete if it read all changes and proved every window complete. A window of changes
+-- does not count if a rescan followed in the same run: the rescan read its jobs again.
 with runs as (
     select
         project_id,
@@ -8,7 +10,7 @@ with runs as (
         count(*) filter (where not is_complete and mode <> 'changes')
         + case when bool_or(mode = 'rescan') then 0 else count(*) filter (where not is_complete and mode = 'changes') end
             as incomplete_windows,
-        coalesce(bool_or(mode = 'rescan' or (mode = 'changes' and is_complete)), false) as reached_the_end,
+        coalesce(bool_or(mode = 'rescan' or (mode = 'changes' and is_complete)), false) as reached_end,
         sum(requests) as requests,
         sum(retries) as retries,
         sum(throttled) as throttled
@@ -19,8 +21,8 @@ with runs as (
 ranked as (
     select
         *,
-        row_number() over (partition by project_id, app_user_id order by finished_at desc nulls last, run_id) as place,
-        row_number() over (partition by project_id order by finished_at desc nulls last, run_id) as place_in_project
+        row_number() over (partition by project_id, app_user_id order by finished_at desc nulls last, run_id) as rank,
+        row_number() over (partition by project_id order by finished_at desc nulls last, run_id) as rank_in_project
     from runs
 ),
 
@@ -28,9 +30,9 @@ app_users as (
     select
         project_id,
         max(finished_at) as as_of,
-        max(mode) filter (where place_in_project = 1) as last_run_mode,
-        max(finished_at) filter (where reached_the_end and incomplete_windows = 0) as last_complete_sync_at,
-        coalesce(sum(incomplete_windows) filter (where place = 1), 0) as incomplete_windows,
+        max(mode) filter (where rank_in_project = 1) as last_run_mode,
+        max(finished_at) filter (where reached_end and incomplete_windows = 0) as last_complete_sync_at,
+        coalesce(sum(incomplete_windows) filter (where rank = 1), 0) as incomplete_windows,
         sum(requests) as requests,
         sum(retries) as retries,
         sum(throttled) as throttled
@@ -64,7 +66,7 @@ jobs as (
     group by project_id
 ),
 
-strange as (
+unknown_states as (
     select project_id, string_agg(state, ', ' order by state) as unknown_states
     from (
         select distinct project_id, state from {{ ref('stg_video_jobs') }} where state not in ({{ known_states() }})
@@ -94,7 +96,7 @@ select
     coalesce(jobs.open_jobs, 0) as open_jobs,
     coalesce(jobs.deleted_jobs, 0) as deleted_jobs,
     coalesce(jobs.jobs_in_unknown_states, 0) as jobs_in_unknown_states,
-    strange.unknown_states,
+    unknown_states.unknown_states,
     coalesce(rejected.rejected_records, 0) as rejected_records,
     rejected.last_rejected_at,
     ledger.requests,
@@ -102,5 +104,5 @@ select
     ledger.throttled
 from ledger
 left join jobs on jobs.project_id = ledger.project_id
-left join strange on strange.project_id = ledger.project_id
+left join unknown_states on unknown_states.project_id = ledger.project_id
 left join rejected on rejected.project_id = ledger.project_id

@@ -1,0 +1,24 @@
+{#- A value of the API; UNKNOWN where the API gave none. -#}
+{% macro or_unknown(column) -%}
+    coalesce(nullif({{ column }}, ''), 'UNKNOWN')
+{%- endmacro %}
+
+{#- The API spells one state in two ways: SUCCESS is SUCCEED. -#}
+{% macro normalize_state(column) -%}
+    case {{ column }} when 'SUCCESS' then 'SUCCEED' else {{ or_unknown(column) }} end
+{%- endmacro %}
+
+{#- The API spells the type of photo jobs in two ways. -#}
+{% macro normalize_job_type(column) -%}
+    case {{ column }} when 'DIGITAL_HUMAN_PHOTO_VIDEO' then 'PHOTO_DIGITAL_HUMAN_VIDEO' else {{ or_unknown(column) }} end
+{%- endmacro %}
+
+{#- States in which a job has ended: TERMINAL_STATES of the connector, as a test ensures. -#}
+{% macro terminal_states() -%}
+    'SUCCEED', 'FAILED', 'CANCELED', 'BLOCK'
+{%- endmacro %}
+
+{#- All states that the vendor documents. -#}
+{% macro known_states() -%}
+    'WAITING', 'PROCESSING', {{ terminal_states() }}
+{%- endmacro %}
