@@ -16,7 +16,7 @@ import time
 from typing import Any
 
 from metastudio_simulator import Simulator
-from metastudio_simulator.listing import Query
+from metastudio_simulator.tenant.index import Query
 
 NOW = "2026-06-01T12:00:00Z"
 
@@ -40,7 +40,7 @@ class Tenants:
     def set(self, **behavior: Any) -> None:
         """Set the behavior of every tenant."""
         for simulator in self.simulators:
-            simulator.switches.merge(behavior)
+            simulator.behavior.merge(behavior)
 
     def advance(self, seconds: float) -> None:
         """Advance every clock."""
@@ -82,7 +82,7 @@ class Tenants:
     def _serialize_rows(self) -> None:
         """Serialize every row now, and keep the garbage collector from visiting the rows later."""
         for simulator in self.simulators:
-            simulator.tenant.select(Query(limit=len(simulator.tenant.listing)))
+            simulator.tenant.select(Query(limit=len(simulator.tenant.index)))
         gc.collect()
         gc.freeze()
 

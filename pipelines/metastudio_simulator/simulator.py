@@ -1,7 +1,6 @@
 """The simulated service as a Python object: a real HTTP server on loopback, in a thread of its own.
 
-Promises that the server is ready when the `with` block begins and gone when it ends. What it simulates is told by the
-modules it puts together.
+Promises that the server is ready when the `with` block begins, and gone when it ends.
 """
 
 from __future__ import annotations
@@ -11,29 +10,28 @@ import socket
 import threading
 from collections import deque
 from types import TracebackType
+from typing import Final
 
 from aiohttp import web
 
-from .auth import Auth, TemporaryKey
-from .clock import Clock
-from .server import Server
-from .stats import LoggedRequest, Stats
-from .switches import Switches
-from .tenant import Tenant
-from .times import Instant
+from metastudio_simulator.http.auth import TemporaryKey
+from metastudio_simulator.http.request_log import LoggedRequest, RequestStats
+from metastudio_simulator.http.server import MAX_HEADER_BYTES
+from metastudio_simulator.service import Service
+from metastudio_simulator.timestamps import Instant
 
-HOST = "127.0.0.1"
-_LIFE_STEP_SECONDS = 1.0
+HOST: Final = "127.0.0.1"
+_LIFE_STEP_SECONDS: Final = 1.0
 
 
 class Simulator:
-    """One simulated region with one tenant; `url` serves the API and IAM.
+    """One simulated region with one tenant. `url` serves the API and IAM.
 
     Args:
         jobs: how many jobs the tenant has at the start.
         days: how far back they reach, in days.
-        seed: of everything drawn; equal seeds and a frozen clock give equal tenants, keys and faults.
-        now: where the clock stands still until `clock.advance`; None lets it run with the machine's.
+        seed: of everything drawn. Equal seeds and a frozen clock give equal tenants and faults.
+        now: where the clock stands still until `clock.advance`; None runs with the machine's time.
         port: 0 takes a free one.
         living: the tenant lives on by itself with the clock.
 
@@ -51,17 +49,17 @@ class Simulator:
         port: int = 0,
         living: bool = False,
     ) -> None:
-        self.clock = Clock(now)
-        self.switches = Switches(living=living)
-        self.tenant = Tenant(self.clock, self.switches, jobs=jobs, days=days, seed=seed)
-        self.project_id = self.tenant.project_id
-        self._auth = Auth(self.clock, self.switches, self.project_id, seed)
+        self._service = Service(jobs, days, seed, now, living)
+        self.clock = self._service.clock
+        self.behavior = self._service.behavior
+        self.tenant = self._service.tenant
+        self._auth = self._service.auth
+        self.project_id = self._auth.project_id
         self.access_key = self._auth.access_key
         self.secret_key = self._auth.secret_key
         self.username = self._auth.username
         self.password = self._auth.password
         self.domain_name = self._auth.domain_name
-        self._server = Server(self.clock, self.switches, self.tenant, self._auth, seed)
         self._port = port
         self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None
@@ -70,36 +68,36 @@ class Simulator:
 
     @property
     def url(self) -> str:
-        """Where API and IAM are served; known once started."""
+        """Return where API and IAM are served; known once started."""
         return f"http://{HOST}:{self._port}"
 
     @property
-    def stats(self) -> Stats:
-        """Counters of the requests so far."""
-        return self._server.stats
+    def stats(self) -> RequestStats:
+        """Return the counters of the requests so far."""
+        return self._service.server.stats
 
     @property
     def log(self) -> deque[LoggedRequest]:
-        """The last list requests, oldest first."""
-        return self._server.log
+        """Return the last list requests, oldest first."""
+        return self._service.server.log
 
     def token(self) -> str:
-        """A new valid token, as IAM would issue it."""
+        """Return a new valid token, as IAM would issue it."""
         with self.tenant.lock:
             return self._auth.issue_token()
 
     def revoke_tokens(self) -> None:
-        """Every token issued so far is refused from now on."""
+        """Refuse every token issued so far."""
         with self.tenant.lock:
             self._auth.revoke_tokens()
 
     def temporary_key(self, life_seconds: float = 900) -> TemporaryKey:
-        """A new temporary access key with its security token."""
+        """Return a new temporary access key with its security token."""
         with self.tenant.lock:
             return self._auth.issue_temporary_key(life_seconds)
 
     def start(self) -> Simulator:
-        """Starts the server and waits until it listens."""
+        """Start the server, and wait until it listens."""
         self._socket = socket.create_server((HOST, self._port), backlog=1024)
         self._port = self._socket.getsockname()[1]
         ready = threading.Event()
@@ -109,7 +107,7 @@ class Simulator:
         return self
 
     def stop(self) -> None:
-        """Ends the server and every connection; calling it twice does no harm."""
+        """End the server and every connection. Calling it twice does no harm."""
         if self._thread is not None and self._loop is not None:
             self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join()
@@ -130,7 +128,13 @@ class Simulator:
         assert self._socket is not None
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        runner = web.ServerRunner(web.Server(self._server.handle, access_log=None), shutdown_timeout=0.05)
+        server = web.Server(
+            self._service.server.handle,
+            access_log=None,
+            max_field_size=MAX_HEADER_BYTES,
+            max_line_size=MAX_HEADER_BYTES,
+        )
+        runner = web.ServerRunner(server, shutdown_timeout=0.05)
         await runner.setup()
         await web.SockSite(runner, self._socket).start()
         life = asyncio.create_task(self._live())

@@ -74,9 +74,9 @@ def test_what_fails_is_named_with_what_to_do(settings, run, monkeypatch, name, v
 
 
 def test_limits_of_an_endpoint_are_notes(sim, settings, run):
-    sim.switches.update_time_sorting = "ignored"
-    sim.switches.job_ids = "ignored"
-    sim.switches.page_cap = 37
+    sim.behavior.update_time_sorting = "ignored"
+    sim.behavior.job_ids = "ignored"
+    sim.behavior.page_cap = 37
     sim.clock.date_skew_seconds = 7200
 
     ended = run("check", "--json")
@@ -90,6 +90,6 @@ def test_limits_of_an_endpoint_are_notes(sim, settings, run):
 
 
 def test_an_endpoint_that_refuses_the_order_is_told_of(sim, settings, run):
-    sim.switches.update_time_sorting = "refused"
+    sim.behavior.update_time_sorting = "refused"
 
     assert items(run("check", "--json"))["update_time sorting"]["verdict"] == "note"

@@ -23,7 +23,7 @@ def impatient(monkeypatch):
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_now_and_then_costs_retries_and_nothing_else(sim, settings, run, query, fault):
-    sim.switches.faults = [None, fault, None, None, fault]
+    sim.behavior.faults = [None, fault, None, None, fault]
 
     ended = run("sync", "--json")
 
@@ -33,13 +33,13 @@ def test_a_fault_now_and_then_costs_retries_and_nothing_else(sim, settings, run,
 
 
 def test_all_faults_mixed_at_a_tenth_of_the_requests_do_no_harm(sim, settings, run, query):
-    sim.switches.faults = dict.fromkeys(FAULTS, 0.1 / len(FAULTS))
-    sim.switches.quota_per_second = 1000
+    sim.behavior.faults = dict.fromkeys(FAULTS, 0.1 / len(FAULTS))
+    sim.behavior.quota_per_second = 1000
 
     first = run("sync", "--json")
     sim.tenant.live(20 * 86_400)
     later = run("sync", "--json")
-    sim.switches.faults = {}
+    sim.behavior.faults = {}
 
     assert (first.code, later.code) == (0, 0)
     assert run("audit").code == 0
@@ -48,7 +48,7 @@ def test_all_faults_mixed_at_a_tenth_of_the_requests_do_no_harm(sim, settings, r
 
 def test_an_api_that_hangs_is_given_up_by_time_out_and_tried_again(sim, settings, run, query, monkeypatch):
     monkeypatch.setenv(f"{SECTION}REQUEST_TIMEOUT_SECONDS", "0.3")
-    sim.switches.faults = [None, "hang", "stall"]
+    sim.behavior.faults = [None, "hang", "stall"]
 
     ended = run("sync", "--json")
 
@@ -63,10 +63,10 @@ def test_a_dead_api_ends_in_exit_code_4_within_the_bound_and_the_next_sync_goes_
     monkeypatch.setenv(f"{SECTION}RETRY_SECONDS", "0.5")
     monkeypatch.setenv(f"{SECTION}CHUNK_ROWS", "100")
     monkeypatch.setenv(f"{SECTION}MAX_ROWS_PER_WINDOW", "100")
-    sim.switches.faults = [None] * 25 + [fault] * 10_000
+    sim.behavior.faults = [None] * 25 + [fault] * 10_000
 
     ended = run("sync", "--json")
-    sim.switches.faults = {}
+    sim.behavior.faults = {}
 
     assert ended.code == 4
     assert ended.json["error"]["hint"]
@@ -76,7 +76,7 @@ def test_a_dead_api_ends_in_exit_code_4_within_the_bound_and_the_next_sync_goes_
 
 
 def test_a_wrong_count_is_not_believed_and_the_ledger_keeps_the_figures(sim, settings, run, query):
-    sim.switches.count_offset = 1
+    sim.behavior.count_offset = 1
 
     ended = run("sync", "--json")
 
@@ -95,7 +95,7 @@ def test_a_signal_ends_a_sync_cleanly_and_the_next_one_finishes_the_work(
     monkeypatch.setenv(f"{SECTION}MAX_ROWS_PER_WINDOW", "100")
     with Simulator(jobs=600, days=400, seed=7, now="2026-01-15T12:00:00Z") as sim:
         monkeypatch.setenv(f"{SECTION}ENDPOINT", sim.url)
-        sim.switches.latency_seconds = 0.3
+        sim.behavior.latency_seconds = 0.3
         with start_process("sync") as process:
             assert process.stderr.readline().count("backfill")  # the first chunk is in
             process.send_signal(number)
@@ -103,7 +103,7 @@ def test_a_signal_ends_a_sync_cleanly_and_the_next_one_finishes_the_work(
         assert process.returncode == code
         assert "Traceback" not in rest
         assert "nothing is lost" in rest
-        sim.switches.latency_seconds = 0
+        sim.behavior.latency_seconds = 0
         assert run("sync").code == 0
         assert held_rows(query) == shown_rows(sim)
 
@@ -143,16 +143,16 @@ def test_no_secret_is_printed_or_written_whatever_fails(sim, settings, run, fold
     monkeypatch.setenv(f"{SECTION}RETRY_SECONDS", "0.3")
     monkeypatch.setenv("RUNTIME__LOG_LEVEL", "DEBUG")
     said = ""
-    sim.tenant.spoil(
+    sim.tenant.corrupt(
         sim.tenant.visible()[5]["job_id"], lastupdate_time="broken", new={"url": "https://x/y?Signature=SIGNED"}
     )
     faults = [*FAULTS, "400", "401", "403", "404", "hang"]
     monkeypatch.setenv(f"{SECTION}REQUEST_TIMEOUT_SECONDS", "0.2")
     for fault in faults:
-        sim.switches.faults = [None, None, *[fault] * 50]
+        sim.behavior.faults = [None, None, *[fault] * 50]
         ended = run("sync", "-vv", "--json")
         said += ended.out + ended.err
-    sim.switches.faults = {}
+    sim.behavior.faults = {}
     for command in (["sync", "-vv", "--json"], ["audit", "-vv"], ["status"], ["check", "-vv"]):
         ended = run(*command)
         assert ended.code == 0, ended.err

@@ -72,7 +72,7 @@ def live(sim, options):
     odd, gone, *_ = (job["job_id"] for job in sim.tenant.visible())
     sim.clock.advance(86_400)
     sim.tenant.change_some(create=40, update=60)
-    sim.tenant.spoil(odd, priority=3, tags={"of": ["a", "kind"]}, duration="long")
+    sim.tenant.corrupt(odd, priority=3, tags={"of": ["a", "kind"]}, duration="long")
     sim.tenant.update(odd, asset_name="odd")
     sim.tenant.add_raw({"state": "SUCCEED"}, at="2026-01-15T12:30:00Z")
     assert sync().rejected == 2
@@ -206,7 +206,7 @@ def test_a_user_that_may_not_create_schemas_is_told_so(settings, run, ask, postg
 
 def test_a_field_that_two_tenants_fill_with_different_types_gets_a_column_for_each(tenants, ask):
     for name, (sim, settings), value in zip("ab", tenants, (3, "high"), strict=True):
-        sim.tenant.spoil(sim.tenant.visible()[-1]["job_id"], priority=value)
+        sim.tenant.corrupt(sim.tenant.visible()[-1]["job_id"], priority=value)
         assert Sync(settings, name, "types", kill_at, 0).end()[:2] == (True, "None")
 
     assert ask(
@@ -217,7 +217,7 @@ def test_a_field_that_two_tenants_fill_with_different_types_gets_a_column_for_ea
 
 def test_an_audit_marks_a_job_where_another_tenant_has_fields_of_its_own(tenants, ask, monkeypatch):
     (sim, settings), (other, others) = tenants
-    other.tenant.spoil(other.tenant.visible()[-1]["job_id"], priority=3, urgent=True, tags={"of": ["a"]})
+    other.tenant.corrupt(other.tenant.visible()[-1]["job_id"], priority=3, urgent=True, tags={"of": ["a"]})
     assert Sync(settings, "a", "audited", kill_at, 0).end()[:2] == (True, "None")
     assert Sync(others, "b", "audited", kill_at, 0).end()[:2] == (True, "None")
     gone = sim.tenant.visible()[0]["job_id"]
@@ -249,7 +249,7 @@ def test_no_value_or_name_of_a_field_blocks_the_later_syncs(tenants, ask, fields
     for field in fields:
         sim.clock.advance(3_600)
         job = sim.tenant.visible()[-1]["job_id"]
-        sim.tenant.spoil(job, **field)
+        sim.tenant.corrupt(job, **field)
         sim.tenant.update(job, asset_name="changed")
         assert Sync(settings, dataset, dataset, kill_at, 0).end()[:2] == (True, "None")
 

@@ -111,7 +111,7 @@ def test_what_is_pending_for_one_file_is_not_loaded_into_another(sim, settings, 
 
 def test_what_is_pending_is_loaded_before_the_api_is_asked(sim, settings, run, query, monkeypatch):
     leave_pending(sim, run, monkeypatch)
-    sim.switches.faults = {"401": 1.0}
+    sim.behavior.faults = {"401": 1.0}
 
     assert run("sync").code == 3
     assert held_rows(query) == shown_rows(sim)

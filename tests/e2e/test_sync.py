@@ -317,7 +317,7 @@ def test_five_thousand_jobs_take_at_most_ninety_requests(folder, run, settings, 
 
 def test_broken_rows_are_set_aside_and_stop_nothing(sim, settings, run, query):
     spoiled = sim.tenant.visible()[10]["job_id"]
-    sim.tenant.spoil(spoiled, lastupdate_time="not-a-time", duration="abc")
+    sim.tenant.corrupt(spoiled, lastupdate_time="not-a-time", duration="abc")
     sim.tenant.add_raw({"state": "SUCCEED", "cover_url": "https://x/y?Signature=secret"}, at="2025-11-01T00:00:00Z")
     sim.tenant.add_raw("nonsense", at="2025-11-02T00:00:00Z")
 
@@ -351,7 +351,7 @@ def test_too_many_broken_rows_end_in_exit_code_5(sim, settings, run, monkeypatch
 
 
 def test_unknown_fields_become_columns_and_unknown_states_count_as_open(sim, settings, run, query):
-    sim.switches.unknown_fields = {"priority": 3, "labels": {"team": "a", "deep": {"x": 1}}, "tags": ["a", "b"]}
+    sim.behavior.unknown_fields = {"priority": 3, "labels": {"team": "a", "deep": {"x": 1}}, "tags": ["a", "b"]}
     sim.tenant.update(sim.tenant.visible()[0]["job_id"], state="POLISHING")
     assert run("sync").code == 0
 
@@ -367,7 +367,7 @@ def test_a_schema_contract_forbids_new_fields_and_nothing_is_half_loaded(sim, se
     before = query("SELECT * FROM metastudio.digital_human_videos ORDER BY job_id")
     states = query("SELECT count(*) FROM metastudio.digital_human_video_states")
     sim.clock.advance(3600)
-    sim.switches.unknown_fields = {"priority": 3}
+    sim.behavior.unknown_fields = {"priority": 3}
     sim.tenant.update(sim.tenant.visible()[0]["job_id"], state="FAILED")
 
     ended = run("sync")
@@ -382,9 +382,9 @@ def test_a_schema_contract_forbids_new_fields_and_nothing_is_half_loaded(sim, se
 
 
 def test_a_field_that_changes_its_type_goes_to_a_column_of_its_own(sim, settings, run, query):
-    sim.switches.unknown_fields = {"priority": 3}
+    sim.behavior.unknown_fields = {"priority": 3}
     run("sync")
-    sim.switches.unknown_fields = {"priority": "high"}
+    sim.behavior.unknown_fields = {"priority": "high"}
     sim.clock.advance(3600)
     changed = sim.tenant.visible()[0]["job_id"]
     sim.tenant.update(changed, asset_name="x")
@@ -407,7 +407,7 @@ def test_no_name_of_a_field_blocks_the_later_syncs(sim, settings, run, query, fi
     run("sync")
     for job, field in zip(sim.tenant.visible(), fields, strict=False):
         sim.clock.advance(3600)
-        sim.tenant.spoil(job["job_id"], **field)
+        sim.tenant.corrupt(job["job_id"], **field)
         sim.tenant.update(job["job_id"], asset_name="changed")
         assert run("sync").code == 0
 
@@ -417,7 +417,7 @@ def test_no_name_of_a_field_blocks_the_later_syncs(sim, settings, run, query, fi
 
 
 def test_an_endpoint_that_ignores_the_order_is_noticed_and_read_by_windows(sim, settings, run, query):
-    sim.switches.update_time_sorting = "ignored"
+    sim.behavior.update_time_sorting = "ignored"
     run("sync")
     sim.clock.advance(3600)
     recent = sim.tenant.visible()[-5]["job_id"]
@@ -540,7 +540,7 @@ def test_a_package_that_the_destination_refuses_does_not_block_the_later_syncs(
     run("sync")
     sim.clock.advance(3600)
     sim.tenant.change_some(create=5, update=10)
-    sim.tenant.spoil(sim.tenant.visible()[-1]["job_id"], priority="high")
+    sim.tenant.corrupt(sim.tenant.visible()[-1]["job_id"], priority="high")
     with duckdb.connect(str(folder / "videos.duckdb")) as connection:  # as another tenant's sync at the same instant
         connection.execute("ALTER TABLE metastudio.digital_human_videos ADD COLUMN priority DOUBLE")
     with monkeypatch.context() as blind:

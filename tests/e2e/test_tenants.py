@@ -280,7 +280,7 @@ def test_what_tenants_share_is_maintained_once(company, monkeypatch):
 def test_a_signal_does_not_wait_for_any_tenant(company, run, query, monkeypatch):
     monkeypatch.setenv(f"{SECTION}REQUEST_TIMEOUT_SECONDS", "1")  # after which a request is logged, and tried again
     for sim in company.values():
-        sim.switches.latency_seconds = 120
+        sim.behavior.latency_seconds = 120
     with start_process("sync", "-vv") as process:
         for line in process.stderr:
             if "GET " in line or "request" in line:
@@ -292,7 +292,7 @@ def test_a_signal_does_not_wait_for_any_tenant(company, run, query, monkeypatch)
     assert "nothing is lost" in rest
     assert "Traceback" not in rest
     for sim in company.values():
-        sim.switches.latency_seconds = 0
+        sim.behavior.latency_seconds = 0
     assert run("sync").code == 0
     assert held(query) == shown(*company.values())
 

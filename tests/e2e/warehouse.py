@@ -63,7 +63,7 @@ def make_odd_tenant(sim: Simulator) -> None:
     jobs = [job["job_id"] for job in sim.tenant.visible() if job["state"] == "SUCCEED"]
     oddities = ({"state": "SUCCESS"}, {"state": "THAWED"}, {"start_time": "2020-01-01T00:00:00Z"}, {"job_type": None})
     for job_id, oddity in zip(jobs[-10:], oddities, strict=False):
-        sim.tenant.spoil(job_id, **oddity)
+        sim.tenant.corrupt(job_id, **oddity)
         sim.tenant.update(job_id, asset_name="odd")
     sim.tenant.add_raw({"state": "SUCCEED"}, at="2026-01-15T12:59:00Z")
 

@@ -135,7 +135,7 @@ def test_another_machine_goes_on_from_what_the_lake_remembers(lake):
 def test_a_field_that_the_api_adds_becomes_a_column_of_the_lake(lake):
     job = lake.sim.tenant.visible()[-1]["job_id"]
     lake.sim.clock.advance(3_600)
-    lake.sim.tenant.spoil(job, priority=3, tags=["a"])
+    lake.sim.tenant.corrupt(job, priority=3, tags=["a"])
     lake.sim.tenant.update(job, asset_name="new fields")
     lake.run("sync")
 

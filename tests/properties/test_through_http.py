@@ -66,25 +66,25 @@ def ask(path: Path):
 @given(
     jobs=st.integers(0, 500),
     seed=st.integers(0, 1_000),
-    sorting=st.sampled_from(["honoured", "honoured", "ignored", "refused"]),
+    sorting=st.sampled_from(["honored", "honored", "ignored", "refused"]),
     page_cap=st.sampled_from([None, None, 37]),
-    job_ids=st.sampled_from(["honoured", "ignored"]),
+    job_ids=st.sampled_from(["honored", "ignored"]),
     life=days,
 )
 def test_after_a_rest_a_sync_and_an_audit_the_tables_equal_the_tenant(jobs, seed, sorting, page_cap, job_ids, life):
     with Simulator(jobs=jobs, days=60, seed=seed, now="2026-01-15T12:00:00Z") as sim, place(sim) as path:
-        sim.switches.update_time_sorting = sorting
-        sim.switches.page_cap = page_cap
-        sim.switches.job_ids = job_ids
+        sim.behavior.update_time_sorting = sorting
+        sim.behavior.page_cap = page_cap
+        sim.behavior.job_ids = job_ids
         for change, between_requests, fault, seconds in life:
-            sim.switches.between_requests = between_requests
-            sim.switches.faults = fault
+            sim.behavior.between_requests = between_requests
+            sim.behavior.faults = fault
             outcome = run_sync(Options(), LogProgress())
             assert outcome.error is None or outcome.error.exit_code == 5, str(outcome.error)
             sim.clock.advance(seconds)
             sim.tenant.change_some(**change)
-        sim.switches.between_requests = None
-        sim.switches.faults = {}
+        sim.behavior.between_requests = None
+        sim.behavior.faults = {}
         sim.clock.advance(3_600)
 
         for outcome in (run_sync(Options(), LogProgress()), run_audit(Options(), LogProgress(), repair=True)):

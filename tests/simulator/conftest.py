@@ -1,4 +1,4 @@
-"""A small tenant at a standing clock, and the ways to ask for its jobs: as the vendor's SDK, and as plain HTTP."""
+"""A small tenant at a frozen clock, and the ways to ask for its jobs: the SDK, and plain HTTP."""
 
 import pytest
 import requests
@@ -31,7 +31,7 @@ def session():
 
 @pytest.fixture(scope="session")
 def ask(session):
-    """Asks for a page with a token: `ask(sim, limit=5)` is a response."""
+    """Ask for a page with a token: `ask(sim, limit=5)` is a response."""
 
     def ask(sim, headers=None, project_id=None, **params):
         headers = {"X-Auth-Token": sim.token()} if headers is None else headers
@@ -43,7 +43,7 @@ def ask(session):
 
 @pytest.fixture(scope="session")
 def jobs_of(ask):
-    """The rows of a page of everything there ever was, `limit` 100."""
+    """Return the rows of a page of everything there ever was, `limit` 100."""
 
     def jobs_of(sim, **params):
         answer = ask(sim, **{"create_since": EVER, "limit": 100, **params})
@@ -53,9 +53,22 @@ def jobs_of(ask):
     return jobs_of
 
 
+@pytest.fixture(scope="session")
+def admin(session):
+    """Call the admin path. A body makes it a POST."""
+
+    def call(sim, name, body=None):
+        method = "GET" if body is None else "POST"
+        answer = session.request(method, f"{sim.url}/_admin/{name}", json=body, timeout=20)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["result"]
+
+    return call
+
+
 @pytest.fixture
 def sdk():
-    """Makes the vendor's client for a simulator, signing with AK/SK, default HttpConfig."""
+    """Make the vendor's client for a simulator, signing with AK/SK, default HttpConfig."""
     clients = []
 
     def make(sim, *, access_key=None, secret_key=None, project_id=None, security_token=None):

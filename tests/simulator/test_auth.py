@@ -21,7 +21,7 @@ def password_request(sim, *, scope=True, **wrong):
 
 
 def signed_headers(sim, query, **changes):
-    """A minimal signer, written from the vendor's description of SDK-HMAC-SHA256."""
+    """Sign minimally, from the vendor's description of SDK-HMAC-SHA256."""
     stamp = (datetime.now(UTC) + changes.pop("ago", timedelta())).strftime("%Y%m%dT%H%M%SZ")
     headers = {"host": sim.url.removeprefix("http://"), "x-project-id": sim.project_id, "x-sdk-date": stamp}
     headers.update(changes)
@@ -89,7 +89,7 @@ def test_a_token_lives_as_long_as_its_body_says(empty, ask):
 
 
 def test_the_life_of_tokens_can_be_set(empty, session):
-    empty.switches.token_life_seconds = 60
+    empty.behavior.token_life_seconds = 60
     answer = login(empty, session, password_request(empty))
     assert answer.json()["token"]["expires_at"] == "2026-01-15T12:01:00.000000Z"
 
@@ -162,3 +162,26 @@ def test_what_is_no_api_is_not_found_by_the_gateway(empty, session):
     for method, path in (("GET", "/"), ("GET", f"/v1/{empty.project_id}"), ("POST", "/v1/x/digital-human-videos")):
         answer = session.request(method, empty.url + path, timeout=20)
         assert error(answer) == (404, "APIGW.0101")
+
+
+@pytest.mark.parametrize("length", [9_000, 60_000])
+def test_tokens_are_as_long_as_real_ones(empty, session, ask, length):
+    if length != 9_000:
+        empty.behavior.token_length = length
+    token = login(empty, session, password_request(empty)).headers["X-Subject-Token"]
+    assert len(token) == length
+    assert ask(empty, headers={"X-Auth-Token": token}).status_code == 200
+
+
+def test_a_token_too_long_for_the_server_cannot_be_asked_for(empty):
+    with pytest.raises(ValueError, match="60000"):
+        empty.behavior.token_length = 60_001
+
+
+def test_a_bad_token_may_be_refused_in_other_words(empty, session, ask):
+    empty.behavior.merge({"unauthenticated_refusal": "400:MSS.00010008", "wrong_project_refusal": "400:MSS.00010009"})
+    unscoped = login(empty, session, password_request(empty, scope=None)).headers["X-Subject-Token"]
+    assert error(ask(empty, headers={"X-Auth-Token": "MIIS"})) == (400, "MSS.00010008")
+    assert error(ask(empty, headers={"X-Auth-Token": unscoped})) == (400, "MSS.00010009")
+    assert error(ask(empty, project_id="0" * 32)) == (400, "MSS.00010009")
+    assert ask(empty).status_code == 200

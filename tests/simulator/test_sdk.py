@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 from huaweicloudsdkcore.exceptions import exceptions
-from huaweicloudsdkmetastudio.v1 import ListDigitalHumanVideoRequest
+from huaweicloudsdkmetastudio.v1 import ListDigitalHumanVideoRequest, ShowTenantServiceConfigsRequest
 
 EVER = "2000-01-01T00:00:00Z"
 # the SDK itself calls datetime.utcnow, which newer Pythons deprecate
@@ -65,7 +65,7 @@ def test_the_sdk_reads_why_a_job_failed(empty, sdk):
 
 def test_every_filter_of_the_sdk_narrows_the_list(sim, sdk):
     client, rows = sdk(sim), sim.tenant.visible()
-    inside = {job["job_id"]: sim.tenant.inside(job["job_id"]) for job in rows}
+    hidden = {job["job_id"]: sim.tenant.hidden_fields(job["job_id"]) for job in rows}
     some = rows[120]["job_id"]
 
     def expect(wanted, **params):
@@ -77,29 +77,29 @@ def test_every_filter_of_the_sdk_narrows_the_list(sim, sdk):
     photo = ("PHOTO_DIGITAL_HUMAN_VIDEO", "DIGITAL_HUMAN_PHOTO_VIDEO")
     expect([job["job_id"] for job in rows if job.get("job_type") in photo], job_type=photo[0])
     expect(
-        [key for key in inside if inside[key]["script_id"] == inside[some]["script_id"]],
-        script_id=inside[some]["script_id"],
+        [key for key in hidden if hidden[key]["script_id"] == hidden[some]["script_id"]],
+        script_id=hidden[some]["script_id"],
     )
     expect(
-        [key for key in inside if inside[key]["asset_name"] == inside[some]["asset_name"]],
-        asset_name=inside[some]["asset_name"],
+        [key for key in hidden if hidden[key]["asset_name"] == hidden[some]["asset_name"]],
+        asset_name=hidden[some]["asset_name"],
     )
     expect(
-        [key for key in inside if "数字人" in inside[key]["asset_name"]],
+        [key for key in hidden if "数字人" in hidden[key]["asset_name"]],
         asset_name="数字人",
         fuzzy_query_field=["asset_name"],
     )
     expect([some], job_id=some)
     three = [rows[place]["job_id"] for place in (5, 120, 250)]
     expect(three, job_ids=[*three, "nobody"])
-    expect([key for key in inside if inside[key]["app_user_id"] == "user-1"], x_app_user_id="user-1")
+    expect([key for key in hidden if hidden[key]["app_user_id"] == "user-1"], x_app_user_id="user-1")
     since, until = rows[30]["create_time"], rows[90]["create_time"]
     low, high = datetime.fromisoformat(since), datetime.fromisoformat(until)
-    exact = [key for key in inside if low <= inside[key]["create_time"] <= high]
+    exact = [key for key in hidden if low <= hidden[key]["create_time"] <= high]
     expect(exact, create_since=since, create_until=until)
 
 
-def test_the_sdks_sorting_is_honoured_both_ways(sim, sdk):
+def test_the_sdks_sorting_is_honored_both_ways(sim, sdk):
     client = sdk(sim)
     for key, field in (("create_time", "create_time"), ("update_time", "lastupdate_time")):
         up = listed(client, sort_key=key, sort_dir="asc", limit=100).jobs
@@ -170,7 +170,7 @@ def test_parameters_with_reserved_characters_are_verified(empty, sdk):
 
 def test_the_sdk_sees_server_errors_as_its_own_exceptions(empty, sdk):
     client = sdk(empty)
-    empty.switches.faults = ["500", "503"]
+    empty.behavior.faults = ["500", "503"]
     error = refusal(client, exceptions.ServerResponseException)
     assert (error.status_code, error.error_code) == (500, "MSS.00000004")
     error = refusal(client, exceptions.ServerResponseException)
@@ -178,15 +178,22 @@ def test_the_sdk_sees_server_errors_as_its_own_exceptions(empty, sdk):
     assert "<html>" in error.error_msg
 
 
+@pytest.mark.parametrize(("isolation", "controlled"), [("off", False), ("on", True)])
+def test_the_sdk_reads_whether_users_are_isolated(empty, sdk, isolation, controlled):
+    empty.behavior.isolation = isolation
+    config = sdk(empty).show_tenant_service_configs(ShowTenantServiceConfigsRequest()).sub_account_control_config
+    assert (config.separately_controlled, config.sub_account_type) == (controlled, "IAM_USER")
+
+
 def test_the_sdk_gives_up_past_the_quota(sim, sdk):
-    """It reads neither the code nor the X-Request-Id of a 429; `test_quota.py` does."""
-    sim.switches.quota_per_second = 0.01
+    """It reads neither the code nor the X-Request-Id of a 429; `test_rate_limit.py` does."""
+    sim.behavior.quota_per_second = 0.01
     client = sdk(sim)
     listed(client)
     assert refusal(client).status_code == 429
 
 
 def test_the_sdk_cannot_reach_a_connection_that_is_reset(empty, sdk):
-    empty.switches.faults = ["reset"]
+    empty.behavior.faults = ["reset"]
     with pytest.raises(exceptions.ConnectionException):
         listed(sdk(empty))

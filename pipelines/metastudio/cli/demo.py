@@ -29,7 +29,7 @@ def run_demo() -> None:
     """
     with Simulator(jobs=JOBS, days=400, seed=SEED) as sim:
         remove_earlier_demo(sim.project_id)
-        sim.switches.quota_per_second = QUOTA
+        sim.behavior.quota_per_second = QUOTA
         configure(
             endpoint=sim.url,
             project_id=sim.project_id,

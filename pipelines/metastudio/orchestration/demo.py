@@ -27,7 +27,7 @@ def run_dagster_demo() -> int:
     shutil.rmtree(HOME, ignore_errors=True)
     HOME.mkdir(parents=True)
     with Simulator(jobs=JOBS, days=400, seed=SEED, living=True) as sim:
-        sim.switches.quota_per_second = QUOTA
+        sim.behavior.quota_per_second = QUOTA
         configure(
             endpoint=sim.url,
             project_id=sim.project_id,

@@ -1,10 +1,11 @@
-"""Who may ask: tokens from a password, and SDK-HMAC-SHA256 signatures of permanent and temporary keys.
+"""Who may ask: tokens from a password, and SDK-HMAC-SHA256 signatures of keys.
 
-Verifies signatures by an implementation of its own. Knows no jobs; its clock is the server's.
+Verifies signatures by an implementation of its own. Knows no jobs. Its clock is the server's.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import random
@@ -14,11 +15,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, unquote
 
-from . import answers
-from .answers import Answer, make_json
-from .clock import Clock
-from .switches import Switches
-from .times import SECOND, make_datetime, make_us
+from metastudio_simulator.behavior import Behavior
+from metastudio_simulator.clock import Clock
+from metastudio_simulator.http.faults import make_faulty
+from metastudio_simulator.http.responses import Response, make_error, make_json
+from metastudio_simulator.timestamps import SECOND, make_datetime, make_us
 
 ALGORITHM: Final = "SDK-HMAC-SHA256"
 SIGNATURE_TOLERANCE_SECONDS: Final = 15 * 60
@@ -31,7 +32,7 @@ _EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 
 @dataclass(slots=True, frozen=True)
 class TemporaryKey:
-    """A key that needs its security token and ends."""
+    """A key that needs its security token, and expires."""
 
     access_key: str
     secret_key: str
@@ -41,7 +42,7 @@ class TemporaryKey:
 
 @dataclass(slots=True, frozen=True)
 class SignedRequest:
-    """What a signature covers: the method, the raw path and query as they came, the headers, the body."""
+    """What a signature covers. Path and query are raw, as they came."""
 
     method: str
     path: str
@@ -51,11 +52,11 @@ class SignedRequest:
 
 
 class Auth:
-    """The credentials of one tenant, all drawn by seed, and the judgement of requests that carry them."""
+    """The credentials of one tenant, drawn by seed, and the check of requests that carry them."""
 
-    def __init__(self, clock: Clock, switches: Switches, project_id: str, seed: int) -> None:
+    def __init__(self, clock: Clock, behavior: Behavior, project_id: str, seed: int) -> None:
         self._clock = clock
-        self._switches = switches
+        self._behavior = behavior
         self._rng = random.Random(f"auth {seed}")
         self.project_id = project_id
         self.access_key = self._draw("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", 20)
@@ -70,20 +71,21 @@ class Auth:
         return "".join(self._rng.choice(alphabet) for _ in range(length))
 
     def issue_token(self, *, scoped: bool = True) -> str:
-        """A new token; one without the project's scope is good for nothing here."""
-        token = f"MIIS{self._rng.getrandbits(1600):0400x}"
+        """Return a new token. Without the project's scope it opens nothing here."""
+        length = self._behavior.token_length
+        token = "MII" + base64.b64encode(self._rng.randbytes(length)).decode()[: length - 3]
         self._tokens[token] = (self._token_end(), scoped)
         return token
 
     def _token_end(self) -> int:
-        return self._clock.now_us() + round(self._switches.token_life_seconds * SECOND)
+        return self._clock.now_us() + round(self._behavior.token_life_seconds * SECOND)
 
     def revoke_tokens(self) -> None:
-        """Every token issued so far is refused from now on."""
+        """Refuse every token issued so far."""
         self._tokens.clear()
 
     def issue_temporary_key(self, life_seconds: float = 900) -> TemporaryKey:
-        """A new temporary access key with its security token, good for `life_seconds` of the server's clock."""
+        """Return a new temporary key, which lives for `life_seconds` of the server's clock."""
         access_key = self._draw("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", 20)
         end = self._clock.now_us() + round(life_seconds * SECOND)
         key = TemporaryKey(
@@ -92,18 +94,23 @@ class Auth:
         self._temporary[access_key] = key
         return key
 
-    def judge(self, request: SignedRequest) -> Answer | None:
-        """The refusal of a list request, or None if it is allowed in."""
+    def refuse(self, request: SignedRequest) -> Response | None:
+        """Return the refusal of a request, or None if the request is allowed in."""
         if (token := request.headers.get("X-Auth-Token")) is not None:
-            end_us, scoped = self._tokens.get(token, (0, False))
-            return None if scoped and self._clock.now_us() < end_us else answers.unauthorized()
+            return self._refuse_token(token)
         if "Authorization" in request.headers:
             fault = self._find_fault(request)
-            return None if fault is None else answers.bad_signature(fault)
-        return answers.unauthorized()
+            return None if fault is None else _make_bad_signature(fault)
+        return make_faulty(self._behavior.unauthenticated_refusal, self._behavior)
+
+    def _refuse_token(self, token: str) -> Response | None:
+        end_us, scoped = self._tokens.get(token, (0, False))
+        if self._clock.now_us() >= end_us:
+            return make_faulty(self._behavior.unauthenticated_refusal, self._behavior)
+        return None if scoped else make_faulty(self._behavior.wrong_project_refusal or "401", self._behavior)
 
     def _find_fault(self, request: SignedRequest) -> str | None:
-        """What is wrong with a signed request, in the words of the answer."""
+        """Return what is wrong with a signed request, in the words of the response."""
         headers = request.headers
         found = _AUTHORIZATION.fullmatch(headers["Authorization"].strip())
         if not found:
@@ -114,11 +121,11 @@ class Auth:
             return "the AK or its security token is not valid"
         stamp = _SDK_DATE.fullmatch(headers.get("X-Sdk-Date", ""))
         if not stamp:
-            return "X-Sdk-Date is missing or no date"
+            return "X-Sdk-Date is missing or not a date"
         try:
             signed_us = make_us("{}-{}-{}T{}:{}:{}Z".format(*stamp.groups()))
         except ValueError:
-            return "X-Sdk-Date is no date"
+            return "X-Sdk-Date is not a date"
         if not self._clock.accepts_signature_of(signed_us, SIGNATURE_TOLERANCE_SECONDS):
             return "the signature has expired"
         if not {"host", "x-sdk-date"} <= set(signed.split(";")):
@@ -137,8 +144,8 @@ class Auth:
             return None
         return key.secret_key
 
-    def log_in(self, body: Any) -> Answer:
-        """IAM's `POST /v3/auth/tokens`: 201 with `X-Subject-Token` and `expires_at` in the body, 400 or 401."""
+    def log_in(self, body: Any) -> Response:
+        """Answer IAM's `POST /v3/auth/tokens`: 201 with `X-Subject-Token`, 400 or 401."""
         try:
             identity, scope = body["auth"]["identity"], body["auth"].get("scope") or {}
             user = identity["password"]["user"]
@@ -176,11 +183,11 @@ class Auth:
 
 
 def make_signature(request: SignedRequest, signed_headers: list[str], stamp: str, secret_key: str) -> str:
-    """The SDK-HMAC-SHA256 signature that a request should carry, in hex.
+    """Return the SDK-HMAC-SHA256 signature that a request should carry, in hex.
 
-    Canonical request: method, path (each segment encoded, one `/` at the end), query sorted and encoded anew, the
-    signed headers in their order, their names, the body's hash. Signed: algorithm, `X-Sdk-Date`, the canonical
-    request's hash.
+    The canonical request: method, path (each segment encoded, one `/` at the end), query sorted and
+    encoded again, the signed headers in their order, their names, the body's hash. Signed are the
+    algorithm, `X-Sdk-Date` and the canonical request's hash.
     """
     path = "/".join(quote(part, safe="~") for part in unquote(request.path).split("/"))
     pairs = sorted(parse_qsl(request.query, keep_blank_values=True))
@@ -195,11 +202,15 @@ def make_signature(request: SignedRequest, signed_headers: list[str], stamp: str
     return hmac.digest(secret_key.encode(), f"{ALGORITHM}\n{stamp}\n{hashed}".encode(), "sha256").hex()
 
 
+def _make_bad_signature(detail: str) -> Response:
+    return make_error(401, "APIGW.0301", f"Incorrect IAM authentication information: {detail}")
+
+
 def _project_in(path: str) -> str:
     return path.split("/")[2] if path.count("/") > 1 else ""
 
 
-def _iam_error(status: int, message: str, title: str) -> Answer:
+def _iam_error(status: int, message: str, title: str) -> Response:
     return make_json(status, {"error": {"code": status, "message": message, "title": title}})
 
 

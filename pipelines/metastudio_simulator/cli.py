@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 from collections.abc import Callable
 
-from .simulator import Simulator
-from .times import Instant
+from metastudio_simulator.simulator import Simulator
+from metastudio_simulator.timestamps import Instant
 
 _STARTED = """\
 MetaStudio simulator: {jobs} jobs of the last {days:g} days at {url}, until interrupted.
@@ -17,6 +18,7 @@ export SOURCES__METASTUDIO__ENDPOINT={url}
 export SOURCES__METASTUDIO__PROJECT_ID={project_id}
 export SOURCES__METASTUDIO__CREDENTIALS__ACCESS_KEY={access_key}
 export SOURCES__METASTUDIO__CREDENTIALS__SECRET_KEY={secret_key}"""
+_STOPPED = "MetaStudio simulator: stopped."
 
 
 def serve(
@@ -31,25 +33,26 @@ def serve(
     latency_seconds: float = 0.0,
     write: Callable[[str], object] | None = None,
 ) -> None:
-    """Serves a simulated tenant until interrupted (Ctrl-C).
+    """Serve a simulated tenant until interrupted (Ctrl-C), and return.
 
     Args:
         port: 0 takes a free one.
-        write: given one text, once the server listens: where it is and the settings to sync from it; by default it goes to
-            the standard output.
-        living: the tenant goes on working by itself; the remaining arguments as in `Simulator` and `Switches`.
+        living: the tenant goes on working by itself.
+        write: takes the settings to sync from it once the server listens, and a line when it stops;
+            standard output by default. The other arguments are those of `Simulator` and `Behavior`.
 
     Raises:
         OSError: the port is taken.
     """
-    with Simulator(jobs, days, seed, now=now, port=port, living=living) as sim:
-        sim.switches.quota_per_second = quota_per_second
-        sim.switches.latency_seconds = latency_seconds
-        try:
-            (write or _say)(_describe(sim, jobs, days))
+    write = write or _write
+    try:
+        with Simulator(jobs, days, seed, now=now, port=port, living=living) as sim:
+            sim.behavior.merge({"quota_per_second": quota_per_second, "latency_seconds": latency_seconds})
+            write(_describe(sim, jobs, days))
             threading.Event().wait()
-        except KeyboardInterrupt:
-            return
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C finds nothing left to stop
+        write(_STOPPED)
 
 
 def _describe(sim: Simulator, jobs: int, days: float) -> str:
@@ -57,6 +60,6 @@ def _describe(sim: Simulator, jobs: int, days: float) -> str:
     return _STARTED.format(jobs=jobs, days=days, url=sim.url, project_id=sim.project_id, **keys)
 
 
-def _say(text: str) -> None:
+def _write(text: str) -> None:
     sys.stdout.write(text + "\n")
     sys.stdout.flush()

@@ -1,7 +1,7 @@
-"""The jobs a tenant has when the server starts: plausible, uneven in time, and the same for the same seed and moment.
+"""The jobs of a tenant when the server starts: plausible, and equal for an equal seed and moment.
 
-Pure: numbers in, jobs out. Makes inactive stretches, bursts of several jobs in one second, photo jobs in both
-spellings, settled jobs touched much later, and a handful that are still open.
+Pure: numbers in, jobs out. Makes quiet stretches, bursts of several jobs in one second, photo jobs
+in both spellings, settled jobs changed much later, and a handful that are still open.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import random
 from itertools import accumulate
 from typing import Final
 
-from .jobs import ERRORS, PHOTO, PHOTO_IN_SDK, TWO_D, Job, Plan, make_duration
-from .times import SECOND
+from metastudio_simulator.tenant.job import ERRORS, PHOTO, PHOTO_IN_SDK, TWO_D, Job, Plan, make_duration
+from metastudio_simulator.timestamps import SECOND
 
 APP_USER: Final = "user-1"
 SCRIPTS: Final = 40
@@ -26,23 +26,23 @@ _WORDS: Final = (
 
 
 def make_job_id(rng: random.Random) -> str:
-    """A job_id as the API's: 32 hex digits in a UUID's groups."""
+    """Return a job_id as the API's: 32 hex digits in a UUID's groups."""
     digits = f"{rng.getrandbits(128):032x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def make_asset_name(rng: random.Random) -> str:
-    """A video's name, Chinese or English, sometimes used twice."""
+    """Return a video's name, Chinese or English, sometimes used twice."""
     return f"{_WORDS[int(rng.random() * len(_WORDS))]} {int(rng.random() * 1000)}"
 
 
 def make_script_id(rng: random.Random) -> str:
-    """One of the tenant's `SCRIPTS` script ids, 32 hex digits."""
+    """Return one of the tenant's `SCRIPTS` script IDs, 32 hex digits."""
     return f"{int(rng.random() * SCRIPTS) + 1:032x}"
 
 
 def make_plan(rng: random.Random, from_us: int) -> Plan:
-    """How long a job will wait and render (log-normal, medians of 90 s and 4 min), and how it will end."""
+    """Return when a job starts and ends, log-normal with medians of 90 s and 4 min, and how."""
     start = from_us + int(rng.lognormvariate(4.5, 0.9) * SECOND)
     end = start + int(rng.lognormvariate(5.5, 0.8) * SECOND)
     luck = rng.random()
@@ -50,7 +50,7 @@ def make_plan(rng: random.Random, from_us: int) -> Plan:
 
 
 def make_new_job(rng: random.Random, create_us: int) -> Job:
-    """A job as it looks the moment it is created: WAITING, with a plan."""
+    """Return a job as it looks the moment it is created: WAITING, with a plan."""
     job_id = make_job_id(rng)
     luck = rng.random()
     return Job(
@@ -67,12 +67,12 @@ def make_new_job(rng: random.Random, create_us: int) -> Job:
 
 
 def make_history(rng: random.Random, count: int, days: float, now_us: int) -> list[Job]:
-    """The jobs of the `days` before now, in order of creation.
+    """Return the jobs of the `days` before now, in order of creation.
 
     Args:
         count: how many jobs.
         days: how far back they reach.
-        now_us: nothing of them lies after this instant.
+        now_us: no time of theirs lies after this instant.
     """
     jobs = [make_new_job(rng, at) for at in _make_times(rng, count, days, now_us)]
     if count >= _ENOUGH:
@@ -107,7 +107,7 @@ def _make_times(rng: random.Random, count: int, days: float, now_us: int) -> lis
 
 
 def _make_bursts(rng: random.Random, times: list[int]) -> None:
-    """Moves about a tenth of the times into the second of another one, in groups."""
+    """Move about a tenth of the times into the second of another one, in groups."""
     place = 0
     while place < len(times):
         size = rng.randint(2, 8) if rng.random() < 0.022 else 1
@@ -120,7 +120,7 @@ def _make_bursts(rng: random.Random, times: list[int]) -> None:
 
 
 def _keep_open(rng: random.Random, jobs: list[Job], now_us: int) -> None:
-    """Sees to it that the newest job is still WAITING and the one before it PROCESSING."""
+    """Keep the newest job WAITING and the one before it PROCESSING."""
     waiting, rendering = jobs[-1], jobs[-2]
     waiting.plan = make_plan(rng, now_us + SECOND)
     plan = make_plan(rng, now_us)
@@ -128,7 +128,7 @@ def _keep_open(rng: random.Random, jobs: list[Job], now_us: int) -> None:
 
 
 def _live_until(rng: random.Random, job: Job, now_us: int) -> None:
-    """Lets become of the job what its plan says until now."""
+    """Carry out the job's plan until now."""
     plan = job.plan
     assert plan is not None
     if plan.start_us > now_us:
@@ -147,15 +147,15 @@ def _live_until(rng: random.Random, job: Job, now_us: int) -> None:
         return
     job.duration, job.has_asset = make_duration(rng), True
     oddity = rng.random()
-    if oddity < 0.01:  # as in the page's example: rendered before it was created
+    if oddity < 0.01:  # as in the vendor's example: rendered before it was created
         job.start_us, job.end_us = job.create_us - 70 * SECOND, job.create_us - 10 * SECOND
-    elif oddity < 0.03 and job.job_type == TWO_D:  # as in the page's example: no job_type
+    elif oddity < 0.03 and job.job_type == TWO_D:  # as in the vendor's example: no job_type
         job.job_type = None
 
 
 def _touch_late(rng: random.Random, jobs: list[Job], now_us: int) -> None:
-    """Renames or freezes settled jobs long after; enough of them lately that the newest changes are not the newest
-    jobs."""
+    """Rename or freeze settled jobs long after: enough lately that the newest changes are not the
+    newest jobs."""
     settled = [job for job in jobs if not job.is_open]
     if not settled:
         return

@@ -1,13 +1,13 @@
 """The quota, judged at given instants and over HTTP."""
 
 import pytest
-from metastudio_simulator import Simulator, Switches
-from metastudio_simulator.quota import Quota
+from metastudio_simulator import Behavior, Simulator
+from metastudio_simulator.http.rate_limit import RateLimit
 
 
-def served(instants, **switches):
-    quota = Quota(Switches(**switches))
-    return [quota.admits(1000 + at) for at in instants]
+def served(instants, **behavior):
+    limit = RateLimit(Behavior(**behavior))
+    return [limit.admit(1000 + at) for at in instants]
 
 
 def test_a_sliding_quota_never_serves_more_in_any_second():
@@ -40,8 +40,8 @@ def test_no_quota_serves_everything():
 @pytest.mark.parametrize(("given", "header"), [(None, None), (2, "2"), (0.5, "0.5"), ("soon", "soon")])
 def test_past_the_quota_the_gateway_answers_429(given, header, ask):
     with Simulator(jobs=5) as sim:
-        sim.switches.quota_per_second = 0.01
-        sim.switches.retry_after = given
+        sim.behavior.quota_per_second = 0.01
+        sim.behavior.retry_after = given
         assert ask(sim).status_code == 200
         refused = ask(sim)
         assert (refused.status_code, refused.json()["error_code"]) == (429, "APIGW.0308")
@@ -53,7 +53,7 @@ def test_past_the_quota_the_gateway_answers_429(given, header, ask):
 
 def test_bad_requests_use_the_quota_and_refused_credentials_do_not(ask):
     with Simulator(jobs=5) as sim:
-        sim.switches.quota_per_second = 0.01
+        sim.behavior.quota_per_second = 0.01
         assert ask(sim, headers={}).status_code == 401
         assert ask(sim, limit=0).status_code == 400
         assert ask(sim).status_code == 429

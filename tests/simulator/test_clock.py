@@ -96,11 +96,24 @@ def test_skew_sets_the_whole_server_off(empty, ask):
 
 
 def test_date_skew_sets_the_header_alone_off(empty, ask):
-    empty.clock.date_skew_seconds = 7200
+    empty.behavior.date_skew_seconds = 7200
     empty.tenant.create()
     answer = ask(empty)
     assert answer.headers["Date"] == "Thu, 15 Jan 2026 14:00:00 GMT"
     assert answer.json()["jobs"][0]["create_time"] == "2026-01-15T12:00:00Z"
+
+
+def test_the_date_header_is_off_for_the_first_answers_only(empty, ask):
+    empty.behavior.merge({"date_skew_seconds": -30, "date_skew_answers": 2})
+    shown = [ask(empty).headers["Date"][17:25] for _ in range(3)]
+    assert shown == ["11:59:30", "11:59:30", "12:00:00"]
+
+
+def test_the_date_header_can_be_missing_or_nonsense(sim, ask):
+    sim.behavior.date_header = False
+    assert "Date" not in ask(sim).headers
+    sim.behavior.date_header = "yesterday"
+    assert ask(sim).headers["Date"] == "yesterday"
 
 
 def test_times_given_from_python_need_a_zone(empty):
@@ -112,4 +125,4 @@ def test_python_may_give_times_as_text_number_or_datetime(empty):
     now = empty.clock.now()
     exact = now - timedelta(microseconds=1)
     made = [empty.tenant.create(at=at)[0] for at in (now, now.timestamp(), "2026-01-15T12:00:00Z", exact)]
-    assert [empty.tenant.inside(job_id)["create_time"] for job_id in made] == [now, now, now, exact]
+    assert [empty.tenant.hidden_fields(job_id)["create_time"] for job_id in made] == [now, now, now, exact]

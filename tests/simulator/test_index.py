@@ -16,7 +16,7 @@ PHOTO = ("PHOTO_DIGITAL_HUMAN_VIDEO", "DIGITAL_HUMAN_PHOTO_VIDEO")
 
 @pytest.fixture(scope="module")
 def crowded():
-    """Few names, few scripts and many jobs in the same seconds, half of the time at the same instants."""
+    """Few names, few scripts, many jobs in the same seconds and at the same instants."""
     with Simulator(jobs=120, days=20, seed=3, now=NOW) as running:
         for number in range(60):
             at = datetime(2026, 1, 5, tzinfo=UTC) + timedelta(milliseconds=250 * number)
@@ -52,11 +52,11 @@ QUERIES = st.fixed_dictionaries(
 
 
 def naive(sim, query):
-    """What the page and count must be, by reading every job once."""
+    """Return the page and the count that must come, by reading every job once."""
     wanted = []
     states = query.get("state", "").split(",")
     for job in sim.tenant.visible():
-        hidden = sim.tenant.inside(job["job_id"])
+        hidden = sim.tenant.hidden_fields(job["job_id"])
         kind = job.get("job_type", "2D_DIGITAL_HUMAN_VIDEO")
         name, fuzzy = query.get("asset_name"), "asset_name" in query.get("fuzzy_query_field", "")
         if (
@@ -146,7 +146,7 @@ def test_equal_seconds_come_in_the_same_order_until_told_otherwise(empty, jobs_o
         return {tuple(job["job_id"] for job in jobs_of(empty)) for _ in range(5)}
 
     assert orders() == {(*sorted(made), *last)}
-    empty.switches.unstable_ties = True
+    empty.behavior.unstable_ties = True
     shuffled = orders()
     assert len(shuffled) == 5
     assert all(set(order[:30]) == set(made) and order[30] == last[0] for order in shuffled)

@@ -1,19 +1,22 @@
-"""What the server was asked and answered: counters, times, and the last list requests one by one."""
+"""What the server was asked and answered: counters, times, and the last list requests."""
 
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
 
-KEPT_REQUESTS = 100_000
+KEPT_REQUESTS: Final = 100_000
 
 
 @dataclass(slots=True)
 class LoggedRequest:
     """One list request.
 
-    `status` is 0 where no whole answer went out (reset, truncated, hang, stall). `at` is monotonic seconds, on arrival.
+    Attributes:
+        status: 0 where no whole response went out (reset, truncated, hang, stall).
+        at: monotonic seconds, on arrival.
+        fault: the one drawn for the request, or the one that refused its parameters.
     """
 
     params: dict[str, str]
@@ -23,17 +26,21 @@ class LoggedRequest:
     fault: str | None = None
     app_user_id: str | None = None
 
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
 
 @dataclass
-class Stats:
+class RequestStats:
     """Counters since the start or the last `reset`.
 
     Attributes:
         requests: list requests that reached the API, refused ones included.
         served: those answered with 200 and a whole body.
         throttled: those answered with 429.
-        by_status: list requests by status, 0 where no whole answer went out.
+        by_status: list requests by status, 0 where no whole response went out.
         token_requests: logins at IAM.
+        config_requests: questions for the tenant's service configuration.
         request_times: monotonic seconds of the last list requests' arrivals.
         served_times: the same of those served.
     """
@@ -42,12 +49,13 @@ class Stats:
     served: int = 0
     throttled: int = 0
     token_requests: int = 0
+    config_requests: int = 0
     by_status: Counter[int] = field(default_factory=Counter)
     request_times: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT_REQUESTS))
     served_times: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT_REQUESTS))
 
     def count(self, logged: LoggedRequest) -> None:
-        """Takes a finished list request in."""
+        """Count a finished list request."""
         self.requests += 1
         self.by_status[logged.status] += 1
         self.request_times.append(logged.at)
@@ -58,7 +66,7 @@ class Stats:
             self.throttled += 1
 
     def served_per_second(self) -> list[int]:
-        """Served requests in each whole second since the first of them."""
+        """Return the served requests in each whole second since the first of them."""
         if not self.served_times:
             return []
         first = self.served_times[0]
@@ -66,19 +74,20 @@ class Stats:
         return [seconds[second] for second in range(max(seconds) + 1)]
 
     def reset(self) -> None:
-        """Begins anew."""
-        self.requests = self.served = self.throttled = self.token_requests = 0
+        """Set every counter to zero."""
+        self.requests = self.served = self.throttled = self.token_requests = self.config_requests = 0
         self.by_status.clear()
         self.request_times.clear()
         self.served_times.clear()
 
     def as_json(self) -> dict[str, Any]:
-        """The counters as JSON."""
+        """Return the counters as JSON values."""
         return {
             "requests": self.requests,
             "served": self.served,
             "throttled": self.throttled,
             "token_requests": self.token_requests,
+            "config_requests": self.config_requests,
             "by_status": {str(status): number for status, number in sorted(self.by_status.items())},
             "served_per_second": self.served_per_second(),
         }

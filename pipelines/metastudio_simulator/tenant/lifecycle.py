@@ -1,6 +1,6 @@
-"""What goes on in a tenant while time passes: jobs progress, come, change late, are mended, vanish.
+"""What happens in a tenant while time passes: jobs progress, arrive, change late, rerun and vanish.
 
-Promises that a span is lived in the order of its instants and the same for the same seed; knows the tenant, no HTTP.
+Promises that a span is lived in the order of its instants, and the same for the same seed.
 """
 
 from __future__ import annotations
@@ -8,14 +8,11 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from heapq import heapify, heappop, heappush
-from typing import TYPE_CHECKING
 
-from .history import make_asset_name, make_new_job, make_plan
-from .jobs import OPEN_STATES, Job, become
-from .times import SECOND
-
-if TYPE_CHECKING:
-    from .tenant import Tenant
+from metastudio_simulator.tenant.generator import make_asset_name, make_new_job, make_plan
+from metastudio_simulator.tenant.job import OPEN_STATES, Job, become
+from metastudio_simulator.tenant.store import JobStore
+from metastudio_simulator.timestamps import SECOND
 
 LATE_CHANGES_PER_JOB = 0.3
 VANISHING_PER_JOB = 0.03
@@ -24,32 +21,34 @@ LATE_VISIBLE = 0.05
 Event = tuple[int, int, Callable[[int], None]]
 
 
-def live(tenant: Tenant, start_us: int, end_us: int, *, lively: bool) -> None:
-    """Lets the tenant live through `(start_us, end_us]`.
+def live(store: JobStore, start_us: int, end_us: int, *, force_every_event: bool) -> None:
+    """Let the jobs live through `(start_us, end_us]`.
 
     Args:
-        lively: something of every kind happens, however short the span; else only what the tenant's rate brings.
+        force_every_event: something of every kind happens, however short the span; else only what
+            the tenant's rate brings.
     """
-    _Life(tenant, start_us, end_us).run(lively=lively)
+    _Life(store, start_us, end_us).run(force_every_event=force_every_event)
 
 
 class _Life:
-    def __init__(self, tenant: Tenant, start_us: int, end_us: int) -> None:
-        self.tenant = tenant
-        self.rng: random.Random = tenant.rng
+    def __init__(self, store: JobStore, start_us: int, end_us: int) -> None:
+        self.store = store
+        self.rng: random.Random = store.rng
         self.start_us = start_us
         self.end_us = end_us
         self.events: list[Event] = []
         self.number = 0
 
-    def run(self, *, lively: bool) -> None:
-        new = (self.end_us - self.start_us) / SECOND * self.tenant.jobs_per_second
+    def run(self, *, force_every_event: bool) -> None:
+        new = (self.end_us - self.start_us) / SECOND * self.store.jobs_per_second
+        least = 1 if force_every_event else 0
         for key in sorted(self._open_keys()):
             self._follow(key, self.start_us)
-        self._spread(self._draw(new, 1 if lively else 0), self._arrive)
-        for number in range(self._draw(new * LATE_CHANGES_PER_JOB, 3 if lively else 0)):
-            self._spread(1, (self._rename, self._freeze, self._mend)[number % 3])
-        self._spread(self._draw(new * VANISHING_PER_JOB, 1 if lively else 0), self._vanish)
+        self._spread(self._draw(new, least), self._arrive)
+        for number in range(self._draw(new * LATE_CHANGES_PER_JOB, 3 * least)):
+            self._spread(1, (self._rename, self._freeze, self._rerun)[number % 3])
+        self._spread(self._draw(new * VANISHING_PER_JOB, least), self._vanish)
         heapify(self.events)
         while self.events and self.events[0][0] <= self.end_us:
             at_us, _, happen = heappop(self.events)
@@ -57,7 +56,7 @@ class _Life:
 
     def _open_keys(self) -> Iterator[str]:
         for state in OPEN_STATES:
-            yield from (key for key in self.tenant.listing.state_keys(state) if self.tenant.job(key).is_open)
+            yield from (key for key in self.store.index.state_keys(state) if self.store.job(key).is_open)
 
     def _draw(self, expected: float, least: int) -> int:
         return max(least, int(expected + self.rng.random()))
@@ -71,15 +70,15 @@ class _Life:
         heappush(self.events, (at_us, self.number, happen))
 
     def _follow(self, key: str, from_us: int) -> None:
-        """Notes the job's next step, not before the given instant."""
-        job = self.tenant.job(key)
+        """Schedule the job's next step, not before the given instant."""
+        job = self.store.job(key)
         plan = job.plan or make_plan(self.rng, job.update_us)
         job.plan = plan
         due_us = plan.start_us if job.state == "WAITING" else plan.end_us
         self._at(max(due_us, from_us + 1), lambda at_us: self._step(key, at_us))
 
     def _step(self, key: str, at_us: int) -> None:
-        job = self.tenant.job(key)
+        job = self.store.job(key)
         plan = job.plan
         if plan is None or not job.is_open:
             return
@@ -87,43 +86,43 @@ class _Life:
             self._become(key, plan.outcome, at_us)
         else:
             self._become(key, "PROCESSING", at_us)
-            job.plan = plan
+            self.store.job(key).plan = plan
             self._follow(key, at_us)
 
     def _become(self, key: str, state: str, at_us: int) -> None:
-        self.tenant.change(key, lambda job: become(job, state, at_us, self.rng))
+        self.store.change(key, lambda job: become(job, state, at_us, self.rng), at_us)
 
     def _arrive(self, at_us: int) -> None:
         job = make_new_job(self.rng, at_us)
         late = self.rng.random() < LATE_VISIBLE
         job.visible_us = at_us + (int(self.rng.random() * 30 * SECOND) if late else 0)
-        self.tenant.adopt(job)
+        self.store.adopt(job, at_us)
         self._follow(job.key, at_us)
 
     def _pick(self, state: str) -> str | None:
-        return next(iter(self.tenant.pick(1, state)), None)
+        return next(iter(self.store.pick(1, state)), None)
 
     def _rename(self, at_us: int) -> None:
         def rename(job: Job) -> None:
             job.asset_name, job.update_us = make_asset_name(self.rng), at_us
 
         if key := self._pick("SUCCEED"):
-            self.tenant.change(key, rename)
+            self.store.change(key, rename, at_us)
 
     def _freeze(self, at_us: int) -> None:
         if key := self._pick("SUCCEED"):
             self._become(key, "BLOCK", at_us)
 
-    def _mend(self, at_us: int) -> None:
-        """Runs a FAILED job again: its error clears at once, and it succeeds as any other."""
+    def _rerun(self, at_us: int) -> None:
+        """Run a FAILED job again: its error clears at once, and it succeeds as any other."""
         if key := self._pick("FAILED"):
             self._become(key, "PROCESSING", at_us)
             plan = make_plan(self.rng, at_us)
             plan.outcome = "SUCCEED"
-            self.tenant.job(key).plan = plan
+            self.store.job(key).plan = plan
             self._follow(key, at_us)
 
-    def _vanish(self, _at_us: int) -> None:
-        settled = self._pick("SUCCEED") or self._pick("FAILED") or next(iter(self.tenant.pick(1)), None)
+    def _vanish(self, at_us: int) -> None:
+        settled = self._pick("SUCCEED") or self._pick("FAILED") or next(iter(self.store.pick(1)), None)
         if settled:
-            self.tenant.vanish(settled)
+            self.store.vanish(settled, at_us)

@@ -1,0 +1,1 @@
+"""One customer's jobs: generated, changed, ordered and shown. Knows no HTTP."""
