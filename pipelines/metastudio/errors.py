@@ -2,7 +2,7 @@
 
 MetaStudioError                 exit 1   a bug: alert
   x ConfigurationError          exit 2   usage, settings, destination, a request the API refuses: do not retry
-    x RefusedError              exit 2   the API refuses a parameter (400)
+    x RefusedError              exit 2   the API refuses a question (400, 404, 414 …)
   x CredentialsError            exit 3   the API or IAM refused the credentials: do not retry
   x UnavailableError            exit 4   unreachable, failing or nonsensical after all retries: retry later
   x IncompleteError             exit 5   completeness or quality could not be established: alert
@@ -23,16 +23,26 @@ class MetaStudioError(Exception):
         hint: what to do next.
         code: the API's error_code (`MSS.…`, `APIGW.…`) where it gave one.
         request_id: the X-Request-Id of the answer, which the vendor's support asks for.
+        status: of the last HTTP answer; None if there was none, as after a time-out.
     """
 
     exit_code = 1
 
-    def __init__(self, message: str, *, hint: str = "", code: str | None = None, request_id: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        code: str | None = None,
+        request_id: str | None = None,
+        status: int | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.code = code
         self.request_id = request_id
+        self.status = status
 
     def as_dict(self) -> dict[str, str | None]:
         """Give the error as the JSON summary has it."""
@@ -50,7 +60,7 @@ class ConfigurationError(MetaStudioError):
 
 
 class RefusedError(ConfigurationError):
-    """The API refuses the parameters of a request (400)."""
+    """The API refuses a question: its parameters, their size or their depth (400, 404, 414 and other 4xx)."""
 
 
 class CredentialsError(MetaStudioError):

@@ -31,7 +31,8 @@ def assert_refused(ended, code, *words):
         ("PROJECT_ID", "../../v3", ["project ID"]),
         ("CREDENTIALS__SECRET_KEY", None, ["credentials are incomplete", "access_key and secret_key"]),
         ("CREDENTIALS__ACCESS_KEY", None, ["credentials are incomplete", "access_key and secret_key"]),
-        ("REGION", "mars-1", ["region", "cn-north-4"]),
+        ("CREDENTIALS__SECRET_KEY", "opensesame\n", ["credentials.secret_key ends with a line break"]),
+        ("CREDENTIALS__ACCESS_KEY", " AK", ["credentials.access_key has a space or line break before or after it"]),
         ("ENDPOINT", "http://example.com", ["http"]),
         ("ENDPOINT", "ftp://example.com", ["endpoint"]),
         ("APP_USER_ID", "用户", ["app_user_id", "ASCII"]),
@@ -61,6 +62,15 @@ def test_a_wrong_setting_is_named_and_nothing_is_asked(sim, settings, run, monke
     assert ended.json["error"]["message"]
     assert sim.stats.requests == 0
     assert sim.secret_key not in ended.err + ended.out
+
+
+def test_a_region_that_is_not_listed_needs_an_endpoint_and_stands_in_the_rows(settings, run, query, monkeypatch):
+    monkeypatch.setenv(f"{SECTION}REGION", "mars-1")
+    assert run("sync").code == 0
+    assert query("SELECT DISTINCT region FROM metastudio.digital_human_videos") == [("mars-1",)]
+
+    monkeypatch.delenv(f"{SECTION}ENDPOINT")
+    assert_refused(run("sync"), 2, "region", "cn-north-4", "cn-east-3", "ap-southeast-3", "endpoint")
 
 
 def test_no_credentials_at_all_says_which_ones_there_are(settings, run, monkeypatch):

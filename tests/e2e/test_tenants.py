@@ -214,7 +214,7 @@ def test_a_section_of_its_own_comes_before_the_common_one_and_credentials_come_w
         "OSAKA__PROJECT_ID": "two",
         "CREDENTIALS__ACCESS_KEY": "shared",
         "CREDENTIALS__SECRET_KEY": "shared",
-        "OSAKA__CREDENTIALS__TOKEN": "its own",
+        "OSAKA__CREDENTIALS__TOKEN": "its-own",
     }.items():
         monkeypatch.setenv(SECTION + name, value)
 

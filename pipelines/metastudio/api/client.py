@@ -1,85 +1,69 @@
-"""The client of the vendor's API: fetches one page of jobs, at the governor's pace, and tries again where that may help.
+"""The client of the vendor's API: fetches one page of jobs, within the quota, with retries.
 
-Promises that every error tells what failed and what to do, and that no error, log line or redirect carries a credential. Knows no
-rows, no windows and no destination.
+Every error says what failed and what to do. No error, log line or redirect carries a credential.
+Knows no rows, no windows and no destination.
 """
 
 from __future__ import annotations
 
-import logging
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import TracebackType
+from typing import Generic, TypeVar
 from urllib.parse import urlsplit
 
-from metastudio.api.answers import PATH, Answer, Remedy, Trouble, make_verdict
 from metastudio.api.auth import (
     AccessKey,
+    Auth,
     Credentials,
     Headers,
-    IssuedToken,
     Password,
+    Query,
     Token,
-    TokenCache,
-    make_query_string,
-    make_secrets,
-    make_signed_headers,
+    TokenAuth,
+    check_credentials,
+    list_secrets,
 )
-from metastudio.api.exchange import Fault, fetch_reply, find_proxy, make_session
-from metastudio.api.login import Login
-from metastudio.api.pace import HOLD_SECONDS, Governor
-from metastudio.api.patience import Patience, Timing
-from metastudio.api.regions import make_base_url
-from metastudio.api.words import make_page_name
-from metastudio.errors import ConfigurationError, CredentialsError, MetaStudioError, UnavailableError
+from metastudio.api.endpoints import check_app_user_id, check_project_id, make_base_url
+from metastudio.api.iam import IamTokenProvider
+from metastudio.api.proxy import find_proxy
+from metastudio.api.rate_limiter import Permit, RateLimiter
+from metastudio.api.responses import JobsPage, parse_isolation, parse_jobs_page
+from metastudio.api.retry import (
+    AttemptError,
+    Attempts,
+    Clock,
+    RequestCounters,
+    RetryPolicy,
+    ThrottledError,
+    UnauthenticatedError,
+    send_with_retries,
+)
+from metastudio.api.signing import KeyAuth, make_query_string
+from metastudio.api.transport import HttpRequest, HttpResponse, Transport
+from metastudio.errors import ConfigurationError, MetaStudioError
+from metastudio.redaction import describe_page
 
-CLOCK_SECONDS = 300.0  # a local clock further off is taken for the cause of a 401
-_PROJECT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+JOBS = "digital-human-videos"
+SERVICE_CONFIGS = "tenants/service-configs"
+ISOLATION_SECONDS, ISOLATION_ATTEMPTS = 10.0, 2  # it is not worth a longer wait
 
-logger = logging.getLogger("metastudio.api")
-
-
-@dataclass(slots=True)
-class Stats:
-    """Totals of one client; logins are not among them. Latency is smoothed, from sent to read, in seconds."""
-
-    requests: int = 0
-    retries: int = 0
-    throttled: int = 0
-    latency_seconds: float = 0.0
-
-
-@dataclass(slots=True)
-class _Call:
-    """One page being fetched: what was tried so far."""
-
-    query: dict[str, str]
-    patience: Patience | None = None
-    retries: int = 0
-    throttled: int = 0
-    token: str | None = field(default=None, repr=False)
-    refused: str | None = field(default=None, repr=False)
-    is_renewed: bool = False
-    sent_at: float = 0.0
-    signed_at: datetime | None = None
+T = TypeVar("T")
 
 
 class Client:
-    """The API, for one tenant in one region; an async context manager, to be used in one event loop.
+    """The API, for one tenant in one region. An async context manager for one event loop.
 
     Args:
-        base_url: of `regions.make_base_url`; the only host that credentials are sent to, but for IAM.
-        governor: of `pace.find_governor`.
-        iam_base_url: where a password is sent; the credentials' own iam_endpoint goes before it.
+        base_url: the only host that credentials are sent to, but for IAM.
+        iam_base_url: where a password is sent. The credentials' own iam_endpoint goes before it.
         app_user_id: the third-party user whose jobs are asked for; ASCII.
-        timeout_seconds: for one attempt, from the connection to the last byte.
-        max_tries: of one page, 429s not counted.
-        retry_seconds: after which no page is tried any more, from its first attempt on.
+        timeout_seconds: bounds each attempt, from the connection to the last byte.
+        retry_seconds: bounds all attempts of one request, from the first one on.
 
     Raises:
-        ConfigurationError: a setting cannot be used; no message repeats a value.
+        ConfigurationError: a setting cannot be used. No message repeats a value.
     """
 
     def __init__(
@@ -88,185 +72,185 @@ class Client:
         base_url: str,
         project_id: str,
         credentials: Credentials,
-        governor: Governor,
+        rate_limiter: RateLimiter,
         iam_base_url: str | None = None,
         app_user_id: str | None = None,
         timeout_seconds: float = 30,
-        max_tries: int = 7,
         retry_seconds: float = 120,
-        timing: Timing | None = None,
+        clock: Clock | None = None,
     ) -> None:
+        check_credentials(credentials)
+        if not (timeout_seconds > 0 and retry_seconds >= 0):
+            raise ConfigurationError("timeout_seconds must be above 0, and retry_seconds not below 0.")
         self._base_url = make_base_url(base_url)
-        self._host = urlsplit(self._base_url).netloc
-        if not _PROJECT_ID.fullmatch(project_id):
-            raise ConfigurationError(
-                "The project_id is no project id.", hint="The console lists it under My Credentials."
-            )
-        if app_user_id is not None and not (
-            app_user_id.isascii() and app_user_id.isprintable() and app_user_id.strip()
-        ):
-            raise ConfigurationError("The app_user_id is empty, or not ASCII.")
-        if not (timeout_seconds > 0 and max_tries >= 1 and retry_seconds >= 0):
-            raise ConfigurationError("timeout_seconds and max_tries must be above 0, and retry_seconds not below.")
-        self._path = f"/v1/{project_id}/{PATH}"
-        self._project_id = project_id
-        self._credentials = credentials
-        self._secrets = make_secrets(credentials)
-        self._governor = governor
-        self._app_user_id = app_user_id
-        self._timeout_seconds, self._max_tries, self._retry_seconds = timeout_seconds, max_tries, retry_seconds
-        self._timing = timing or Timing()
-        self._clock_offset = timedelta()
-        self._login = self._make_login(credentials, iam_base_url) if isinstance(credentials, Password) else None
+        self._project_id = check_project_id(project_id)
+        self._app_user_id = check_app_user_id(app_user_id)
+        self._secrets = list_secrets(credentials)
+        self._rate_limiter = rate_limiter
         self._proxy = find_proxy(self._base_url)
-        self.stats = Stats()
+        self._transport = Transport()
+        self.counters = RequestCounters()
+        self.latency_seconds = 0.0
+        self._clock = clock or Clock()
+        self._policy = RetryPolicy(timeout_seconds, retry_seconds, clock=self._clock)
+        self._server_time: tuple[datetime, float] | None = None
+        self._auth = self._make_auth(credentials, iam_base_url)
+
+    def _make_auth(self, credentials: Credentials, iam_base_url: str | None) -> Auth:
+        match credentials:
+            case AccessKey():
+                return KeyAuth(credentials, self._project_id, self._clock)
+            case Token():
+                return TokenAuth(_always(credentials.token))
+            case Password():
+                address = credentials.iam_endpoint or iam_base_url
+                if not address:
+                    raise ConfigurationError(
+                        "A password needs the address of IAM.", hint="Set credentials.iam_endpoint."
+                    )
+                provider = IamTokenProvider(
+                    make_base_url(address), credentials, self._project_id, self._policy, self._transport
+                )
+                return TokenAuth(provider.get)
 
     @property
     def pace(self) -> float:
-        """The requests/s that the governor allows now: below the setting after a 429."""
-        return self._governor.pace
-
-    def _make_login(self, credentials: Password, iam_base_url: str | None) -> Login:
-        address = credentials.iam_endpoint or iam_base_url
-        if not address:
-            raise ConfigurationError("A password needs the address of IAM.", hint="Set credentials.iam_endpoint.")
-        bounds = (self._timing, self._timeout_seconds, self._max_tries, self._retry_seconds)
-        return Login(make_base_url(address), credentials, self._project_id, *bounds)
+        """The requests/s that the rate limiter allows now: below the setting after a 429."""
+        return self._rate_limiter.pace
 
     async def __aenter__(self) -> Client:
-        self._session = make_session()
-        self._tokens = TokenCache(self._fetch_token, self._timing.monotonic) if self._login else None
+        await self._transport.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._session.close()
+        await self._transport.__aexit__(kind, error, trace)
 
-    async def fetch_jobs(self, params: Mapping[str, str | int | Sequence[str]]) -> Answer:
-        """One page of jobs.
+    async def fetch_jobs(
+        self, params: Mapping[str, str | int | Sequence[str]], *, max_attempts: int | None = None
+    ) -> JobsPage:
+        """Fetch one page of jobs.
 
         Args:
-            params: the query of `api/facts.md`; a sequence is sent joined by commas.
+            params: the API's query parameters. A sequence is sent as repeated parameters.
+            max_attempts: at most so many attempts, 429s not counted; otherwise `retry_seconds`
+                alone is the bound.
 
         Raises:
-            CredentialsError: 401 or 403, or IAM refuses the login.
-            ConfigurationError: 400, 404, another 4xx, a redirect, or a TLS certificate that is not trusted.
-            UnavailableError: all tries failed, or retry_seconds went by.
+            CredentialsError: the API refuses the credentials (401, 403), or IAM refuses the login.
+            RefusedError: the API refuses the question (400, 404, 414 and other 4xx).
+            ConfigurationError: a redirect, no such API, or a TLS certificate that is not trusted.
+            UnavailableError: all attempts failed.
         """
-        call = _Call(make_query(params))
-        while True:
-            outcome = await self._attempt(call)
-            if isinstance(outcome, Answer):
-                outcome.retries, outcome.throttled = call.retries, call.throttled
-                return outcome
-            await self._prepare_retry(call, outcome)
+        call = _Call(self, JOBS, make_query(params), self._parse_jobs_page)
+        attempts = Attempts(replace(self._policy, max_attempts=max_attempts), RequestCounters(total=self.counters))
+        page = await send_with_retries(call, attempts)
+        page.counters = attempts.counters
+        return page
 
-    async def _attempt(self, call: _Call) -> Answer | Trouble:
-        call.token = await self._find_token(call)
-        async with self._governor.slot(urgent=call.patience is not None) as slot:
-            call.patience = patience = call.patience or Patience(self._max_tries, self._retry_seconds, self._timing)
-            began_at = self._timing.monotonic()
-            self.stats.requests += 1
-            query = make_query_string(list(call.query.items()))
-            reply = await fetch_reply(
-                self._session,
-                "GET",
-                f"{self._base_url}{self._path}?{query}" if query else f"{self._base_url}{self._path}",
-                self._make_headers(call),
-                timeout_seconds=patience.bound(self._timeout_seconds),
-                proxy=self._proxy,
-                slot=slot,
+    async def fetch_isolation(self) -> bool | None:
+        """Return whether the tenant's IAM-user isolation is on, or None if the API does not say."""
+        call = _Call(self, SERVICE_CONFIGS, [], parse_isolation)
+        seconds = min(self._policy.retry_seconds, ISOLATION_SECONDS)
+        timeout = min(self._policy.timeout_seconds, ISOLATION_SECONDS)
+        policy = RetryPolicy(timeout, seconds, ISOLATION_ATTEMPTS, self._clock)
+        try:
+            return await send_with_retries(call, Attempts(policy, RequestCounters(total=self.counters)))
+        except MetaStudioError:
+            return None
+
+    def _parse_jobs_page(self, response: HttpResponse, secrets: tuple[str, ...]) -> JobsPage:
+        return parse_jobs_page(response, self._find_server_time(response), secrets)
+
+    def _find_server_time(self, response: HttpResponse) -> datetime | None:
+        """Return the answer's Date, or the last one seen plus the time since, or None."""
+        now = self._clock.monotonic()
+        if response.server_time is not None:
+            self._server_time = response.server_time, now
+        if self._server_time is None:
+            return None
+        seen, at = self._server_time
+        return seen + timedelta(seconds=int(now - at))
+
+
+@dataclass(slots=True)
+class _Call(Generic[T]):
+    """One GET of the API, as the retry loop's operation."""
+
+    client: Client
+    resource: str
+    query: Query
+    parse: Callable[[HttpResponse, tuple[str, ...]], T]
+    sent_at: float = 0.0
+    token: str | None = field(default=None, repr=False)
+    refused: str | None = field(default=None, repr=False)
+
+    @property
+    def subject(self) -> str:
+        return urlsplit(self.client._base_url).netloc
+
+    @property
+    def question(self) -> str:
+        return f", asked for {self.page}"
+
+    @property
+    def page(self) -> str:
+        return describe_page(dict(self.query)) if self.resource == JOBS else self.resource
+
+    async def attempt(self, attempts: Attempts) -> T:
+        client = self.client
+        self.token = await client._auth.get_token(self.refused)
+        async with client._rate_limiter.acquire(urgent=attempts.started_at is not None) as permit:
+            response = await self._send(attempts.start(), permit)
+        client.latency_seconds = response.seconds
+        return self.parse(response, (*client._secrets, self.token) if self.token else client._secrets)
+
+    async def _send(self, timeout_seconds: float, permit: Permit) -> HttpResponse:
+        client = self.client
+        try:
+            return await client._transport.send(
+                self._make_request(), timeout_seconds=timeout_seconds, proxy=client._proxy, permit=permit
             )
-            call.sent_at = slot.sent_at
-        self._note(call, reply if isinstance(reply, Fault) else reply.status, self._timing.monotonic() - began_at)
-        return make_verdict(reply, (*self._secrets, call.token) if call.token else self._secrets)
+        finally:
+            self.sent_at = permit.sent_at
 
-    def _note(self, call: _Call, status: int | Fault, seconds: float) -> None:
-        if not isinstance(status, Fault):
-            latency = self.stats.latency_seconds or seconds
-            self.stats.latency_seconds = latency + (seconds - latency) / 8
-        logger.debug(
-            "GET %s, %s: %s, %d ms",
-            PATH,
-            make_page_name(call.query),
-            status.reason if isinstance(status, Fault) else status,
-            seconds * 1000,
+    def _make_request(self) -> HttpRequest:
+        client, query = self.client, make_query_string(self.query)
+        path = f"/v1/{client._project_id}/{self.resource}"
+        headers = Headers(Host=self.subject)
+        if client._app_user_id is not None:
+            headers["X-App-UserId"] = client._app_user_id
+        url = f"{client._base_url}{path}?{query}" if query else f"{client._base_url}{path}"
+        return HttpRequest(
+            "GET",
+            url,
+            client._auth.make_headers(path, self.query, headers, self.token),
+            label=f"{self.resource}, {self.page}",
         )
 
-    def _make_headers(self, call: _Call) -> Headers:
-        headers = Headers(Host=self._host)
-        if self._app_user_id is not None:
-            headers["X-App-UserId"] = self._app_user_id
-        if isinstance(self._credentials, AccessKey):
-            headers["X-Project-Id"] = self._project_id
-            call.signed_at = self._timing.now() + self._clock_offset
-            query = list(call.query.items())
-            return make_signed_headers(self._credentials, "GET", self._path, query, headers, call.signed_at)
-        assert call.token is not None
-        headers["X-Auth-Token"] = call.token
-        return headers
-
-    async def _find_token(self, call: _Call) -> str | None:
-        if isinstance(self._credentials, Token):
-            return self._credentials.token
-        return None if self._tokens is None else await self._tokens.get(refused=call.refused)
-
-    async def _fetch_token(self) -> IssuedToken:
-        assert self._login is not None
-        return await self._login.fetch(self._session)
-
-    async def _prepare_retry(self, call: _Call, trouble: Trouble) -> None:
-        """Wait, or renew what has to be, before the next attempt; raises where there is to be none."""
-        assert call.patience is not None
-        match trouble.remedy:
-            case Remedy.AGAIN:
-                delay = call.patience.plan_retry(trouble.retry_after_seconds or 0.0)
-                if delay is None:
-                    raise self._make_error(call, trouble)
-                await self._timing.sleep(delay)
-                call.retries += 1
-                self.stats.retries += 1
-            case Remedy.SLOWER:
-                call.throttled += 1
-                self.stats.throttled += 1
-                hold = HOLD_SECONDS if trouble.retry_after_seconds is None else trouble.retry_after_seconds
-                self._governor.throttle(min(hold, self._retry_seconds), call.sent_at)
-                if hold >= call.patience.remaining():
-                    raise self._make_error(call, trouble)
-            case Remedy.PROOF if self._can_renew(call, trouble):
-                call.retries += 1
-                self.stats.retries += 1
-            case _:
-                raise self._make_error(call, trouble)
-
-    def _can_renew(self, call: _Call, trouble: Trouble) -> bool:
-        """Whether a 401 may be mended, once: by a new token, or by the server's clock where ours is off."""
-        if call.is_renewed:
-            return False
-        call.is_renewed = True
-        call.refused = call.token
-        if isinstance(self._credentials, AccessKey) and call.signed_at and trouble.server_time:
-            skew = trouble.server_time - call.signed_at
-            if abs(skew.total_seconds()) > CLOCK_SECONDS:
-                self._clock_offset = trouble.server_time - self._timing.now()
-                return True
-        return self._tokens is not None
-
-    def _make_error(self, call: _Call, trouble: Trouble) -> MetaStudioError:
-        assert call.patience is not None
-        what = f"{self._host} {trouble.what}"
-        if trouble.kind is UnavailableError:
-            tries = 1 + call.retries + call.throttled - (trouble.remedy is Remedy.SLOWER)
-            what += f", after {tries} tries in {call.patience.elapsed():.0f} s" if tries > 1 else ""
-        hint = trouble.hint
-        if self._clock_offset and trouble.kind is CredentialsError:
-            minutes = -self._clock_offset.total_seconds() / 60
-            hint += f" This machine's clock was {minutes:+.0f} min off (X-Sdk-Date): set it."
-        message = f"{what}, asked for {make_page_name(call.query)}."
-        return trouble.kind(message, hint=hint, code=trouble.code, request_id=trouble.request_id)
+    def on_failure(self, failure: AttemptError) -> None:
+        """Slow the rate limiter down, or remember the refused token."""
+        if isinstance(failure, ThrottledError):
+            hold = failure.retry_after_seconds
+            longest = self.client._policy.retry_seconds
+            self.client._rate_limiter.throttle(None if hold is None else min(hold, longest), self.sent_at)
+        if isinstance(failure, UnauthenticatedError):
+            self.refused = self.token
+            self.client._auth.on_refused(failure)
 
 
-def make_query(params: Mapping[str, str | int | Sequence[str]]) -> dict[str, str]:
-    """The query as sent: sequences joined by commas, numbers as text."""
-    return {name: str(value) if isinstance(value, str | int) else ",".join(value) for name, value in params.items()}
+def _always(token: str) -> Callable[[str | None], Awaitable[str]]:
+    async def get_token(refused: str | None) -> str:
+        return token
+
+    return get_token
+
+
+def make_query(params: Mapping[str, str | int | Sequence[str]]) -> Query:
+    """Return the query as sent: a sequence as repeated parameters, as in the vendor's SDK."""
+    query: list[tuple[str, str]] = []
+    for name, value in params.items():
+        values = [str(value)] if isinstance(value, str | int) else value
+        query.extend((name, one) for one in values)
+    return query

@@ -75,7 +75,7 @@ class ApiChecks:
             return
         yield CheckResult("credentials", f"{type(tenant.credentials).__name__} accepted")
         yield CheckResult("project", f"{first.count:,} jobs since {self._since:%Y-%m-%d}")
-        yield CheckResult("reachability", f"answers after {self._client.stats.latency_seconds * 1000:,.0f} ms")
+        yield CheckResult("reachability", f"answers after {self._client.latency_seconds * 1000:,.0f} ms")
         checks: dict[str, Callable[[], Awaitable[Finding]]] = {
             "clock": self._check_clock,
             "isolation": self._check_isolation,
@@ -110,8 +110,7 @@ class ApiChecks:
         return make_limit(f"{text}: set this machine's clock (NTP). From 15 minutes on, signatures are refused.")
 
     async def _check_isolation(self) -> Finding:
-        ask = getattr(self._client, "fetch_isolation", None)
-        is_isolated = await ask() if ask else None
+        is_isolated = await self._client.fetch_isolation()
         if is_isolated is None:
             return Finding("unknown: the API does not say")
         if not is_isolated:
@@ -220,11 +219,11 @@ class ApiChecks:
         return page is not None and page.count > 0 and all(row.state == state for row in page.rows)
 
     async def _check_quota(self) -> Finding:
-        stats, pace = self._client.stats, self._tenant.requests_per_second
-        if not stats.throttled:
-            return Finding(f"none of {stats.requests} requests was throttled; pace {pace:g} requests/s")
+        counters, pace = self._client.counters, self._tenant.requests_per_second
+        if not counters.throttled:
+            return Finding(f"none of {counters.requests} requests was throttled; pace {pace:g} requests/s")
         return make_limit(
-            f"{stats.throttled} of {stats.requests} requests were throttled at {pace:g} requests/s: another program uses"
+            f"{counters.throttled} of {counters.requests} requests were throttled at {pace:g} requests/s: another program uses"
             " this tenant's quota. Set a lower requests_per_second."
         )
 

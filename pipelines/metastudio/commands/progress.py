@@ -33,7 +33,7 @@ class LogProgress:
         """Describe how far the run is: windows, rows, pace, share of the quota, time left."""
         seconds = max(time.monotonic() - self._started, 0.001)
         client = self._reader.client
-        requests = client.stats.requests if client else 0
+        requests = client.counters.requests if client else 0
         parts = [
             format_count(summary.windows, "window"),
             f"{summary.rows_read:,} rows read" + (f" of {chunk.expected_rows:,}" if chunk.expected_rows else ""),
@@ -41,8 +41,8 @@ class LogProgress:
             format_count(requests, "request"),
             f"{requests / max(seconds, 1) / self._tenant.requests_per_second:.0%} of the quota",
         ]
-        if client and client.stats.throttled:
-            parts.append(f"{client.stats.throttled:,} throttled, pace now {client.pace:.1f} requests/s")
+        if client and client.counters.throttled:
+            parts.append(f"{client.counters.throttled:,} throttled, pace now {client.pace:.1f} requests/s")
         left = (chunk.expected_rows or 0) - summary.rows_read
         if left > 0 and summary.rows_read:
             parts.append(f"about {left / summary.rows_read * seconds:,.0f} s left")

@@ -12,8 +12,8 @@ from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Any
 
-from metastudio.api.auth import AccessKey, Password, Token
-from metastudio.api.regions import check_app_user_id, check_project_id, find_region, make_base_url
+from metastudio.api.auth import AccessKey, Password, Token, check_credentials
+from metastudio.api.endpoints import check_app_user_id, check_project_id, find_region, make_base_url
 from metastudio.config.credentials import CredentialSettings, make_credentials
 from metastudio.config.settings import Settings, find_setting, list_names, resolve_settings
 from metastudio.errors import ConfigurationError
@@ -115,14 +115,15 @@ def make_tenant(settings: Settings) -> Tenant:
     Raises:
         ConfigurationError: a setting is missing or not valid.
     """
-    region = find_region(settings.region)
-    credentials = settings.credentials or CredentialSettings()
+    region = find_region(settings.region, settings.endpoint)
+    given = settings.credentials or CredentialSettings()
+    check_credentials(credentials := make_credentials(given))
     derived: dict[str, Any] = {
         "project_id": check_project_id(settings.project_id or os.environ.get("HUAWEICLOUD_SDK_PROJECT_ID")),
         "app_user_id": check_app_user_id(settings.app_user_id),
-        "credentials": make_credentials(credentials),
+        "credentials": credentials,
         "base_url": make_base_url(settings.endpoint or region.endpoint),
-        "iam_base_url": make_base_url(credentials.iam_endpoint or region.iam),
+        "iam_base_url": make_base_url(given.iam_endpoint or region.iam),
         "requests_per_second": settings.requests_per_second or region.requests_per_second,
         "start_date": parse_user_time(settings.start_date, "sources.metastudio.start_date"),
         "overlap": timedelta(seconds=settings.overlap_seconds),

@@ -191,7 +191,7 @@ class ChunkLoader:
 
     def _count_requests(self, reader: Reader) -> None:
         if reader.client is not None:
-            stats = reader.client.stats
+            stats = reader.client.counters
             self.summary.requests += stats.requests
             self.summary.retries += stats.retries
             self.summary.throttled += stats.throttled

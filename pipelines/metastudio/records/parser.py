@@ -12,19 +12,12 @@ import re
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from metastudio.redaction import strip_query, strip_signed
 from metastudio.timestamps import parse_time
 
 TERMINAL_STATES = frozenset({"SUCCEED", "SUCCESS", "FAILED", "CANCELED", "BLOCK"})
 """States in which a job waits for nothing (`facts.md`); a state not listed here counts as not settled."""
 
-_IN_QUERY = r"[^\s\"'<>，。；、）】》]"
-_SIGNED = re.compile(rf"(https?://(?:(?!https?://)[^\s?\"'<>])*)\?{_IN_QUERY}*", re.IGNORECASE)
-_CREDENTIALS = re.compile(
-    r"(?:\?|%3F|%253F|\\u003F)[^\s\"'<>?]{0,500}?(?:AccessKeyId|Signature|Credential|Token)(?:=|%3D|%253D|\\u003D)"
-    rf"{_IN_QUERY}*",
-    re.IGNORECASE,
-)
-"""A signed query by what it holds, where nothing that looks like a URL stands before it."""
 _find_mark = re.compile(r"[?%\\\0]").search
 """Finds what a text must hold to hold a signed query, or the one character that PostgreSQL cannot hold."""
 _MAX_RECORD_CHARS = 100_000
@@ -72,22 +65,6 @@ class Rejected(NamedTuple):
     def key(self) -> str:
         """A key of its own for the record's place in the list; no job_id looks like it."""
         return f"\0{self.record_hash}"
-
-
-def strip_query(url: str) -> str:
-    """Cut a presigned URL down to its stable part."""
-    return url.partition("?")[0]
-
-
-def strip_signed(value: Any) -> Any:
-    """Cut the queries off all URLs in a JSON value, however deep they stand."""
-    if isinstance(value, str):
-        return _CREDENTIALS.sub("", _SIGNED.sub(r"\1", value)) if _find_mark(value) else value
-    if isinstance(value, dict):
-        return {strip_signed(key): strip_signed(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [strip_signed(inner) for inner in value]
-    return value
 
 
 def write_json(value: Any) -> str:

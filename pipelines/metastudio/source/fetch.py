@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from metastudio.api.answers import Answer
 from metastudio.api.client import Client
-from metastudio.api.pace import find_governor
+from metastudio.api.rate_limiter import find_rate_limiter
+from metastudio.api.responses import JobsPage
 from metastudio.config.tenant import Tenant
 from metastudio.extraction.types import Fetch, Page, Query
 from metastudio.records.parser import Rejected, Row, RowParser
@@ -16,13 +16,15 @@ from metastudio.timestamps import format_time
 
 @asynccontextmanager
 async def open_client(tenant: Tenant) -> AsyncIterator[Client]:
-    """Open the client of a tenant, paced by the governor that all its runs in this process share."""
-    governor = find_governor((tenant.base_url, tenant.project_id), tenant.requests_per_second, tenant.max_concurrency)
+    """Open the client of a tenant, paced by the rate limiter that all its runs in this process share."""
+    rate_limiter = find_rate_limiter(
+        (tenant.base_url, tenant.project_id), tenant.requests_per_second, tenant.max_concurrency
+    )
     async with Client(
         base_url=tenant.base_url,
         project_id=tenant.project_id,
         credentials=tenant.credentials,
-        governor=governor,
+        rate_limiter=rate_limiter,
         iam_base_url=tenant.iam_base_url,
         app_user_id=tenant.app_user_id,
         timeout_seconds=tenant.request_timeout_seconds,
@@ -41,9 +43,9 @@ def make_fetch(client: Client, tenant: Tenant) -> Fetch:
     return fetch
 
 
-def make_params(query: Query, tenant: Tenant) -> dict[str, str]:
+def make_params(query: Query, tenant: Tenant) -> dict[str, str | Sequence[str]]:
     """Write a query in the API's words, with the tenant's filters."""
-    params = {
+    params: dict[str, str | Sequence[str]] = {
         **tenant.filters,
         "offset": str(query.offset),
         "limit": str(query.limit),
@@ -56,11 +58,11 @@ def make_params(query: Query, tenant: Tenant) -> dict[str, str]:
     if query.state is not None:
         params["state"] = query.state
     if query.job_ids:
-        params["job_ids"] = ",".join(query.job_ids)
+        params["job_ids"] = query.job_ids
     return params
 
 
-def make_page(answer: Answer, maker: RowParser) -> Page:
+def make_page(answer: JobsPage, maker: RowParser) -> Page:
     """Make the page of an answer."""
     records: list[Row | Rejected] = []
     noted: dict[str, Rejected] = {}
@@ -79,7 +81,7 @@ def make_page(answer: Answer, maker: RowParser) -> Page:
         records=records,
         noted=noted,
         server_time=answer.server_time,
-        requests=1 + answer.retries + answer.throttled,
-        retries=answer.retries,
-        throttled=answer.throttled,
+        requests=answer.counters.requests,
+        retries=answer.counters.retries,
+        throttled=answer.counters.throttled,
     )

@@ -1,7 +1,8 @@
-"""When a request may be sent: the governor that paces all requests of a tenant in a region.
+"""When a request may be sent: one rate limiter paces all requests of a tenant in a region.
 
-At a pace within the quota, a server that counts over a sliding second never counts too many, however late timers and connections are;
-a 429 halves the pace. Knows nothing of HTTP: it is told when a request was refused.
+At a pace within the quota, a server that counts over a sliding second never counts too many,
+however late timers and connections are. A 429 halves the pace. Knows nothing of HTTP: whoever sends
+reports a refusal.
 """
 
 from __future__ import annotations
@@ -14,24 +15,25 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable
 from types import TracebackType
 
+from metastudio.api.retry import HOLD_SECONDS
 from metastudio.errors import ConfigurationError
 
 USED_SHARE = 0.98  # of the pace: what is left absorbs the jitter of the network
-CATCH_UP_SECONDS = 0.25  # lost time that is made up for, at twice the pace, within the sliding window
-HOLD_SECONDS = 1.0  # after a 429 without Retry-After: the window of the quota
+CATCH_UP_SECONDS = 0.25  # of lost time are made up for, at twice the pace
 RECOVERY_SECONDS = 10.0  # from nothing to the full pace, away from the ceiling
 PROBE_SECONDS = 60.0  # from 95 % to 105 % of the ceiling that a 429 showed
 LOWEST_SHARE = 1 / 32
-USUAL_GROWTH, USUAL_DECAY = 1.01, 0.995  # of the usual latency, by an answer above and below it: one of three is above
-CONNECT_SECONDS = 0.005  # a connection that took longer has to ask for its turn again
+USUAL_GROWTH, USUAL_DECAY = 1.01, 0.995  # of the usual latency, by a slower and a faster answer
+CONNECT_SECONDS = 0.005  # after a connection that took longer, the permit is acquired again
 
 
-class Pacer:
-    """When the next request may be sent, from when the last ones were; pure, times in seconds of any clock.
+class RateController:
+    """Decides when the next request may be sent. Pure; times are seconds of any clock.
 
-    Three bounds: a schedule at 98 % of the pace, which makes up for little lost time only; half an interval between two; and no more
-    than the pace's requests in its window, counted from when they left. After a 429 the pace grows again by a constant a second, and
-    slowly near the ceiling that the 429 showed.
+    Three bounds hold: a schedule at 98 % of the pace, which makes up for little lost time only;
+    half an interval between two requests; and no more than the pace's requests in its window,
+    counted from when they left. After a 429 the pace grows again by a constant a second, and slowly
+    near the ceiling that the 429 showed.
     """
 
     def __init__(self, requests_per_second: float) -> None:
@@ -46,39 +48,43 @@ class Pacer:
         self._ceiling = math.inf
         self._usual_seconds = 0.0
 
-    def plan(self, now: float) -> float:
-        """When the next request may be sent; not after `now`: at once."""
+    def next_at(self, now: float) -> float:
+        """Return when the next request may be sent: at once if that is not after `now`."""
         self._grow(now)
         interval = 1.0 / (USED_SHARE * self.pace)
         count = math.ceil(self.pace - 1e-9)
         window_at = self._sent[-count] + count * interval if len(self._sent) >= count else -math.inf
         return max(self._hold_until, self._due_at - CATCH_UP_SECONDS, self._last_at + interval / 2, window_at)
 
-    def take(self, now: float) -> float:
-        """Note a request as sent now; returns the time that names it."""
+    def record_sent(self, now: float) -> float:
+        """Record a request as sent now, and return the time that identifies it."""
         self._last_at = now
         self._due_at = max(self._due_at, now) + 1.0 / (USED_SHARE * self.pace)
         insort(self._sent, now)
         del self._sent[: -2 * math.ceil(self.setting)]
         return now
 
-    def drop(self, sent_at: float) -> None:
+    def forget(self, sent_at: float) -> None:
         """Forget a request that was not sent after all."""
         index = bisect_left(self._sent, sent_at)
         if index < len(self._sent) and self._sent[index] == sent_at:
             del self._sent[index]
 
-    def settle(self, sent_at: float, now: float) -> None:
-        """Learn from an answer: what took longer than usual may have reached the server late, and counts from then."""
+    def record_answer(self, sent_at: float, now: float) -> None:
+        """Learn from an answer.
+
+        A request that took longer than usual may have reached the server late, and counts from
+        then.
+        """
         took = now - sent_at
         usual = self._usual_seconds or took
         if took > usual:
-            self.drop(sent_at)
+            self.forget(sent_at)
             insort(self._sent, now - usual)
         self._usual_seconds = usual * (USUAL_GROWTH if took > usual else USUAL_DECAY)
 
     def throttle(self, now: float, hold_seconds: float, sent_at: float) -> None:
-        """Hold all requests, and halve the pace, unless the refused one was sent before the pace was last halved."""
+        """Hold all requests, and halve the pace once for all refusals of one burst."""
         self._hold_until = max(self._hold_until, now + hold_seconds)
         self._grow(now)
         if sent_at > self._throttled_at:
@@ -103,7 +109,7 @@ class Pacer:
 
 
 class _Queue:
-    """What waits in one event loop: who tries again goes ahead of who begins."""
+    """The requests that wait in one event loop. Retries go ahead of first attempts."""
 
     def __init__(self, max_concurrency: int) -> None:
         self.beginners = asyncio.Lock()
@@ -111,15 +117,15 @@ class _Queue:
         self.head = asyncio.Lock()
 
 
-class Governor:
-    """Paces all requests to one region for one tenant, from any number of clients, event loops and threads.
+class RateLimiter:
+    """Paces all requests of a tenant in a region, from all clients, event loops and threads.
 
     Args:
         requests_per_second: the region's quota, or what the user allows.
-        max_concurrency: most requests under way at a time, in one event loop.
+        max_concurrency: the most requests under way at a time, in one event loop.
 
     Raises:
-        ConfigurationError: a number that is not above zero.
+        ConfigurationError: a number is not above zero.
     """
 
     def __init__(
@@ -130,42 +136,41 @@ class Governor:
         self._lock = threading.Lock()
         self._queues: dict[asyncio.AbstractEventLoop, _Queue] = {}
         self._max_concurrency = max_concurrency
-        self._pacer = Pacer(requests_per_second)
-        self.waiting = 0
-        self.waited_seconds = 0.0
+        self._controller = RateController(requests_per_second)
 
     def configure(self, requests_per_second: float, max_concurrency: int) -> None:
-        """Set the pace anew, unless it is the one set already; concurrency counts from the next event loop on."""
+        """Set another pace. Concurrency counts from the next event loop on."""
         _check(requests_per_second, max_concurrency)
         with self._lock:
             self._max_concurrency = max_concurrency
-            if self._pacer.setting != requests_per_second:
-                self._pacer = Pacer(requests_per_second)
+            if self._controller.setting != requests_per_second:
+                self._controller = RateController(requests_per_second)
 
     @property
     def pace(self) -> float:
         """Requests per second that are sent at most, at present."""
-        return self._pacer.pace
+        return self._controller.pace
 
-    def slot(self, urgent: bool = False) -> Slot:
-        """The right to send one request, as an async context manager.
+    def acquire(self, urgent: bool = False) -> Permit:
+        """Return the permit to send one request: an async context manager that waits for its turn.
 
         Args:
-            urgent: ahead of those that wait for a first try.
+            urgent: ahead of first attempts.
         """
-        return Slot(self, urgent)
+        return Permit(self, urgent)
 
     def throttle(self, retry_after_seconds: float | None, sent_at: float | None = None) -> None:
-        """Tell of a 429.
+        """Slow down after a 429.
 
         Args:
             retry_after_seconds: what the API asked for, if it did.
-            sent_at: the refused slot's `sent_at`, so that several refusals of one burst halve the pace once.
+            sent_at: the refused permit's `sent_at`, so that several refusals of one burst halve the
+                pace once.
         """
         with self._lock:
             now = self._clock()
             hold = HOLD_SECONDS if retry_after_seconds is None else max(0.0, retry_after_seconds)
-            self._pacer.throttle(now, hold, now if sent_at is None else sent_at)
+            self._controller.throttle(now, hold, now if sent_at is None else sent_at)
 
     def _find_queue(self) -> _Queue:
         loop = asyncio.get_running_loop()
@@ -175,14 +180,14 @@ class Governor:
                 self._queues[loop] = _Queue(self._max_concurrency)
             return self._queues[loop]
 
-    async def _take(self, queue: _Queue) -> float:
+    async def _wait_for_turn(self, queue: _Queue) -> float:
         async with queue.head:
             while True:
                 with self._lock:
                     now = self._clock()
-                    wait = self._pacer.plan(now) - now
+                    wait = self._controller.next_at(now) - now
                     if wait <= 1e-6:
-                        return self._pacer.take(now)
+                        return self._controller.record_sent(now)
                 await asyncio.sleep(wait)
 
 
@@ -191,70 +196,63 @@ def _check(requests_per_second: float, max_concurrency: int) -> None:
         raise ConfigurationError("requests_per_second must be above 0, and max_concurrency at least 1.")
 
 
-class Slot:
-    """One request's turn; `sent_at` is the governor's time at which it began."""
+class Permit:
+    """The permit to send one request. `sent_at` is the limiter's time at which it was granted."""
 
-    __slots__ = ("_governor", "_queue", "_refreshed", "_urgent", "sent_at")
+    __slots__ = ("_limiter", "_queue", "_urgent", "sent_at")
 
-    def __init__(self, governor: Governor, urgent: bool) -> None:
-        self._governor = governor
+    def __init__(self, limiter: RateLimiter, urgent: bool) -> None:
+        self._limiter = limiter
         self._urgent = urgent
-        self._refreshed = False
         self.sent_at = -math.inf
 
-    async def __aenter__(self) -> Slot:
-        governor, began_at = self._governor, self._governor._clock()
-        self._queue = queue = governor._find_queue()
-        governor.waiting += 1
-        try:
-            if self._urgent:
+    async def __aenter__(self) -> Permit:
+        self._queue = queue = self._limiter._find_queue()
+        if self._urgent:
+            await self._enter(queue)
+        else:
+            async with queue.beginners:
                 await self._enter(queue)
-            else:
-                async with queue.beginners:
-                    await self._enter(queue)
-        finally:
-            governor.waiting -= 1
-            governor.waited_seconds += governor._clock() - began_at
         return self
 
     async def _enter(self, queue: _Queue) -> None:
         await queue.concurrency.acquire()
         try:
-            self.sent_at = await self._governor._take(queue)
+            self.sent_at = await self._limiter._wait_for_turn(queue)
         except BaseException:
             queue.concurrency.release()
             raise
 
     async def refresh(self) -> None:
-        """Take the turn anew where so much time went by, as for a new connection, that the request would come too late."""
-        governor = self._governor
-        if governor._clock() - self.sent_at > CONNECT_SECONDS:
-            with governor._lock:
-                governor._pacer.drop(self.sent_at)
-            self.sent_at = await governor._take(self._queue)
+        """Acquire the permit again if connecting took longer than CONNECT_SECONDS."""
+        limiter = self._limiter
+        if limiter._clock() - self.sent_at > CONNECT_SECONDS:
+            with limiter._lock:
+                limiter._controller.forget(self.sent_at)
+            self.sent_at = await limiter._wait_for_turn(self._queue)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._queue.concurrency.release()
-        with self._governor._lock:
-            self._governor._pacer.settle(self.sent_at, self._governor._clock())
+        with self._limiter._lock:
+            self._limiter._controller.record_answer(self.sent_at, self._limiter._clock())
 
 
-_GOVERNORS: dict[tuple[str, str], Governor] = {}
-_GOVERNORS_LOCK = threading.Lock()
+_RATE_LIMITERS: dict[tuple[str, str], RateLimiter] = {}
+_RATE_LIMITERS_LOCK = threading.Lock()
 
 
-def find_governor(key: tuple[str, str], requests_per_second: float, max_concurrency: int = 16) -> Governor:
-    """The one governor of a tenant in a region, within this process; its pace is set anew where it differs.
+def find_rate_limiter(key: tuple[str, str], requests_per_second: float, max_concurrency: int = 16) -> RateLimiter:
+    """Return the one rate limiter of a tenant in a region, within this process, at the pace given.
 
     Args:
         key: the base URL and the project_id.
     """
-    with _GOVERNORS_LOCK:
-        governor = _GOVERNORS.get(key)
-        if governor is None:
-            governor = _GOVERNORS[key] = Governor(requests_per_second, max_concurrency)
+    with _RATE_LIMITERS_LOCK:
+        limiter = _RATE_LIMITERS.get(key)
+        if limiter is None:
+            limiter = _RATE_LIMITERS[key] = RateLimiter(requests_per_second, max_concurrency)
         else:
-            governor.configure(requests_per_second, max_concurrency)
-        return governor
+            limiter.configure(requests_per_second, max_concurrency)
+        return limiter

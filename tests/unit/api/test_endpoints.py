@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from metastudio.api.regions import REGIONS, find_region, make_base_url
+from metastudio.api.endpoints import REGIONS, check_app_user_id, check_project_id, find_region, make_base_url
 from metastudio.errors import ConfigurationError
 
 
@@ -17,10 +17,41 @@ def test_each_region_has_its_hosts_and_its_quota(name: str, quota: float) -> Non
     assert region.iam == f"iam.{name}.myhuaweicloud.com"
 
 
-def test_an_unknown_region_is_an_error_that_names_the_known_ones() -> None:
+def test_a_region_that_is_not_listed_works_with_an_endpoint() -> None:
+    region = find_region(" EU-West-101 ", endpoint="metastudio.example.com")
+    assert (region.name, region.requests_per_second) == ("eu-west-101", 10)
+    assert region.iam == "iam.eu-west-101.myhuaweicloud.com"
+
+
+def test_a_region_that_is_not_listed_is_refused_without_an_endpoint() -> None:
     with pytest.raises(ConfigurationError) as caught:
         find_region("mars-1")
-    assert all(name in str(caught.value) for name in REGIONS)
+    assert all(name in caught.value.hint for name in (*REGIONS, "endpoint"))
+
+
+@pytest.mark.parametrize("name", ["", "a.b", "canary/..", "canary@evil", "-a"])
+def test_a_region_whose_name_cannot_be_part_of_a_host_is_refused(name: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        find_region(name, endpoint="metastudio.example.com")
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("project_id", [None, "", "../canary", "canary\n", "x" * 65])
+def test_a_project_id_that_cannot_be_sent_is_refused(project_id: str | None) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        check_project_id(project_id)
+    assert "SOURCES__METASTUDIO__PROJECT_ID" in caught.value.hint
+    assert "canary" not in str(caught.value)
+    assert check_project_id("0d69_cd-79") == "0d69_cd-79"
+
+
+@pytest.mark.parametrize("app_user_id", [" ", "canaryé", "canary\r\nX: y"])
+def test_an_app_user_id_that_cannot_be_a_header_is_refused(app_user_id: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        check_app_user_id(app_user_id)
+    assert "canary" not in str(caught.value)
+    assert check_app_user_id("user 7") == "user 7"
+    assert check_app_user_id("") is check_app_user_id(None) is None
 
 
 @pytest.mark.parametrize(

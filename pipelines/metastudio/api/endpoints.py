@@ -1,6 +1,7 @@
 """Where the API lives, and which addresses credentials may be sent to.
 
-A base URL made here is https, or http on this machine only, and holds nothing but a host and a port. Knows no request and no credential.
+A base URL made here is https, or http on this machine only, and holds nothing but a host and a
+port. Knows no request and no credential.
 """
 
 from __future__ import annotations
@@ -12,17 +13,16 @@ from urllib.parse import SplitResult, urlsplit
 
 from metastudio.errors import ConfigurationError
 
+DEFAULT_PORTS = {"https": 443, "http": 80}
+USUAL_REQUESTS_PER_SECOND = 10.0  # of a region that is not listed: the lowest quota known
+
 _HOST_NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*", re.ASCII)
-_DEFAULT_PORTS = {"https": 443, "http": 80}
 _PROJECT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A region of the vendor: host names without scheme, and the quota of one tenant there.
-
-    The numbers are those of `api/facts.md`, section Endpoint.
-    """
+    """A region of the vendor: hosts without scheme, and the quota of one tenant."""
 
     name: str
     endpoint: str
@@ -44,19 +44,24 @@ REGIONS = {
 }
 
 
-def find_region(name: str) -> Region:
-    """The region of this name.
+def find_region(name: str, endpoint: str | None = None) -> Region:
+    """Return the region of this name. A region that is not listed needs the endpoint of its API.
 
     Raises:
-        ConfigurationError: nobody knows such a region; the hint names the known ones.
+        ConfigurationError: the region is not listed and no endpoint is given, or the name is not a
+            region's.
     """
-    region = REGIONS.get(name.strip().lower())
-    if region is None:
+    name = name.strip().lower()
+    if name in REGIONS:
+        return REGIONS[name]
+    if not endpoint:
         raise ConfigurationError(
-            "The region is not known.",
-            hint=f"Set region to one of {', '.join(REGIONS)}; endpoint alone chooses another host.",
+            "The region is not one of those listed.",
+            hint=f"Set region to one of {', '.join(REGIONS)}, or set endpoint to the host of the API in your region.",
         )
-    return region
+    if not _HOST_NAME.fullmatch(name) or "." in name:
+        raise ConfigurationError("The region is not a valid name.", hint="Write it as in cn-north-4.")
+    return _make_region(name, USUAL_REQUESTS_PER_SECOND)
 
 
 def check_project_id(project_id: str | None) -> str:
@@ -91,7 +96,7 @@ def check_app_user_id(app_user_id: str | None) -> str | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine by its very name: 127.0.0.0/8, ::1 or localhost."""
+    """Return whether a host is this machine by its name: 127.0.0.0/8, ::1 or localhost."""
     if host == "localhost":
         return True
     try:
@@ -101,11 +106,12 @@ def is_loopback(host: str) -> bool:
 
 
 def make_base_url(endpoint: str) -> str:
-    """The base URL `https://host[:port]` of an endpoint given as a host, or with its scheme.
+    """Return the base URL `https://host[:port]` of an endpoint given as a host, or with its scheme.
 
     Raises:
-        ConfigurationError: http for another host than this machine, another scheme, user information, a path, a query or
-            a fragment, or no host. The message repeats nothing of the endpoint, as it could hold a password.
+        ConfigurationError: http for another host than this machine, another scheme, user
+            information, a path, a query, a fragment, or no host. The message repeats nothing of the
+            endpoint, which could hold a password.
     """
     text = endpoint.strip()
     try:
@@ -119,13 +125,13 @@ def make_base_url(endpoint: str) -> str:
             f"The endpoint {problem}.", hint="Give a host, as in metastudio.cn-north-4.myhuaweicloud.com."
         )
     shown = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{shown}" + (f":{port}" if port and port != _DEFAULT_PORTS[parts.scheme] else "")
+    return f"{parts.scheme}://{shown}" + (f":{port}" if port and port != DEFAULT_PORTS[parts.scheme] else "")
 
 
 def _find_problem(parts: SplitResult, host: str, text: str) -> str:
     if "@" in parts.netloc:
         return "holds user information"
-    if parts.scheme not in _DEFAULT_PORTS:
+    if parts.scheme not in DEFAULT_PORTS:
         return "is neither https nor, on this machine, http"
     if parts.path not in ("", "/") or "?" in text or "#" in text:
         return "holds more than a host and a port"

@@ -1,0 +1,296 @@
+"""What an answer of the API or IAM means: a page of jobs, or a failure typed by what helps.
+
+Pure. The error code decides before the status does. The words of failures hold no header, no body
+and no query.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from math import isfinite
+from typing import Any
+
+import orjson
+
+from metastudio.api.retry import (
+    AttemptError,
+    FatalError,
+    RequestCounters,
+    RetryableError,
+    ThrottledError,
+    UnauthenticatedError,
+)
+from metastudio.api.transport import HttpResponse
+from metastudio.errors import (
+    ConfigurationError,
+    CredentialsError,
+    MetaStudioError,
+    RefusedError,
+    UnavailableError,
+)
+from metastudio.redaction import redact, redact_id
+
+MAX_ERROR_BYTES = 64 * 1024
+
+_CODE = re.compile(r"[A-Za-z]{2,16}(\.[A-Za-z0-9]{1,12}){1,3}", re.ASCII)
+_INTEGRAL = re.compile(r"\s*(\d{1,18})(\.0{1,9})?\s*", re.ASCII)
+
+
+@dataclass(slots=True)
+class JobsPage:
+    """A page of jobs.
+
+    Args:
+        count: the number of jobs that match, not of those on the page.
+        jobs: as the API sent them, objects or not.
+        server_time: when the API answered, by its own clock, UTC.
+        counters: the requests that the page took.
+    """
+
+    count: int
+    jobs: list[Any]
+    server_time: datetime
+    request_id: str | None
+    counters: RequestCounters = field(default_factory=RequestCounters)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a code or status means: what helps, and the error and hint if nothing does."""
+
+    failure: type[AttemptError]
+    error: type[MetaStudioError]
+    hint: str
+
+
+_NOT_AUTHENTICATED = Rule(
+    UnauthenticatedError, CredentialsError, "Check the credentials: wrong, expired, or of another region."
+)
+_OTHER_PROJECT = Rule(
+    UnauthenticatedError, CredentialsError, "The token belongs to another project: check project_id and the token."
+)
+_NO_SUCH_API = Rule(FatalError, ConfigurationError, "There is no such API at this address: check region and endpoint.")
+_THROTTLED = Rule(
+    ThrottledError,
+    UnavailableError,
+    "Lower requests_per_second: the quota is one for all programs of the tenant.",
+)
+_RETRYABLE = Rule(RetryableError, UnavailableError, "")
+_REDIRECT = Rule(FatalError, ConfigurationError, "Check region and endpoint: credentials are sent there only.")
+
+
+def _forbidden(hint: str) -> Rule:
+    return Rule(FatalError, CredentialsError, hint)
+
+
+def _refused(hint: str) -> Rule:
+    return Rule(FatalError, RefusedError, hint)
+
+
+BY_CODE = {
+    "MSS.00000001": _NOT_AUTHENTICATED,
+    "MSS.00010008": _NOT_AUTHENTICATED,
+    "MSS.00010009": _OTHER_PROJECT,
+    "APIGW.0301": _NOT_AUTHENTICATED,
+    "APIGW.0308": _THROTTLED,
+    "MSS.00010003": _NO_SUCH_API,
+    "APIGW.0101": _NO_SUCH_API,
+    "MSS.00022009": _forbidden("The account is frozen: see its bills in the console."),
+    "MSS.00022010": _forbidden("The account is not verified: complete the real-name authentication in the console."),
+    "MSS.00024001": _forbidden("The user lacks the privilege: grant the IAM user read access to MetaStudio."),
+}
+BY_STATUS = {
+    400: _refused("Check the filters and start_date in the settings."),
+    401: _NOT_AUTHENTICATED,
+    403: _forbidden("The credentials are known, but may not read this project's videos."),
+    404: _refused("Check project_id, region and endpoint: they belong together."),
+    408: _RETRYABLE,
+    413: _refused("The request is too long."),
+    414: _refused("The request is too long."),
+    425: _RETRYABLE,
+    429: _THROTTLED,
+    431: _refused("The headers are too long for this endpoint, as a long token may be."),
+}
+BY_STATUS_CLASS = {
+    2: _RETRYABLE,
+    3: _REDIRECT,
+    4: _refused("Check region and endpoint."),
+    5: _RETRYABLE,
+}
+"""For a status that is not listed, by its first digit."""
+
+_REFUSED_LOGIN = _forbidden("Check username, password, domain_name and project_id; the user needs programmatic access.")
+_NO_IAM = Rule(FatalError, ConfigurationError, "Check region and iam_endpoint.")
+IAM_BY_STATUS = {
+    400: _REFUSED_LOGIN,
+    401: _REFUSED_LOGIN,
+    403: _REFUSED_LOGIN,
+    408: _RETRYABLE,
+    425: _RETRYABLE,
+    429: _RETRYABLE,
+}
+IAM_BY_STATUS_CLASS = {2: _RETRYABLE, 3: _NO_IAM, 4: _NO_IAM, 5: _RETRYABLE}
+
+
+def make_failure(response: HttpResponse, secrets: tuple[str, ...]) -> AttemptError:
+    """Return the failure that an answer of the API means, other than 200."""
+    code, message = read_problem(response, secrets)
+    return _make_failure(response, _find_rule(response.status, code), code, message, secrets)
+
+
+def make_iam_failure(response: HttpResponse, secrets: tuple[str, ...]) -> AttemptError:
+    """Return the failure that an answer of IAM means, other than 200 and 201."""
+    code, message = read_problem(response, secrets)
+    rule = IAM_BY_STATUS.get(response.status) or IAM_BY_STATUS_CLASS.get(response.status // 100, _RETRYABLE)
+    return _make_failure(response, rule, code, message, secrets)
+
+
+def _find_rule(status: int, code: str | None) -> Rule:
+    known = BY_CODE.get(code.replace("APIG.", "APIGW.", 1)) if code else None
+    return known or BY_STATUS.get(status) or BY_STATUS_CLASS.get(status // 100, _RETRYABLE)
+
+
+def _make_failure(
+    response: HttpResponse, rule: Rule, code: str | None, message: str, secrets: tuple[str, ...]
+) -> AttemptError:
+    reason = f"answered {response.status}" + (f": {message}" if message else "")
+    if 300 <= response.status < 400 and rule.failure is FatalError:
+        where = f" to {response.location_host}" if response.location_host else ""
+        reason = f"redirects{where}, which is not followed"
+    return rule.failure(
+        reason,
+        rule.error,
+        hint=rule.hint,
+        status=response.status,
+        code=code,
+        request_id=redact_id(response.request_id, secrets),
+        retry_after_seconds=response.retry_after_seconds,
+        server_time=response.server_time,
+    )
+
+
+def read_problem(response: HttpResponse, secrets: tuple[str, ...] = ()) -> tuple[str | None, str]:
+    """Return an answer's `error_code` and `error_msg`, or IAM's `error.code` and `error.message`.
+
+    None and an empty text stand for what is absent, is not a code, or holds a secret.
+    """
+    if not response.body.lstrip().startswith(b"{") or len(response.body) > MAX_ERROR_BYTES:
+        return None, ""
+    try:
+        return _read_problem(load_json(response), secrets)
+    except (ValueError, RecursionError):
+        return None, ""
+
+
+def _read_problem(answer: dict[str, Any], secrets: tuple[str, ...]) -> tuple[str | None, str]:
+    inner = answer.get("error")
+    code, message = answer.get("error_code"), answer.get("error_msg")
+    if isinstance(inner, dict):
+        code, message = code or inner.get("code"), message or inner.get("message")
+    known = redact_id(code, secrets) if isinstance(code, str) and _CODE.fullmatch(code) else None
+    return known, redact(message, secrets) if isinstance(message, str) else ""
+
+
+def parse_jobs_page(response: HttpResponse, server_time: datetime | None, secrets: tuple[str, ...]) -> JobsPage:
+    """Return the page of an answer.
+
+    Args:
+        server_time: when the API answered, if that is known.
+
+    Raises:
+        AttemptError: the answer is not a page of jobs.
+    """
+    if response.status != 200:
+        raise make_failure(response, secrets)
+    try:
+        answer = load_json(response)
+    except (ValueError, RecursionError):
+        looks = "HTML" if response.body.lstrip()[:1] == b"<" else "what is not JSON"
+        raise _make_senseless(f"answered 200 with {looks}", response, secrets) from None
+    code, message = _read_problem(answer, secrets) if isinstance(answer, dict) else (None, "")
+    if code is not None:
+        rule = BY_CODE.get(code.replace("APIG.", "APIGW.", 1), _RETRYABLE)
+        raise _make_failure(response, rule, code, message, secrets)
+    said = f": {message}" if message else ""
+    count = _read_count(answer.get("count")) if isinstance(answer, dict) else None
+    if count is None:
+        raise _make_senseless(f"answered 200 without an integer count{said}", response, secrets)
+    jobs = answer.get("jobs")
+    if not isinstance(jobs, list | None):
+        raise _make_senseless("answered 200 without a list of jobs", response, secrets)
+    if server_time is None:
+        reason = "answered 200 without a Date header, which tells the server's time"
+        raise _make_senseless(reason, response, secrets)
+    return JobsPage(count, jobs or [], server_time, redact_id(response.request_id, secrets))
+
+
+def parse_isolation(response: HttpResponse, secrets: tuple[str, ...]) -> bool | None:
+    """Return whether IAM-user isolation is on, or None if an answer does not say.
+
+    Raises:
+        AttemptError: the answer is not 200.
+    """
+    if response.status != 200:
+        raise make_failure(response, secrets)
+    try:
+        value = load_json(response)["sub_account_control_config"]["separately_controlled"]
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return None
+    return value if isinstance(value, bool) else None
+
+
+def _make_senseless(reason: str, response: HttpResponse, secrets: tuple[str, ...]) -> AttemptError:
+    request_id = redact_id(response.request_id, secrets)
+    return RetryableError(reason, status=response.status, request_id=request_id)
+
+
+def _read_count(value: object) -> int | None:
+    """Return an integral number, or None; some gateways write it as text or as a float."""
+    if isinstance(value, str):
+        match = _INTEGRAL.fullmatch(value)
+        return int(match[1]) if match else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value) or value < 0:
+        return None
+    return int(value)
+
+
+def load_json(response: HttpResponse) -> Any:
+    """Return the JSON of a body in its declared charset.
+
+    A half character, a bare line break, a NaN or a number past all bounds makes one value not
+    strict JSON. The other values must not be lost with it.
+
+    Raises:
+        ValueError: the body is not JSON.
+    """
+    body = _make_utf8(response)
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        lenient = json.loads(
+            body.decode("utf-8-sig", "replace"),
+            strict=False,
+            parse_constant=lambda _name: None,
+            parse_float=_read_number,
+            parse_int=lambda text: int(text) if len(text) < 19 else _read_number(text),
+        )
+        return orjson.loads(json.dumps(lenient, ensure_ascii=False).encode("utf-8", "replace"))
+
+
+def _make_utf8(response: HttpResponse) -> bytes:
+    charset = (response.charset or "utf-8").lower()
+    if charset in ("utf-8", "utf8", "us-ascii", "ascii"):
+        return response.body
+    try:
+        return response.body.decode(charset, "replace").encode("utf-8", "replace")
+    except (LookupError, UnicodeError):  # a charset of no known name: JSON is UTF-8
+        return response.body
+
+
+def _read_number(text: str) -> float | None:
+    """Return a number, or None if no float can hold it."""
+    number = float(text)
+    return number if isfinite(number) else None
