@@ -89,6 +89,47 @@ def test_limits_of_an_endpoint_are_notes(sim, settings, run):
     assert told["job_ids"].startswith("not kept to: ")
 
 
+@pytest.mark.parametrize(
+    ("behavior", "name", "text"),
+    [
+        ({"max_range_days": 90}, "window width", "limited to 90 days: "),
+        ({"max_range_days": 100, "max_range_refusal": "500"}, "window width", "limited to 90 days: "),
+        ({"future_until_refusal": "400"}, "window width", "limited to now: "),
+        ({"max_offset": 200}, "offset", "not kept to: "),
+        ({"max_offset": 200, "max_offset_refusal": "404"}, "offset", "not kept to: "),
+        ({"job_ids": "refused", "job_ids_refusal": "414"}, "job_ids", "not kept to (refused): "),
+        ({"job_ids": "comma_joined_only"}, "job_ids", "not kept to: "),
+        ({"refused_states": ["SUCCEED"]}, "state filter", "not kept to for SUCCEED: "),
+        ({"unfilterable_states": ["FAILED"]}, "state filter", "not kept to for FAILED: "),
+        ({"filter_utc_offset_hours": 8}, "create_time filters", "not kept to: "),
+        ({"isolation": "on", "iam_user": None}, "isolation", "on: "),
+    ],
+)
+def test_each_limit_of_an_endpoint_is_a_note_of_its_own(sim, settings, run, monkeypatch, behavior, name, text):
+    monkeypatch.setenv(f"{SECTION}RETRY_SECONDS", "0.1")
+    for each, value in behavior.items():
+        setattr(sim.behavior, each, value)
+
+    ended = run("check", "--json")
+
+    assert ended.code == 0
+    assert notes(ended)[name].startswith(text)
+
+
+def test_tenants_that_isolation_makes_the_same_are_told_of(sim, settings, run, monkeypatch):
+    monkeypatch.setenv(f"{SECTION}TENANTS", "berlin, osaka")
+    for name in ("BERLIN", "OSAKA"):
+        monkeypatch.setenv(f"{SECTION}{name}__APP_USER_ID", f"user-{name}")
+    assert "tenants" not in items(run("check", "--json"))
+
+    sim.behavior.isolation = "on"
+    ended = run("check")
+
+    warnings = [line for line in ended.out.splitlines() if line.startswith("note    tenants ")]
+    assert len(warnings) == 1
+    assert "berlin and osaka differ only in app_user_id" in warnings[0]
+
+
 def test_an_endpoint_that_refuses_the_order_is_told_of(sim, settings, run):
     sim.behavior.update_time_sorting = "refused"
 

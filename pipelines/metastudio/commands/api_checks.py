@@ -63,13 +63,14 @@ class ApiChecks:
         self._client = client
         self._tenant = tenant
         self._since = tenant.start_date
+        self._max_days: int | None = None
         self._fetch = make_fetch(client, tenant)
 
     async def run(self) -> AsyncIterator[CheckResult]:
         """Yield the results. If the first request fails, it is the only one."""
         tenant = self._tenant
         try:
-            self._first = first = await self._fetch(Query(since=self._since, limit=tenant.page_size))
+            self._first = first = await self._fetch_first()
         except MetaStudioError as error:
             yield CheckResult(name_failure(error), str(error), error)
             return
@@ -94,6 +95,21 @@ class ApiChecks:
                 yield CheckResult(name, finding.text, is_limit=finding.is_limit)
             except MetaStudioError as error:
                 yield CheckResult(name, str(error), error)
+
+    async def _fetch_first(self) -> Page:
+        """Return the first page of the whole list, or of as many days as the endpoint lists at once."""
+        try:
+            return await self._fetch(Query(since=self._since, limit=self._tenant.page_size))
+        except (RefusedError, UnavailableError) as error:
+            refused = error
+        yesterday = datetime.now(UTC) - timedelta(days=RANGES[-1])
+        if refused.status and (recent := await self._ask(Query(since=yesterday, limit=1))):
+            for days in RANGES:
+                since = recent.server_time - timedelta(days=days)
+                if page := await self._ask(Query(since=since, limit=self._tenant.page_size)):
+                    self._since, self._max_days = since, days
+                    return page
+        raise refused
 
     async def _ask(self, query: Query) -> Page | None:
         """Return the answer, or None if the endpoint refuses the question or does not answer it in time."""
@@ -171,6 +187,8 @@ class ApiChecks:
         )
 
     async def _check_window_width(self) -> Finding:
+        if self._max_days:
+            return make_limit(f"limited to {self._max_days} days: sync reads no wider windows.")
         now = self._first.server_time.replace(microsecond=0)
         page = await self._ask(Query(since=self._since, until=now + self._tenant.overlap, limit=1))
         if page is not None:
