@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from metastudio.pipeline.factory import Options
+from metastudio.pipeline.options import Options
 
 from tests.browser.chromium import Tab, open_chromium
-from tests.e2e.warehouse import Warehouse, make_warehouse
+from tests.support.warehouse import Warehouse, make_warehouse
 
 PATIENCE_SECONDS = 60
 

@@ -10,12 +10,12 @@ from urllib.parse import quote
 import duckdb
 import pytest
 
-from tests.e2e.warehouse import Warehouse, make_warehouse
+from tests.support.warehouse import Warehouse, make_warehouse
 
 
 @pytest.fixture(scope="session")
 def built_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    from metastudio.pipeline.factory import Options
+    from metastudio.pipeline.options import Options
 
     folder = tmp_path_factory.mktemp("warehouse")
     with make_warehouse(folder, Options(), str(folder / "videos.duckdb")) as warehouse:

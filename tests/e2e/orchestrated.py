@@ -13,10 +13,10 @@ from unittest.mock import Mock, patch
 
 import duckdb
 import pytest
-from metastudio.pipeline.factory import Options
+from metastudio.pipeline.options import Options
 from metastudio_simulator import Simulator
 
-from tests.e2e.warehouse import Warehouse
+from tests.support.warehouse import Warehouse
 
 
 @dataclass(frozen=True)

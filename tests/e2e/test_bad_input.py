@@ -133,7 +133,8 @@ def test_a_file_that_is_no_database_is_said_so(settings, run, folder):
 
 
 @pytest.mark.parametrize("command", ["sync", "status", "report"])
-def test_a_file_that_another_process_holds_is_said_so(settings, run, folder, command):
+def test_a_file_that_another_process_holds_is_said_so(settings, run, folder, monkeypatch, command):
+    monkeypatch.setenv(f"{SECTION}LOCK_SECONDS", "0")
     program = (
         "import duckdb, sys; c = duckdb.connect(sys.argv[1]); c.execute('CREATE TABLE x (i INT)');"
         " print('held', flush=True); sys.stdin.read()"

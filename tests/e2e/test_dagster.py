@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from metastudio.errors import ConfigurationError
-from metastudio.pipeline.factory import Options, lock_pipeline
+from metastudio.pipeline.lock import lock_pipeline
+from metastudio.pipeline.options import Options
 from metastudio.records.schema import TABLES
 
 from tests.e2e.orchestrated import Orchestrated, checked, clear_settings, materialized, orchestrate, tags

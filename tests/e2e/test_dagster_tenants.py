@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from metastudio.pipeline.factory import Options, open_pipeline
+from metastudio.pipeline.factory import open_pipeline
+from metastudio.pipeline.options import Options
 from metastudio.records.schema import TABLES
 from metastudio_simulator import Simulator
 

@@ -19,6 +19,8 @@ import duckdb
 import pytest
 from metastudio_simulator import Simulator
 
+from tests.support.simulated import make_settings
+
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
     ["metastudio.commands.load", "metastudio.cli.output", "dlt.destinations.impl.duckdb.duck"]
@@ -49,7 +51,7 @@ def sync_until(environment, instant, told):
     from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
     from metastudio.commands.load import run_sync
     from metastudio.commands.progress import LogProgress
-    from metastudio.pipeline.factory import Options
+    from metastudio.pipeline.options import Options
 
     numbers = count(1)
 
@@ -98,11 +100,7 @@ def read_tables(folder):
 
 def make_environment(sim, folder):
     return {
-        "SOURCES__METASTUDIO__ENDPOINT": sim.url,
-        "SOURCES__METASTUDIO__PROJECT_ID": sim.project_id,
-        "SOURCES__METASTUDIO__CREDENTIALS__ACCESS_KEY": sim.access_key,
-        "SOURCES__METASTUDIO__CREDENTIALS__SECRET_KEY": sim.secret_key,
-        "SOURCES__METASTUDIO__REQUESTS_PER_SECOND": "1000",
+        **make_settings(sim),
         "SOURCES__METASTUDIO__BUILD_MODELS": "false",
         "SOURCES__METASTUDIO__CHUNK_ROWS": "250",
         "SOURCES__METASTUDIO__MAX_ROWS_PER_WINDOW": "100",

@@ -13,13 +13,14 @@ import pytest
 import yaml
 from metastudio.cli.models import show_models
 from metastudio.commands import models
-from metastudio.pipeline.factory import Options, open_pipeline
+from metastudio.pipeline.factory import open_pipeline
+from metastudio.pipeline.options import Options
 from metastudio.records.schema import TABLES
 from metastudio.reporting import PROJECT, model_version
 from metastudio.reporting.dbt_runner import build_models
 from metastudio.reporting.model_version import MODELS, make_fingerprint
 
-from tests.e2e.warehouse import Warehouse
+from tests.support.warehouse import Warehouse
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning:dbt", "ignore::DeprecationWarning:mashumaro", "ignore::ResourceWarning"

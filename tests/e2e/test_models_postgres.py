@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
-from metastudio.pipeline.factory import Options, open_pipeline
+from metastudio.pipeline.factory import open_pipeline
+from metastudio.pipeline.options import Options
 from metastudio.records.schema import TABLES
 from metastudio.reporting import dbt_runner
 from metastudio.reporting.dbt_runner import build_models
 
-from tests.e2e.warehouse import Warehouse, make_warehouse, read_readme_queries
+from tests.support.warehouse import Warehouse, make_warehouse, read_readme_queries
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning:dbt",

@@ -12,11 +12,12 @@ import psycopg2
 import pytest
 from metastudio.commands.load import run_audit, run_sync
 from metastudio.commands.progress import LogProgress
-from metastudio.pipeline.factory import Options, open_pipeline
+from metastudio.pipeline.factory import open_pipeline
+from metastudio.pipeline.options import Options
 from metastudio.records.schema import TABLES
 from metastudio_simulator import Simulator
 
-from tests.e2e.postgres import (
+from tests.support.postgres import (
     CONTEXT,
     WAIT_SECONDS,
     Sync,

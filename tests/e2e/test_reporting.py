@@ -15,7 +15,7 @@ from metastudio.records.parser import TERMINAL_STATES
 from metastudio.reporting.html_report import make_page
 from metastudio.reporting.report import SECTIONS, read_report
 
-from tests.e2e.warehouse import read_readme_queries
+from tests.support.warehouse import read_readme_queries
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 1, 15, 13, 1, tzinfo=UTC)

@@ -6,7 +6,7 @@ import duckdb
 import pytest
 from dlt.common.storages import FileStorage, LoadStorage
 
-from tests.e2e.test_sync import held_rows, shown_rows
+from tests.support.rows import held_rows, shown_rows
 
 
 def test_a_state_directory_that_is_lost_is_restored_from_the_destination(
@@ -162,6 +162,29 @@ def test_a_kill_between_two_steps_of_dlts_is_mended_without_reading_anything_aga
     assert "reading it again" not in caplog.text
 
 
+def test_a_package_that_a_kill_left_both_extracted_and_normalised_is_loaded_by_the_next_sync(
+    sim, settings, run, query, monkeypatch
+):
+    from dlt.common.storages.load_package import PackageStorage
+
+    remove = PackageStorage.delete_package
+
+    def die(self, load_id, not_exists_ok=False):
+        if not not_exists_ok:  # the extracted package, after the normalised one was renamed into place
+            raise RuntimeError("killed between the two")
+        remove(self, load_id, not_exists_ok)
+
+    run("sync")  # without any load before, dlt begins anew
+    sim.clock.advance(3600)
+    sim.tenant.update(sim.tenant.visible()[0]["job_id"], asset_name="changed")
+    with monkeypatch.context() as killed:
+        killed.setattr(PackageStorage, "delete_package", die)
+        assert run("sync").code == 1
+    assert run("sync").code == 0
+
+    assert held_rows(query) == shown_rows(sim)
+
+
 @pytest.mark.parametrize("command", ["status", "report", "models"])
 def test_a_dataset_that_was_never_synced_is_told_from_one_that_was(settings, run, query, command):
     run("sync")
@@ -208,7 +231,7 @@ def test_a_load_killed_before_its_end_does_not_lend_its_state_to_another_files(s
 def test_what_an_older_release_left_pending_is_not_loaded_where_nothing_was_synced(
     sim, settings, run, query, folder, monkeypatch
 ):
-    monkeypatch.setattr("metastudio.pipeline.loader.record_base_state", lambda *_: None)
+    monkeypatch.setattr("metastudio.pipeline.loader.record_base_state", lambda _tables: None)
     leave_pending(sim, run, monkeypatch)
     (folder / "videos.duckdb").unlink()
     monkeypatch.setenv("SOURCES__METASTUDIO__START_DATE", "2026-01-14")

@@ -18,7 +18,7 @@ from metastudio.commands.result import LoadResult, MultiTenantResult
 from metastudio.commands.tenants import sync_tenants
 from metastudio.config.tenant import resolve_tenant
 from metastudio.errors import BusyError, CredentialsError, IncompleteError, MetaStudioError, UnavailableError
-from metastudio.pipeline.factory import Options
+from metastudio.pipeline.options import Options
 from metastudio_simulator import Simulator
 
 from tests.support.command_line import NOW, run_in_process, start_process

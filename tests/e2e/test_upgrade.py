@@ -6,14 +6,16 @@ Two datasets of a simulated tenant are in it, each synced twice: `metastudio`, a
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 from metastudio_simulator import Simulator
 
-from tests.conftest import NOW
-from tests.e2e.test_sync import COLUMNS, held_rows, shown_rows
+from tests.support.rows import COLUMNS, held_rows, shown_rows
+from tests.support.simulated import NOW, make_settings
 
 RELEASES = sorted(Path(__file__).with_name("released").glob("*.zip"))
 OF_USER = ("--pipeline", "of_user", "--dataset", "of_user")
@@ -27,10 +29,7 @@ def released(request, folder, monkeypatch):
     with Simulator(jobs=60, days=200, seed=11, now=NOW) as sim:
         sim.clock.advance(7200)
         for name, value in {
-            "SOURCES__METASTUDIO__ENDPOINT": sim.url,
-            "SOURCES__METASTUDIO__PROJECT_ID": sim.project_id,
-            "SOURCES__METASTUDIO__CREDENTIALS__ACCESS_KEY": sim.access_key,
-            "SOURCES__METASTUDIO__CREDENTIALS__SECRET_KEY": sim.secret_key,
+            **make_settings(sim),
             "DESTINATION__DUCKDB__CREDENTIALS": str(folder / "videos.duckdb"),
         }.items():
             monkeypatch.setenv(name, value)
@@ -52,6 +51,58 @@ def test_tables_and_state_of_a_release_are_taken_over(released, run, query, fold
     assert query("SELECT count(*), count(app_user_id) FROM metastudio.digital_human_videos") == [(60, 0)]
     assert run("status", "--json").json["schema_version"] == 3
     assert run("audit", "--dry-run").code == 0
+
+
+@pytest.fixture
+def default_file(released, folder, monkeypatch):
+    """The folder as release 0.1.0 left it where no file was configured."""
+    (folder / "videos.duckdb").rename(folder / "metastudio.duckdb")
+    monkeypatch.delenv("DESTINATION__DUCKDB__CREDENTIALS")
+    return folder / "metastudio.duckdb"
+
+
+@pytest.mark.parametrize("command", ["sync", "status", "report", "models"])
+def test_the_default_file_of_release_0_1_is_to_be_renamed_and_nothing_is_read_again(
+    released, default_file, run, query, folder, command
+):
+    ended = run(command)
+    assert ended.code == 2
+    assert "This folder holds metastudio.duckdb, the file of release 0.1" in ended.err
+    assert "mv metastudio.duckdb videos.duckdb." in ended.err
+    assert not (folder / "videos.duckdb").exists()
+    subprocess.run(ended.err.partition("in it: ")[2].strip().rstrip("."), shell=True, check=True)
+    released.stats.reset()
+
+    ended = run("sync", "--json")
+
+    assert (ended.code, ended.json["mode"], ended.json["requests"]) == (0, "changes", 1)
+    assert held_rows(query) == shown_rows(released)
+
+
+def test_what_a_killed_sync_left_in_the_write_ahead_log_is_renamed_with_the_file(default_file, run, query):
+    code = (
+        "import duckdb, os, sys; connection = duckdb.connect(sys.argv[1]);"
+        "connection.execute('CREATE TABLE metastudio.metastudio.of_a_user AS SELECT 1 AS number'); os._exit(0)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(default_file)], check=True)
+
+    ended = run("sync")
+
+    assert "mv metastudio.duckdb videos.duckdb && mv metastudio.duckdb.wal videos.duckdb.wal" in ended.err
+    subprocess.run(ended.err.partition("in it: ")[2].strip().rstrip("."), shell=True, check=True)
+    assert run("sync").code == 0
+    assert query("SELECT number FROM metastudio.of_a_user") == [(1,)]
+
+
+def test_a_configured_file_of_release_0_1_with_the_datasets_name_is_to_be_renamed(
+    released, default_file, run, query, monkeypatch
+):
+    monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", str(default_file))
+
+    ended = run("sync")
+
+    assert ended.code == 2
+    assert "rename it (mv metastudio.duckdb videos.duckdb) and set DESTINATION__DUCKDB__CREDENTIALS=" in ended.err
 
 
 def test_rows_of_an_app_user_learn_whose_they_are(released, run, query, monkeypatch):

@@ -15,8 +15,8 @@ import pytest
 from metastudio.records.schema import TABLES
 from metastudio_simulator import Simulator
 
-from tests.e2e.test_sync import COLUMNS, shown_rows
 from tests.lake.conftest import ACCESS_KEY, BIN, BUCKET, REGION, SECRET_KEY
+from tests.support.rows import COLUMNS, shown_rows
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:pyspark", "ignore::DeprecationWarning:pyspark")
 

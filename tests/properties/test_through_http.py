@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from metastudio.commands.load import run_audit, run_sync
 from metastudio.commands.progress import LogProgress
-from metastudio.pipeline.factory import Options
+from metastudio.pipeline.options import Options
 from metastudio_simulator import Simulator
 
 from tests.support.rows import held_rows, shown_rows

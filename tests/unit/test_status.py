@@ -6,7 +6,7 @@ from metastudio.cli.output import describe_summary
 from metastudio.cli.status import describe_status
 from metastudio.commands.result import CommandResult
 from metastudio.commands.status import describe_state
-from metastudio.pipeline.loader import Summary
+from metastudio.pipeline.summary import Summary
 
 GAP = {
     "since": "2025-03-01T10:00:00Z",

@@ -14,7 +14,7 @@ from metastudio.cli.options import on_pipeline
 from metastudio.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from metastudio.pipeline.factory import Options
+    from metastudio.pipeline.options import Options
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

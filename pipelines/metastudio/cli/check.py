@@ -5,7 +5,7 @@ from __future__ import annotations
 from metastudio.cli.output import write_json, write_out
 from metastudio.commands.api_checks import CheckResult
 from metastudio.commands.check import run_check
-from metastudio.pipeline.factory import Options
+from metastudio.pipeline.options import Options
 
 
 def show_check(options: Options, *, as_json: bool) -> int:

@@ -15,7 +15,7 @@ from metastudio.commands.demo_tenant import JOBS, QUOTA, SEED, STATE, configure
 from metastudio.commands.load import run_audit, run_sync
 from metastudio.commands.result import LoadResult
 from metastudio.errors import ConfigurationError
-from metastudio.pipeline.factory import Options
+from metastudio.pipeline.options import Options
 
 DATABASE = Path("videos.duckdb")
 A_DAY = 86_400

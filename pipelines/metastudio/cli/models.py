@@ -5,7 +5,7 @@ from __future__ import annotations
 from metastudio.cli.output import write_error, write_json, write_out
 from metastudio.commands.models import ModelsResult, run_models
 from metastudio.commands.result import CommandResult
-from metastudio.pipeline.factory import Options
+from metastudio.pipeline.options import Options
 
 
 def show_models(options: Options, time_zone: str | None, *, as_json: bool) -> int:

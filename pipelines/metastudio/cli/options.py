@@ -34,7 +34,7 @@ def on_pipeline(command: Callable[..., Any]) -> Callable[..., Any]:
         from metastudio.commands.result import CommandResult
         from metastudio.config.unknown_settings import warn_of_unknown_settings
         from metastudio.error_mapping import to_metastudio_error
-        from metastudio.pipeline.factory import Options, set_defaults
+        from metastudio.pipeline.options import Options, set_defaults
 
         set_defaults()
         options = Options(**{name: given.pop(name) for name in ("pipeline", "destination", "dataset", "tenant")})

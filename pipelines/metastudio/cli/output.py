@@ -14,7 +14,7 @@ from metastudio.commands.result import CommandResult, LoadResult, MultiTenantRes
 from metastudio.errors import MetaStudioError
 from metastudio.extraction.audit import Audit
 from metastudio.formatting import format_count
-from metastudio.pipeline.loader import Summary
+from metastudio.pipeline.summary import Summary
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from metastudio.commands.progress import LogProgress
 from metastudio.config.tenant import Tenant
 from metastudio.extraction.types import Chunk
-from metastudio.pipeline.loader import Summary
+from metastudio.pipeline.summary import Summary
 from metastudio.source.stream import Reader
 
 

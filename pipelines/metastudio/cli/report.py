@@ -14,7 +14,7 @@ from metastudio.cli.output import write_json, write_out
 from metastudio.commands.report import run_report
 from metastudio.commands.result import CommandResult
 from metastudio.errors import ConfigurationError
-from metastudio.pipeline.factory import Options
+from metastudio.pipeline.options import Options
 from metastudio.reporting.health import describe_health
 from metastudio.reporting.report import SECTIONS, Report, Section, format_row
 

@@ -11,7 +11,7 @@ from metastudio.commands.result import CommandResult
 from metastudio.commands.tenants import list_options
 from metastudio.config.tenant import Tenant, resolve_tenant
 from metastudio.errors import MetaStudioError
-from metastudio.pipeline.factory import Options
+from metastudio.pipeline.options import Options
 from metastudio.source.fetch import open_client
 
 CheckListener = Callable[[str | None, CheckResult], None]

@@ -17,8 +17,9 @@ from metastudio.extraction.audit import Audit
 from metastudio.extraction.backfill import read_chunks
 from metastudio.extraction.sync import sync
 from metastudio.extraction.types import Chunk, ExtractionContext, Window
-from metastudio.pipeline.factory import Options, lock_pipeline, set_defaults
 from metastudio.pipeline.loader import ChunkLoader, ProgressListener
+from metastudio.pipeline.lock import lock_pipeline
+from metastudio.pipeline.options import Options, set_defaults
 from metastudio.timestamps import parse_user_time
 
 
@@ -39,6 +40,7 @@ def run_sync(
             is_outdated = maintenance and maintain(loader.destination, models=models)
         if is_outdated:
             build_outdated(loader.pipeline)
+        loader.require_complete()  # last: a gap holds up neither descriptions nor models
     return result
 
 
@@ -76,6 +78,7 @@ def run_backfill(options: Options, listener: ProgressListener, since: str, until
                 yield chunk
 
         loader.load(read)
+        loader.require_complete()
     return result
 
 
@@ -103,6 +106,7 @@ def run_audit(
         loader.load(read)
         if result.audit and not repair:
             _require_equal(result.audit)
+        loader.require_complete()
     return result
 
 

@@ -12,7 +12,9 @@ import dlt
 from metastudio.destination.jobs import Destination
 from metastudio.error_mapping import to_metastudio_error
 from metastudio.errors import ConfigurationError, IncompleteError, MetaStudioError
-from metastudio.pipeline.factory import Options, lock_pipeline, open_existing
+from metastudio.pipeline.factory import open_existing
+from metastudio.pipeline.lock import lock_pipeline
+from metastudio.pipeline.options import Options
 from metastudio.reporting.dbt_profile import find_adapter
 from metastudio.reporting.dbt_runner import TestResults, build_models, is_installed
 from metastudio.reporting.model_version import UTC, Models, make_dataset_name
@@ -73,7 +75,7 @@ def has_outdated_models(destination: Destination) -> bool:
 def build_outdated(pipeline: dlt.Pipeline) -> None:
     """Build the models after a sync. Failures are logged; the sync itself is done."""
     if not is_installed(pipeline):
-        log.info("The reporting models are not built: they need pip install 'metastudio[reporting]'.")
+        log.info("The reporting models are not built: they need the extra reporting of metastudio.")
         return
     log.info("Building the reporting models, which are missing or of another version.")
     try:

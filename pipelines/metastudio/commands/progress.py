@@ -8,7 +8,7 @@ import time
 from metastudio.config.tenant import Tenant
 from metastudio.extraction.types import Chunk
 from metastudio.formatting import format_count
-from metastudio.pipeline.loader import Summary
+from metastudio.pipeline.summary import Summary
 from metastudio.source.stream import Reader
 
 log = logging.getLogger("metastudio")

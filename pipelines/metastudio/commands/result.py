@@ -9,7 +9,7 @@ from typing import Any
 
 from metastudio.errors import MetaStudioError
 from metastudio.extraction.audit import Audit
-from metastudio.pipeline.loader import Summary
+from metastudio.pipeline.summary import Summary
 from metastudio.timestamps import format_time
 
 ALERT_FIRST = (1, 5, 3, 2, 4, 6)

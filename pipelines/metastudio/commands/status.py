@@ -10,7 +10,8 @@ from metastudio.commands.result import CommandResult, MultiTenantResult
 from metastudio.commands.tenants import list_options
 from metastudio.error_mapping import to_metastudio_error
 from metastudio.extraction.types import State, count_missing
-from metastudio.pipeline.factory import Options, open_existing
+from metastudio.pipeline.factory import open_existing
+from metastudio.pipeline.options import Options
 from metastudio.records.schema import SCHEMA_VERSION, TABLES
 
 
@@ -31,7 +32,7 @@ def read_status(options: Options) -> CommandResult:
     """Return where the pipeline of one tenant stands, read from its state, its ledger and its tables."""
     result = CommandResult(command="status", pipeline=options.name)
     try:
-        destination, state = open_existing(options, of_any_release=True)
+        destination, state = open_existing(options, of_any_release=True, read_only=True)
         result.details = {
             "destination": options.destination,
             "dataset": options.dataset,

@@ -24,8 +24,10 @@ from metastudio.commands.result import LoadResult, MultiTenantResult
 from metastudio.config.settings import resolve_settings
 from metastudio.config.tenant import Tenant, list_tenants, resolve_tenant
 from metastudio.destination.jobs import Destination
-from metastudio.errors import BusyError, ConfigurationError, MetaStudioError
-from metastudio.pipeline.factory import Options, lock_pipeline, open_pipeline
+from metastudio.errors import BusyError, ConfigurationError, IncompleteError, MetaStudioError
+from metastudio.pipeline.factory import open_pipeline
+from metastudio.pipeline.lock import lock_pipeline
+from metastudio.pipeline.options import Options
 
 THREADS = "metastudio-tenant"
 """Prefix of the names of the threads that work for tenants."""
@@ -52,9 +54,9 @@ def sync_tenants(options: Options, listener: LogProgress) -> LoadResult | MultiT
     if chosen == [options]:
         return run_sync(options, listener)
     result = _run_for_each("sync", options, chosen, listener, partial(run_sync, maintenance=False))
-    done = next((one for one in chosen if result.by_tenant[str(one.tenant)].error is None), None)
-    if done is not None:
-        _maintain_shared(done)
+    loaded = [one for one in chosen if result.by_tenant[str(one.tenant)].exit_code in (0, IncompleteError.exit_code)]
+    if loaded:
+        _maintain_shared(loaded[0])
     return result
 
 

@@ -22,7 +22,8 @@ from metastudio.error_mapping import to_metastudio_error
 from metastudio.formatting import format_seconds
 from metastudio.orchestration.results import raise_for_error
 from metastudio.orchestration.tenant_names import TenantNames
-from metastudio.pipeline.factory import Options, open_existing
+from metastudio.pipeline.factory import open_existing
+from metastudio.pipeline.options import Options
 from metastudio.records.schema import REJECTED, VIDEOS
 from metastudio.reporting.dbt_profile import find_adapter
 from metastudio.reporting.health import describe_completeness, describe_freshness, describe_rejected, read_health

@@ -32,7 +32,9 @@ from metastudio.error_mapping import to_metastudio_error
 from metastudio.errors import ConfigurationError
 from metastudio.orchestration.results import raise_for_error
 from metastudio.orchestration.tenant_names import REPORTING_GROUP, STAGING_GROUP, TenantNames
-from metastudio.pipeline.factory import Options, lock_pipeline, open_existing, open_pipeline
+from metastudio.pipeline.factory import open_existing, open_pipeline
+from metastudio.pipeline.lock import lock_pipeline
+from metastudio.pipeline.options import Options
 from metastudio.reporting.dbt_profile import find_adapter
 from metastudio.reporting.dbt_runner import TestResults, write_manifest
 from metastudio.reporting.model_version import Models, make_dataset_name, make_fingerprint

@@ -22,7 +22,8 @@ from metastudio.orchestration.jobs import (
 from metastudio.orchestration.maintenance_assets import make_audit, make_backfill
 from metastudio.orchestration.raw_assets import make_api, make_raw_tables
 from metastudio.orchestration.tenant_names import TenantNames, make_tenant_names
-from metastudio.pipeline.factory import Options, open_pipeline
+from metastudio.pipeline.factory import open_pipeline
+from metastudio.pipeline.options import Options
 from metastudio.reporting.dbt_profile import find_adapter
 from metastudio.reporting.dbt_runner import is_installed
 
@@ -72,6 +73,6 @@ def _make_models_if_wanted(tenants: list[TenantNames]) -> list[AssetsDefinition]
     if not tenants[0].settings.build_models or find_adapter(pipeline) is None:
         return []
     if not is_installed(pipeline):
-        log.warning("The reporting models are left out. They need: pip install 'metastudio[reporting]'.")
+        log.warning("The reporting models are left out. They need the extra reporting of metastudio.")
         return []
     return [make_models(tenants)]

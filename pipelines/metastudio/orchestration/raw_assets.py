@@ -21,7 +21,8 @@ from dagster_dlt.translator import DltResourceTranslatorData
 from metastudio.commands.load import run_sync
 from metastudio.orchestration.results import DagsterProgress, describe_run, raise_for_error
 from metastudio.orchestration.tenant_names import API_GROUP, RAW_GROUP, TenantNames
-from metastudio.pipeline.factory import Options, open_existing, open_pipeline
+from metastudio.pipeline.factory import open_existing, open_pipeline
+from metastudio.pipeline.options import Options
 from metastudio.records.schema import TABLES, Table
 from metastudio.source.source import describe_source
 

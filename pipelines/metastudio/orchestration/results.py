@@ -11,7 +11,7 @@ from dagster import AssetCheckExecutionContext, AssetExecutionContext, Failure, 
 from metastudio.commands.progress import LogProgress
 from metastudio.errors import BusyError, IncompleteError, MetaStudioError, UnavailableError
 from metastudio.extraction.types import Chunk
-from metastudio.pipeline.loader import Summary
+from metastudio.pipeline.summary import Summary
 
 RETRIES = 3
 RETRY_SECONDS = 60.0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from metastudio.commands.tenants import list_options
 from metastudio.config.settings import Settings, find_setting, resolve_settings
-from metastudio.pipeline.factory import Options
+from metastudio.pipeline.options import Options
 from metastudio.records.schema import TABLES
 
 API_GROUP = "metastudio_api"

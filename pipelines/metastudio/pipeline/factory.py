@@ -1,82 +1,56 @@
-"""The only place that makes a dlt pipeline, and holds it for one run at a time."""
+"""The only place that makes a dlt pipeline."""
 
 from __future__ import annotations
 
 import logging
-import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import dlt
 from dlt.common.configuration.exceptions import ConfigurationException
-from dlt.common.pipeline import get_dlt_pipelines_dir
 from dlt.pipeline.exceptions import PipelineStepFailed
-from filelock import FileLock, Timeout
 
 from metastudio.config.settings import find_setting
-from metastudio.destination.duckdb_catalog import allow_same_names
+from metastudio.destination.capabilities import find_capabilities
+from metastudio.destination.dlt_internals import drop_local_state, find_duckdb_file, make_duckdb_credentials
+from metastudio.destination.duckdb_file import make_rename_command
 from metastudio.destination.jobs import Destination
 from metastudio.error_mapping import is_known_error, to_metastudio_error
-from metastudio.errors import BusyError, ConfigurationError
+from metastudio.errors import ConfigurationError
 from metastudio.extraction.types import State
+from metastudio.pipeline.options import Options, set_defaults
 from metastudio.records.schema import SCHEMA_VERSION
 from metastudio.source.state import read_committed_state
 
 log = logging.getLogger("metastudio")
 
-DEFAULTS = {
-    "RUNTIME__DLTHUB_TELEMETRY": "false",
-    "DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG": '{"memory_limit": "80MB", "threads": 1}',  # it takes all it finds
-    "LOAD__TRUNCATE_STAGING_DATASET": "true",  # 24 MB per 100,000 rows stay behind otherwise
-    "LOAD__DELETE_COMPLETED_JOBS": "true",
-}
-"""What we set of dlt's own configuration where the user's environment does not."""
+OLD_FILE = Path("metastudio.duckdb")
+"""The default DuckDB file of release 0.1."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """Which pipeline, into which destination and dataset, and for which of several tenants."""
+def open_pipeline(options: Options, *, read_only: bool = False) -> dlt.Pipeline:
+    """Make the dlt pipeline; nothing is read or written yet.
 
-    pipeline: str = "metastudio"
-    destination: str = "duckdb"
-    dataset: str = "metastudio"
-    tenant: str | None = None
-
-    @property
-    def name(self) -> str:
-        """The name of the dlt pipeline: each tenant has one of its own, and with it state, lock and staging tables."""
-        return f"{self.pipeline}_{self.tenant}" if self.tenant else self.pipeline
-
-
-def set_defaults() -> None:
-    """Set what we set of dlt's configuration; to be called before dlt reads any, for its telemetry starts when it does."""
-    for name, value in DEFAULTS.items():
-        os.environ.setdefault(name, value)
-
-
-def open_pipeline(options: Options) -> dlt.Pipeline:
-    """Make the dlt pipeline; nothing is asked or written yet.
+    Args:
+        read_only: open a DuckDB file in a way that lets other processes read it, too.
 
     Raises:
-        ConfigurationError: dlt does not know the destination, or misses a part of its settings.
+        ConfigurationError: dlt does not know the destination, or lacks a part of its settings.
     """
     set_defaults()
     if not options.pipeline:
         raise ConfigurationError("The pipeline has no name.", hint="Give --pipeline a name, or leave it out.")
     try:
-        if options.destination == "duckdb":
-            allow_same_names()
-        return dlt.pipeline(options.name, destination=make_destination(options), dataset_name=options.dataset)
+        destination = make_destination(options, read_only=read_only)
+        return dlt.pipeline(options.name, destination=destination, dataset_name=options.dataset)
     except (ConfigurationException, PipelineStepFailed, ValueError, ImportError) as error:
         raise to_metastudio_error(error) from None
 
 
 def open_or_restore(options: Options) -> dlt.Pipeline:
-    """Make the dlt pipeline; a local state that a crash left half written or half deleted is dropped: the destination holds it, too.
+    """Make the dlt pipeline; drop a local state that a crash left half written.
+
+    The destination holds that state, too.
 
     Raises:
         ConfigurationError: as `open_pipeline`.
@@ -90,88 +64,81 @@ def open_or_restore(options: Options) -> dlt.Pipeline:
         if is_known_error(error):
             raise
         log.warning("The local state cannot be read: going on from what the destination holds.")
-        shutil.rmtree(Path(get_dlt_pipelines_dir()) / options.name, ignore_errors=True)
+        drop_local_state(options.name)
         return open_pipeline(options)
 
 
-def make_destination(options: Options) -> Any:
-    """Give dlt's destination, with staging tables of this pipeline's own: two that load one table at a time would mix them up.
+def make_destination(options: Options, *, read_only: bool = False) -> Any:
+    """Make dlt's destination, with staging tables of the pipeline's own.
 
-    DuckDB's file is named from the working directory: dlt would go on using that of the pipeline's first run.
+    Two pipelines that share staging tables would mix up their rows.
     """
     given: dict[str, Any] = {}
     sections = ("destination", f"destination.{options.destination}")
     if all(find_setting(f"{section}.staging_dataset_name_layout") is None for section in sections):
         given["staging_dataset_name_layout"] = f"%s_staging_{options.name}"
     if options.destination == "duckdb":
-        file = find_setting("destination.duckdb.credentials") or f"{options.pipeline}.duckdb"
+        file = _find_configured_file() or _choose_default_file(options)
         if isinstance(file, str) and ":" not in file:
-            from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
-
-            credentials = DuckDbCredentials()  # of a text, dlt would import SQLAlchemy to see whether it is a URL
-            credentials.database = str(Path(file).absolute())
-            given["credentials"] = credentials
+            # an absolute path: dlt would go on using the working directory of the pipeline's first run
+            given["credentials"] = make_duckdb_credentials(Path(file).absolute(), read_only=read_only)
     return dlt.destination(options.destination, **given)
 
 
-def open_existing(options: Options, *, of_any_release: bool = False) -> tuple[Destination, State]:
-    """Open the destination of a pipeline that synced before, to read from it, with the state that was committed there.
+def _find_configured_file() -> Any:
+    credentials = find_setting("destination.duckdb.credentials")
+    return find_setting("destination.duckdb.credentials.database") if credentials is None else credentials
+
+
+def _choose_default_file(options: Options) -> str:
+    """Return the name of the default file.
 
     Raises:
-        ConfigurationError: nothing was synced yet, the destination cannot be opened, or it was written by an older release.
+        ConfigurationError: the folder holds the default file of release 0.1 instead.
     """
-    pipeline = open_pipeline(options)
+    file = Path(options.duckdb_file)
+    if options == Options(dataset=options.dataset, tenant=options.tenant) and OLD_FILE.exists() and not file.exists():
+        raise ConfigurationError(
+            f"This folder holds {OLD_FILE}, the file of release 0.1; its default name is now {file}.",
+            hint=f"Rename it, which keeps everything in it: {make_rename_command(OLD_FILE, file.name)}.",
+        )
+    return str(file)
+
+
+def open_existing(
+    options: Options, *, of_any_release: bool = False, read_only: bool = False
+) -> tuple[Destination, State]:
+    """Open the destination of a pipeline that synced before, to read; return its state, too.
+
+    Raises:
+        ConfigurationError: nothing was synced yet, the destination cannot be opened, or an older
+            release wrote it.
+    """
+    pipeline = open_pipeline(options, read_only=read_only)
     try:
-        state = read_committed_state(pipeline) if exists(pipeline) else {}
-        if state and not pipeline.default_schema_name:
-            pipeline.sync_destination()
+        state = _read_state(pipeline)
     except Exception as error:
         raise to_metastudio_error(error) from None
     if "identity" not in state:
         raise ConfigurationError("Nothing was synced here yet.", hint="Run metastudio sync first.")
-    is_older = state.get("schema_version", 1) < SCHEMA_VERSION
-    if is_older and not of_any_release:
+    version = state.get("schema_version", 1)
+    if version < SCHEMA_VERSION and not of_any_release:
         raise ConfigurationError(
             "The tables are as an older release wrote them.", hint="Run metastudio sync first, which takes them over."
         )
     identity = state["identity"]
-    app_user_id = None if is_older else identity["app_user_id"]  # version 1 has no column for it
+    app_user_id = None if version == 1 else identity["app_user_id"]  # version 1 has no column for it
     return Destination(pipeline, str(identity["project_id"]), app_user_id), state
 
 
-def exists(pipeline: dlt.Pipeline) -> bool:
-    """Tell whether there is a DuckDB file, which to ask would make; any other destination tells by itself."""
-    database = getattr(pipeline.destination_client().config.credentials, "database", None)
-    return (
-        pipeline.destination.destination_type != "dlt.destinations.duckdb"
-        or database is None
-        or Path(database).exists()
-    )
-
-
-@contextmanager
-def lock_pipeline(options: Options) -> Iterator[None]:
-    """Hold the pipeline for one run.
-
-    Raises:
-        BusyError: another run holds it.
-    """
-    folder = Path(get_dlt_pipelines_dir())
-    lock = FileLock(folder / f"{options.name}.lock", timeout=0)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout:
-        raise BusyError(
-            f"Another run of the pipeline {options.name} is under way.",
-            hint="Nothing was touched; the next scheduled run will do.",
-        ) from None
-    except OSError as error:
-        raise ConfigurationError(
-            f"The state directory cannot be written: {error.strerror}.",
-            hint="Make it writable, or set DLT_DATA_DIR to one that is.",
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
+def _read_state(pipeline: dlt.Pipeline) -> State:
+    """Read the committed state; a DuckDB file that does not exist is not created for that."""
+    if find_capabilities(pipeline).is_duckdb_file:
+        Destination(pipeline).check_file_name()
+        file = find_duckdb_file(pipeline)
+        if file and not file.exists():
+            return {}
+    state = read_committed_state(pipeline)
+    if state and not pipeline.default_schema_name:
+        pipeline.sync_destination()
+    return state

@@ -1,7 +1,8 @@
-"""Loads chunks with their state, one run at a time, and sums the run up.
+"""Loads chunks with their state, and sums the run up.
 
-A chunk is one load package: its rows and the state that holds once they are in are committed together. A run that was killed leaves at
-most one package behind, which the next run loads before it asks the API for anything.
+A chunk is one load package: its rows, and the state that holds once they are loaded, are committed
+together. A killed run leaves at most one package behind, which the next run loads before it asks the
+API for anything.
 """
 
 from __future__ import annotations
@@ -10,70 +11,38 @@ import logging
 import threading
 import uuid
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from dlt.common.destination.exceptions import SchemaUpdateError
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from metastudio.config.tenant import Tenant
+from metastudio.destination.dlt_internals import record_base_state
 from metastudio.destination.jobs import Destination
-from metastudio.error_mapping import iter_causes
+from metastudio.destination.ledger import make_ledger
+from metastudio.destination.migrations import migrate_app_user
+from metastudio.error_mapping import is_out_of_memory, iter_causes
 from metastudio.errors import ConfigurationError, IncompleteError
 from metastudio.extraction.types import Chunk, LedgerEntry, State
-from metastudio.pipeline.factory import Options, open_or_restore
-from metastudio.pipeline.recovery import reconcile_with_destination, record_base_state
+from metastudio.pipeline.factory import open_or_restore
+from metastudio.pipeline.options import Options, raise_memory_limit
+from metastudio.pipeline.recovery import reconcile_with_destination
+from metastudio.pipeline.summary import Summary
 from metastudio.records.schema import SCHEMA_VERSION
-from metastudio.source.ledger import make_ledger
-from metastudio.source.state import check_state, read_state
+from metastudio.source.state import check_state, find_gaps_error, read_state
 from metastudio.source.stream import Reader, Steps
 
 log = logging.getLogger("metastudio")
 
 SCHEMA_ATTEMPTS = 5
-"""Two pipelines can meet at the dataset, at its tables and at a new column; each time one of them gets through."""
+"""Pipelines can meet at the dataset, the tables and a new column; one gets through each time."""
 
 LOADING = threading.Lock()
-"""Held by whoever loads: tenants that are synced at a time in one process make the same tables and write to the same file."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Summary:
-    """The figures of a run, in the order of the JSON that shows them."""
-
-    mode: str | None = None
-    requests: int = 0
-    retries: int = 0
-    throttled: int = 0
-    windows: int = 0
-    rows_read: int = 0
-    rows_loaded: int = 0
-    rejected: int = 0
-    marked_deleted: int = 0
-    gaps: int = 0
-    missing: int = 0
-    scrubbed: int = 0
-    scrub_changed: int = 0
-    watermark: str | None = None
-    seconds: float = 0.0
-    load_ids: list[str] = field(default_factory=list)
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-    def add(self, chunk: Chunk, rows: int) -> None:
-        """Count a loaded chunk in; a run that had to fall back says so, a first run stays one."""
-        if self.mode != "backfill" or chunk.mode == "audit":
-            self.mode = chunk.mode
-        self.windows += len(chunk.windows)
-        self.rows_read += sum(record.rows_read for record in chunk.windows)
-        self.rows_loaded += rows
-        self.marked_deleted += len(chunk.vanished)
-        self.watermark = chunk.state.get("watermark")
+"""Held while loading: tenants synced at once in one process make the same tables."""
 
 
 class ProgressListener(Protocol):
-    """Who shows a run's progress."""
+    """Shows the progress of a run."""
 
     def start(self, tenant: Tenant, reader: Reader) -> None: ...
 
@@ -83,42 +52,60 @@ class ProgressListener(Protocol):
 class ChunkLoader:
     """One run of a command that loads: resumes what is pending, then loads chunk after chunk."""
 
-    def __init__(self, summary: Summary, options: Options, watcher: ProgressListener, tenant: Tenant) -> None:
+    def __init__(self, summary: Summary, options: Options, listener: ProgressListener, tenant: Tenant) -> None:
         self.tenant = tenant
         self.summary = summary
         self.pipeline = open_or_restore(options)
-        self.destination = Destination(self.pipeline, tenant.project_id, tenant.app_user_id)
+        self.destination = Destination(
+            self.pipeline, tenant.project_id, tenant.app_user_id, lock_seconds=tenant.lock_seconds
+        )
         self.state: State = {}
-        self._watcher = watcher
-        self._rejected: set[str] = set()
+        self._listener = listener
+        self._rejected_here: set[str] = set()
         self._run_id = uuid.uuid4().hex
 
     def prepare(self) -> None:
-        """Bring the local state and the destination's together, load what is pending, and check whose state it is."""
-        reconcile_with_destination(self.pipeline, self.destination, self._load_pending)
+        """Reconcile the local state with the destination's, load what is pending, check the state."""
+        reconcile_with_destination(self.destination, self._load_pending)
         self.state = read_state(self.pipeline)
         check_state(self.state, self.tenant)
         if self.state.get("schema_version") == 1 and self.tenant.app_user_id:
-            self.destination.migrate_app_user()
-        self.summary.watermark = self.state.get("watermark")
+            migrate_app_user(self.destination, self.tenant.app_user_id)
+        self.summary.set_state(self.state)
 
     def _load_pending(self) -> None:
         check_state(read_state(self.pipeline), self.tenant)
-        self._load_what_is_extracted()
+        self._load_extracted()
 
     def require_synced(self) -> None:
-        """Refuse to work on a pipeline that never synced."""
+        """Raise ConfigurationError for a pipeline that never synced to its end."""
         if "watermark" not in self.state:
             raise ConfigurationError("This pipeline was never synced to its end.", hint="Run metastudio sync first.")
 
-    def load(self, steps: Steps) -> None:
-        """Load the chunks of these steps; while one is loaded, the next one is read.
+    def require_complete(self) -> None:
+        """Judge a run that has ended, when all that could be loaded is loaded.
 
         Raises:
-            IncompleteError: a window was not proved whole (it is in the ledger), or more than `max_rejected` records were rejected.
+            IncompleteError: more jobs are missing than `max_missing`, or more records were rejected
+                than `max_rejected`.
+        """
+        if (error := find_gaps_error(self.state, self.tenant.max_missing)) is not None:
+            raise error
+        if self.summary.rejected > self.tenant.max_rejected:
+            raise IncompleteError(
+                f"{self.summary.rejected:,} records were rejected, more than max_rejected ({self.tenant.max_rejected:,}).",
+                hint="Everything else is loaded. Look into the table rejected_records for the reasons;"
+                " raise max_rejected if they are harmless.",
+            )
+
+    def load(self, steps: Steps) -> None:
+        """Load the chunks of these steps; while one chunk is loaded, the next one is read.
+
+        Raises:
+            IncompleteError: a window was not proved whole; it is in the ledger.
         """
         reader = Reader(self.tenant, self.destination, steps)
-        self._watcher.start(self.tenant, reader)
+        self._listener.start(self.tenant, reader)
         try:
             for chunk in reader:
                 self._load_chunk(chunk, reader.resume)
@@ -130,20 +117,32 @@ class ChunkLoader:
             self._count_requests(reader)
 
     def _load_chunk(self, chunk: Chunk, resume: Callable[[], None]) -> None:
-        rows = 0 if self._add_to_ledger(chunk) else self._load_package(chunk, resume)
+        new_rejected = self._count_new_rejected(chunk)
+        self._count_scrubbed(chunk)
+        rows = 0 if not new_rejected and self._add_to_ledger(chunk) else self._load_package(chunk, resume)
         self.state = chunk.state
+        self.summary.rejected += new_rejected
         self.summary.add(chunk, rows)
-        self.summary.rejected = len(self._rejected)
-        self._watcher.on_chunk_loaded(self.summary, chunk)
-        if self.summary.rejected > self.tenant.max_rejected:
-            raise IncompleteError(
-                f"{self.summary.rejected} records were rejected, more than max_rejected.",
-                hint="Look into the table rejected_records for the reasons; raise max_rejected if they are harmless.",
-            )
+        self._listener.on_chunk_loaded(self.summary, chunk)
+
+    def _count_new_rejected(self, chunk: Chunk) -> int:
+        """Return the number of rejected records received, without those an earlier run rejected."""
+        hashes = {record.record_hash for record in chunk.rejected} - self._rejected_here
+        known = self.destination.known_rejected(hashes)
+        self._rejected_here |= hashes - known
+        return sum(record.record_hash in self._rejected_here for record in chunk.rejected)
+
+    def _count_scrubbed(self, chunk: Chunk) -> None:
+        if chunk.mode == "scrub":
+            self.summary.scrubbed += sum(window.rows_read for window in chunk.windows)
+            self.summary.scrub_changed += len(self.destination.changed(chunk.rows))
 
     def _add_to_ledger(self, chunk: Chunk) -> bool:
-        """Where a chunk brings nothing new, write its lines of the ledger alone: a load package costs a third of a second."""
-        is_new = chunk.rejected or chunk.vanished or len(chunk.seen) > len(chunk.rows) or chunk.state != self.state
+        """Write only the ledger lines of a chunk that brings nothing new: a package costs 0.3 s.
+
+        Return False where that is not possible.
+        """
+        is_new = chunk.vanished or len(chunk.seen) > len(chunk.rows) or chunk.state != self.state
         if (
             is_new
             or self.state.get("schema_version") != SCHEMA_VERSION
@@ -155,38 +154,41 @@ class ChunkLoader:
             return self.destination.add_windows(lines)
 
     def _load_package(self, chunk: Chunk, resume: Callable[[], None]) -> int:
-        """Load a chunk as one package; give the number of its rows."""
+        """Load a chunk as one package; return the number of its rows."""
         import pyarrow as pa
 
         from metastudio.source.source import make_source
 
         resume()  # while this chunk is loaded, the next one is read
-        numbered = [(self.summary.windows + 1, chunk)]
-        source = make_source(self.tenant, self._run_id, lambda: numbered, self.destination)
+        source = make_source(self.tenant, self._run_id, [chunk], self.destination, self.summary.windows + 1)
         contract: Any = {"columns": self.tenant.schema_contract}
-        record_base_state(self.pipeline, self.destination)
+        record_base_state(self.destination)
         self.pipeline.extract(source, schema_contract=contract)
         rows = len(chunk.rows)
-        self._rejected |= {item.record_hash for item in chunk.rejected}
-        for held in (chunk.rows, chunk.seen, chunk.rejected):
-            held.clear()  # they are on disk: memory for the next chunk
+        for on_disk in (chunk.rows, chunk.seen, chunk.rejected):
+            on_disk.clear()  # memory for the next chunk
         pa.default_memory_pool().release_unused()
-        self._load_what_is_extracted()
+        self._load_extracted()
         return rows
 
-    def _load_what_is_extracted(self) -> None:
-        """Load what is on disk. Processes that create the same tables at the same instant fail in that: then look again what is missing."""
+    def _load_extracted(self) -> None:
+        """Load what is on disk, again where the reason for a failure can pass or be removed."""
         self.pipeline.normalize()
-        for attempt in range(1, SCHEMA_ATTEMPTS + 1):
+        schema_attempts = 1
+        while True:
             try:
                 with LOADING:
                     info = self.pipeline.load()
                 self.summary.load_ids += info.loads_ids if info else []  # none: a kill came when all was loaded
                 return
             except PipelineStepFailed as error:
+                if is_out_of_memory(error) and raise_memory_limit():
+                    log.info("DuckDB ran out of memory: trying again with four times as much.")
+                    continue
                 is_schema = any(isinstance(cause, SchemaUpdateError) for cause in iter_causes(error))
-                if not is_schema or attempt == SCHEMA_ATTEMPTS:
+                if not is_schema or schema_attempts == SCHEMA_ATTEMPTS:
                     raise
+                schema_attempts += 1
                 log.debug("Another pipeline seems to change the same tables: trying again.")
 
     def _count_requests(self, reader: Reader) -> None:

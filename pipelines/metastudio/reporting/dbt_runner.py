@@ -82,10 +82,10 @@ def build_models(pipeline: dlt.Pipeline, time_zone: str, *, test: bool, unit_tes
     """
     connection = Connection(pipeline)
     if not is_installed(pipeline):
-        extra = "postgres,reporting" if find_adapter(pipeline) == "postgres" else "reporting"
+        extras = "extras postgres and reporting" if find_adapter(pipeline) == "postgres" else "extra reporting"
         raise ConfigurationError(
             "dbt, which builds the reporting models, is not installed.",
-            hint=f"Install it: pip install 'metastudio[{extra}]'.",
+            hint=f"Install the {extras} of metastudio: see README, Install.",
         )
     variables = {
         "metastudio_dataset": connection.dataset,

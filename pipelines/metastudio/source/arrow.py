@@ -1,8 +1,9 @@
-"""A chunk -> the Arrow tables that are loaded, all on their declared schemas; unknown fields become columns of their own.
+"""Makes the Arrow tables of a chunk; unknown fields get columns of their own.
 
-Types of unknown fields follow the first value seen: text, double for any number, bool, and JSON text for what is nested deeper. A value
-that does not fit the type its column has goes to a column of its own, named as dlt names variants (`field__v_text`). Fields that can have
-no column are kept as JSON in `more_fields`.
+The first value seen decides the type of an unknown field: text, double for any number, bool, or JSON
+text for what is nested deeper. A value that does not fit the type of its column goes to a second
+column, named as dlt names variants (`field__v_text`). Fields that cannot have a column are kept as
+JSON in `more_fields`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from metastudio.destination.ledger import make_ledger
 from metastudio.extraction.types import Chunk
 from metastudio.records.parser import Rejected, Row, write_json
 from metastudio.records.schema import (
@@ -28,16 +30,15 @@ from metastudio.records.schema import (
     Table,
     TenantKey,
 )
-from metastudio.source.ledger import make_ledger
 
 _ROW_FIELDS = [name for name in Row._fields if name not in ("updated", "extra")]
 _ARROW = {"text": pa.string(), "json": pa.string(), "double": pa.float64(), "bool": pa.bool_()}
 DLT_TYPE = b"dlt_type"
-"""Key of the metadata of a field that nobody declared: its dlt type, which Arrow alone does not tell."""
+"""Metadata key of an undeclared field: its dlt type, which its Arrow type leaves open."""
 OVERFLOW_COLUMN = "more_fields"
-"""Column, as JSON by their own names, of the unknown fields that no column can be named after, that share a name, or that are too many."""
+"""JSON column for unknown fields without their own: invalid name, name clash, too many."""
 MOST_COLUMNS = 500
-"""Of the table of jobs; PostgreSQL takes 1,600, and fewer where rows are wide."""
+"""Bound on the columns of the jobs' table. PostgreSQL takes 1,600, fewer in wide rows."""
 DECLARED = frozenset(VIDEOS_TABLE.names)
 _ESCAPED_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
@@ -55,8 +56,8 @@ def make_tables(
 
     Args:
         first_window: the number of the chunk's first window within the run.
-        column_types: the dlt types that the destination's columns of `digital_human_videos` have by now.
-        normalize: makes a column's name of a field's, no longer than the destination can hold.
+        column_types: the dlt types of the columns that `digital_human_videos` has in the destination.
+        normalize: turns a field's name into a column's, no longer than the destination allows.
     """
     return {
         VIDEOS: make_videos(chunk.rows, origin, column_types, normalize),
@@ -69,7 +70,7 @@ def make_tables(
 def make_videos(
     rows: Sequence[Row], origin: TenantKey, column_types: Mapping[str, str], normalize: Callable[[str], str]
 ) -> pa.Table:
-    """Make the table of jobs: each row a live job in its current version."""
+    """Make the table of jobs; each row is a live job in its current version."""
     columns: dict[str, Any] = dict(zip(Row._fields, zip(*rows, strict=True), strict=True)) if rows else {}
     data = {name: columns.get(name, ()) for name in _ROW_FIELDS}
     size = len(rows)
@@ -84,13 +85,13 @@ def make_videos(
 
 def mark_deleted(
     videos: pa.Table,
-    held: Sequence[Mapping[str, Any]],
+    loaded: Sequence[Mapping[str, Any]],
     vanished: Sequence[tuple[str, datetime]],
     column_types: Mapping[str, str],
 ) -> pa.Table:
-    """Add to a table of jobs those that vanished, as the destination holds them, with the time of that finding."""
+    """Add the vanished jobs to a table, as they are loaded, with their deleted_at."""
     times = dict(vanished)
-    rows = [{**row, "deleted_at": times[row["job_id"]]} for row in held]
+    rows = [{**row, "deleted_at": times[row["job_id"]]} for row in loaded]
     names = [name for name in (rows[0] if rows else ()) if name in DECLARED or column_types.get(name) in _ARROW]
     schema = pa.schema([_make_field(name, column_types) for name in names])
     data = [pa.array([to_loadable(row[field.name]) for row in rows], type=field.type) for field in schema]
@@ -98,7 +99,7 @@ def mark_deleted(
 
 
 def _make_field(name: str, column_types: Mapping[str, str]) -> pa.Field:
-    """Give the Arrow field of a column that the destination has, declared or not."""
+    """Return the Arrow field of a column that the destination has, declared or not."""
     if name in DECLARED:
         return VIDEOS_TABLE.arrow_schema().field(name)
     data_type = column_types[name]
@@ -106,6 +107,7 @@ def _make_field(name: str, column_types: Mapping[str, str]) -> pa.Field:
 
 
 def to_loadable(value: Any) -> Any:
+    """Return a value read from the destination as it is loaded: parsed JSON becomes text again."""
     return write_json(value) if isinstance(value, (dict, list)) else value
 
 
@@ -115,7 +117,7 @@ def _make_table(table: Table, data: Mapping[str, Sequence[Any]]) -> pa.Table:
 
 
 def _make_states(seen: Sequence[Row], project_id: str) -> pa.Table:
-    """Make the history: each state and time once; a version without any time cannot be placed in it."""
+    """Make the history: each state and time once. A version without any time has no place in it."""
     states = {
         (row.job_id, row.state, time)
         for row in seen
@@ -139,7 +141,7 @@ def _make_rejected(rejected: Sequence[Rejected], project_id: str) -> pa.Table:
 def _make_extra_columns(
     extras: Sequence[dict[str, Any] | None], column_types: Mapping[str, str], normalize: Callable[[str], str]
 ) -> dict[pa.Field, pa.Array]:
-    """Make a column of each unknown field, and another one of its values that do not fit the first one's type."""
+    """Make a column for each unknown field, and a second one for values of another type."""
     types = dict(column_types)
     columns: dict[str, list[Any]] = {}
 
@@ -172,7 +174,7 @@ def _make_extra_columns(
 
 
 def _type_value(value: Any) -> tuple[str, Any]:
-    """Give the dlt type that a JSON value has as a column, and the value in it."""
+    """Return the dlt type of the column for a JSON value, and the value in that column."""
     if isinstance(value, bool):
         return "bool", value
     if isinstance(value, (int, float)):
@@ -183,5 +185,5 @@ def _type_value(value: Any) -> tuple[str, Any]:
 
 
 def _as_text(value: Any) -> str:
-    """Give a value as text, without the one character that PostgreSQL can hold neither in texts nor in JSON."""
+    """Return a value as text, without NUL, which PostgreSQL cannot store."""
     return value.replace("\0", "") if isinstance(value, str) else _ESCAPED_NUL.sub(r"\1", write_json(value))

@@ -1,7 +1,8 @@
-"""Runs an asynchronous stream in a thread of its own and hands its items to a synchronous loop, one at a time.
+"""Runs an asynchronous stream in a background thread and hands its items to a synchronous loop.
 
-The stream goes on only when the consumer says so, so that what is read ahead of what is safe stays bounded. A question that the stream
-asks is answered by the consumer's thread between two items: whatever that thread owns is never touched by another.
+The stream works on the next item only when the consumer says so, which bounds what is read ahead. A
+question of the stream is answered in the consumer's thread, between two items: no other thread ever
+touches what the consumer owns.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ class _Question:
 
 
 class BackgroundStream(Generic[T]):
-    """Iterate it for the stream's items; call `resume` as soon as the stream may work on the next one, at the latest by iterating."""
+    """The items of a stream, to be iterated.
+
+    The stream works on its next item once `resume` is called, or the next item is asked for.
+    """
 
     def __init__(self, stream: Callable[[BackgroundStream[T]], AsyncIterator[T]]) -> None:
         self._stream = stream
@@ -40,7 +44,7 @@ class BackgroundStream(Generic[T]):
         )
 
     async def call_in_consumer(self, answer: Callable[[], A]) -> A:
-        """From within the stream: have the consumer's thread call `answer`, after it has dealt with all earlier items."""
+        """Return the result of `answer`, called in the consumer's thread after all earlier items."""
         future: asyncio.Future[A] = self._loop.create_future()
         self._items.put(_Question(answer, future))
         return await future
@@ -94,7 +98,7 @@ class BackgroundStream(Generic[T]):
             await self._may_go_on.wait()
 
     def _stop(self) -> None:
-        """End the stream where it stands and wait until its connections are closed."""
+        """Cancel the stream and wait until its connections are closed."""
         self._stopping = True
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(lambda: self._task and self._task.cancel())

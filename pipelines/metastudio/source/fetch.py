@@ -1,4 +1,4 @@
-"""Plugs the API into the extraction: a query becomes a request, an answer becomes a page of rows and rejected records."""
+"""Connects the API to the extraction: a query becomes a request, an answer a page of rows."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def open_client(tenant: Tenant) -> AsyncIterator[Client]:
 
 
 def make_fetch(client: Client, tenant: Tenant) -> Fetch:
-    """Make the extraction's fetch function of a client."""
+    """Make the fetch function of the extraction."""
     maker = RowParser(keep_signed_urls=tenant.keep_signed_urls)
 
     async def fetch(query: Query) -> Page:

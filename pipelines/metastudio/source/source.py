@@ -1,31 +1,30 @@
 """The dlt source: `pipeline.run(metastudio())` loads the jobs of a tenant, incrementally.
 
-Used on its own it does one step a run: the whole backfill the first time, the changes after, each as one load package. `metastudio sync`
-loads the same resources chunk by chunk. Knows nothing of HTTP; what is read and when is the extraction's to decide.
+Used alone, the source does one step per run, as one load package: the whole backfill first, then
+the changes. `metastudio sync` loads the same resources chunk by chunk.
 """
 
 from __future__ import annotations
 
+import logging
 import uuid
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Literal, cast
+from collections.abc import Iterable, Iterator
+from typing import Any, cast
 
 import dlt
-import pyarrow as pa
 from dlt.extract import DltResource
 
 from metastudio.config.tenant import Tenant, resolve_tenant
 from metastudio.config.unknown_settings import warn_of_unknown_settings
-from metastudio.destination.duckdb_catalog import allow_same_names
+from metastudio.destination.dlt_internals import find_active_pipeline, read_committed_mark, read_local_mark
 from metastudio.destination.jobs import Destination
 from metastudio.errors import ConfigurationError
 from metastudio.extraction.types import Chunk, State
-from metastudio.records.schema import SCHEMA_VERSION, TABLES, VIDEOS, Table
-from metastudio.source.arrow import DLT_TYPE, make_tables, mark_deleted
-from metastudio.source.state import SOURCE, check_state
+from metastudio.source.resources import make_empty_resources, make_resources
+from metastudio.source.state import SOURCE, check_state, find_gaps_error
 from metastudio.source.stream import read_step
 
-allow_same_names()
+log = logging.getLogger("metastudio")
 
 
 @dlt.source(name=SOURCE, section=SOURCE)
@@ -33,112 +32,50 @@ def metastudio(tenant: str | None = None, **settings: Any) -> Iterable[DltResour
     """Load the video production jobs of one tenant.
 
     Args:
-        tenant: which of the setting `tenants`; none of them where there is only one.
-        settings: any of the section `sources.metastudio`, before what is configured (`project_id`, `region`, `start_date`, …).
+        tenant: a name of the setting `tenants`; None where there is only one tenant.
+        settings: settings of the section `sources.metastudio` (`project_id`, `region`, …), which
+            come before what is configured.
 
     Raises:
-        ConfigurationError: a setting or the credentials are missing or wrong.
-        MetaStudioError: what went wrong while reading; nothing was loaded, the next run goes on from the last committed state.
+        ConfigurationError: a setting or the credentials are missing or wrong, or the DuckDB file
+            has the name of the dataset.
+        MetaStudioError: reading failed. Nothing was loaded; the next run goes on from the last
+            committed state.
     """
     warn_of_unknown_settings()
     resolved = resolve_tenant(tenant, **settings)
+    if (active := find_active_pipeline()) is not None:
+        Destination(active).check_file_name()  # here, too, because `pipeline.run` makes the file before it reads
     destination = Destination(dlt.current.pipeline, resolved.project_id, resolved.app_user_id)
-    return _make_resources(resolved, uuid.uuid4().hex, lambda: _read_chunks(resolved, destination), destination)
+    return make_resources(resolved, uuid.uuid4().hex, lambda: _read_chunks(resolved, destination), destination)
 
 
-def _read_chunks(tenant: Tenant, destination: Destination) -> Iterator[tuple[int, Chunk]]:
-    """Read the next step from the state of the pipeline that is running."""
+def _read_chunks(tenant: Tenant, destination: Destination) -> Iterator[Chunk]:
+    """Read the next step from the state of the running pipeline."""
+    destination.check_file_name()
     state = cast(State, dict(dlt.current.source_state()))
     check_state(state, tenant)
-    if state and destination.state_mark()[0] < dlt.current.pipeline().state["_state_version"]:
+    if state and read_committed_mark(destination)[0] < read_local_mark(dlt.current.pipeline())[0]:
         raise ConfigurationError(
             "The destination is older than the pipeline's local state: it was set back, or a load was dropped.",
             hint="Call pipeline.drop() once: the next run goes on from what the destination holds.",
         )
-    first_window = 1
     for chunk in read_step(tenant, state, destination):
-        yield first_window, chunk
-        first_window += len(chunk.windows)
+        yield chunk
+        state = chunk.state
+    if (error := find_gaps_error(state, tenant.max_missing)) is not None:
+        log.warning("%s", error)  # raised here, the error would keep dlt from loading all the rest
 
 
 @dlt.source(name=SOURCE, section=SOURCE)
 def make_source(
-    tenant: Tenant, run_id: str, chunks: Callable[[], Iterable[tuple[int, Chunk]]], destination: Destination
+    tenant: Tenant, run_id: str, chunks: Iterable[Chunk], destination: Destination, first_window: int
 ) -> Iterable[DltResource]:
-    """Make the source over a stream of chunks that somebody else reads, each with the number of its first window in the run."""
-    return _make_resources(tenant, run_id, chunks, destination)
+    """Make the source over chunks that the caller read; `first_window` as in `make_resources`."""
+    return make_resources(tenant, run_id, lambda: chunks, destination, first_window)
 
 
 @dlt.source(name=SOURCE, section=SOURCE)
 def describe_source() -> Iterable[DltResource]:
-    """Make the source with nothing to read: what orchestrators and catalogues show of it, without settings or credentials."""
-
-    @dlt.resource(name="chunks", selected=False)
-    def read() -> Iterator[dict[str, pa.Table]]:
-        yield from ()
-
-    yield read
-    for table in TABLES:
-        yield _make_resource(table, read, lambda: None)
-
-
-def _make_resources(
-    tenant: Tenant, run_id: str, chunks: Callable[[], Iterable[tuple[int, Chunk]]], destination: Destination
-) -> Iterable[DltResource]:
-    """Make the four resources over one stream of chunks, and the pipe they share, which keeps the state."""
-
-    @dlt.resource(name="chunks", selected=False)
-    def read() -> Iterator[dict[str, pa.Table]]:
-        for first_window, chunk in chunks():
-            state = dlt.current.source_state()
-            first = state.get("schema_version") != SCHEMA_VERSION
-            schema = dlt.current.source_schema()
-            videos = schema.tables.get(VIDEOS, {}).get("columns", {})
-            column_types = {name: str(column.get("data_type") or "text") for name, column in videos.items()}
-            if chunk.vanished or any(row.extra for row in chunk.rows):
-                column_types |= destination.column_types()  # the schema may tell what the destination then refused
-            tables = make_tables(
-                chunk,
-                tenant.origin,
-                run_id=run_id,
-                first_window=first_window,
-                column_types=column_types,
-                normalize=schema.naming.normalize_path,
-            )
-            if chunk.vanished:
-                held = destination.rows(chunk.vanished)
-                tables[VIDEOS] = mark_deleted(tables[VIDEOS], held, chunk.vanished, column_types)
-            yield {name: table for name, table in tables.items() if first or table.num_rows}
-            state.update({**chunk.state, "identity": tenant.identity, "schema_version": SCHEMA_VERSION})
-
-    yield read
-    for table in TABLES:
-        yield _make_resource(table, read, lambda: destination.table_format)
-
-
-def _make_resource(
-    table: Table, chunks: DltResource, find_table_format: Callable[[], Literal["delta"] | None]
-) -> DltResource:
-    def load(tables: dict[str, pa.Table]) -> Iterator[pa.Table]:
-        if table.name not in tables:
-            return
-        data = tables[table.name]
-        undeclared: dict[str, Any] = {
-            field.name: {"name": field.name, "data_type": field.metadata[DLT_TYPE].decode()}
-            for field in data.schema
-            if field.metadata and DLT_TYPE in field.metadata
-        }
-        table_format = find_table_format()
-        if undeclared or table_format:
-            hints = dlt.mark.make_hints(columns=undeclared or None, table_format=table_format)
-            data = dlt.mark.with_hints(data, hints)
-        yield data
-
-    return dlt.transformer(
-        load,
-        data_from=chunks,
-        name=table.name,
-        primary_key=table.primary_key,
-        write_disposition="merge",  # never declared as free of repeats: a kill can leave a file twice in the staging table
-        columns=table.hints(),
-    )
+    """Make the source with nothing to read, for orchestrators and catalogs. Needs no settings."""
+    return make_empty_resources()

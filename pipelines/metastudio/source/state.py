@@ -1,59 +1,60 @@
-"""What a pipeline remembers of its source between runs, and whose it is."""
+"""What a pipeline remembers of its source between runs, and which tenant that belongs to."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
 import dlt
-from dlt.common.destination.client import WithStateSync
-from dlt.common.destination.exceptions import DestinationUndefinedEntity
-from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 
 from metastudio.config.tenant import Tenant
-from metastudio.errors import ConfigurationError
-from metastudio.extraction.types import State
+from metastudio.destination.dlt_internals import read_committed_source_state
+from metastudio.errors import ConfigurationError, IncompleteError
+from metastudio.extraction.types import State, count_missing
+from metastudio.formatting import format_count
 from metastudio.records.schema import SCHEMA_VERSION
 
 SOURCE = "metastudio"
-"""The source's name, under which dlt keeps its state."""
+"""The name of the source, under which dlt keeps its state."""
 
 
 def read_state(pipeline: dlt.Pipeline) -> State:
-    """Give what a pipeline remembers of its source."""
-    return _take(pipeline.state)
+    """Return the local state."""
+    return cast(State, dict(pipeline.state.get("sources", {}).get(SOURCE, {})))
 
 
 def read_committed_state(pipeline: dlt.Pipeline) -> State:
-    """Give what the destination says that a pipeline remembers of its source: that of its tables, whatever ran here last."""
-    with pipeline.destination_client() as client:
-        if not isinstance(client, WithStateSync):
-            return read_state(pipeline)
-        try:
-            held = load_pipeline_state_from_destination(pipeline.pipeline_name, client)
-        except DestinationUndefinedEntity:
-            held = None
-    return _take(held or {})
-
-
-def _take(state: Mapping[str, Any]) -> State:
-    return cast(State, dict(state.get("sources", {}).get(SOURCE, {})))
+    """Return the state that was committed in the destination, whatever ran here last."""
+    return cast(State, read_committed_source_state(pipeline, SOURCE))
 
 
 def check_state(state: State, tenant: Tenant) -> None:
-    """Check that a state is this tenant's, and not of a newer release.
+    """Check that a state belongs to this tenant, and to no newer release.
 
     Raises:
-        ConfigurationError: it is not; the tables would hold two different things.
+        ConfigurationError: it does not; the tables would hold two different things.
     """
     if state.get("schema_version", 0) > SCHEMA_VERSION:
         raise ConfigurationError(
-            "The destination was written by a newer release of metastudio.", hint="Upgrade: pip install -U metastudio."
+            "The destination was written by a newer release of metastudio.", hint="Upgrade metastudio on this machine."
         )
-    held = state.get("identity", tenant.identity)
-    changed = [name for name, value in tenant.identity.items() if held.get(name) != value]
+    recorded = state.get("identity", tenant.identity)
+    changed = [name for name, value in tenant.identity.items() if recorded.get(name) != value]
     if changed:
         raise ConfigurationError(
             f"This pipeline was synced with another {' and another '.join(changed)}.",
             hint="Put the setting back, or sync the other jobs with --pipeline NAME and --dataset NAME of their own.",
         )
+
+
+def find_gaps_error(state: State, max_missing: int) -> IncompleteError | None:
+    """Return the error to raise where more jobs are missing than `max_missing`, or None."""
+    missing = count_missing(state)
+    if missing <= max_missing:
+        return None
+    gaps, first = state["gaps"], state["gaps"][0]
+    return IncompleteError(
+        f"{format_count(missing, 'job')} missing in {format_count(len(gaps), 'gap')};"
+        f" the first gap: created {first['since']} to {first['until']}, {first['reason']}.",
+        hint="Everything else is loaded. metastudio status lists the gaps. Later syncs ask for them again by themselves;"
+        " if the missing jobs are known, set max_missing to accept them.",
+    )

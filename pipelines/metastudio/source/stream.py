@@ -1,4 +1,4 @@
-"""Opens one run of the extraction over a tenant's API, in the background, as a stream of chunks."""
+"""Runs the extraction over a tenant's API in the background, as a stream of chunks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Steps = Callable[[ExtractionContext], AsyncIterator[Chunk]]
 
 
 class Reader(BackgroundStream[Chunk]):
-    """The chunks of one run; `client` tells what it took, once the first chunk is there."""
+    """The chunks of one run; `client`, which counts requests, is set by the first chunk."""
 
     def __init__(self, tenant: Tenant, destination: Destination, steps: Steps) -> None:
         self.client: Client | None = None
@@ -36,7 +36,7 @@ class Reader(BackgroundStream[Chunk]):
 
 
 def read_step(tenant: Tenant, state: State, destination: Destination) -> Reader:
-    """Read what one load package can hold: the backfill, or once that is committed what changed after."""
+    """Read what one load package can hold: the backfill, or later the changes."""
 
     def steps(run: ExtractionContext) -> AsyncIterator[Chunk]:
         return sync(run, state) if is_backfilled(state, run) else backfill(run, state)
@@ -45,7 +45,7 @@ def read_step(tenant: Tenant, state: State, destination: Destination) -> Reader:
 
 
 class ConsumerLoadedJobs:
-    """The destination as the extraction asks it: each question is answered in the thread that owns the pipeline."""
+    """What the destination holds; the thread that owns the pipeline answers each question."""
 
     def __init__(self, background: BackgroundStream[Any], destination: Destination) -> None:
         self._call = background.call_in_consumer

@@ -14,12 +14,14 @@ import pytest
 from metastudio.commands.load import run_audit, run_sync
 from metastudio.commands.progress import LogProgress
 from metastudio.destination.jobs import Destination
-from metastudio.pipeline.factory import Options, open_pipeline
+from metastudio.pipeline.factory import open_pipeline
+from metastudio.pipeline.options import Options
 from metastudio.reporting.model_version import Models
 from metastudio_simulator import Simulator
 
+from tests.support.simulated import NOW, make_settings
+
 README = Path(__file__).parents[2] / "README.md"
-NOW = "2026-01-15T12:00:00Z"
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,7 @@ class Warehouse:
         for name, value in {
             "DLT_DATA_DIR": str(self.folder / "state"),
             "RUNTIME__DLTHUB_TELEMETRY": "false",
-            "SOURCES__METASTUDIO__ENDPOINT": self.sim.url,
-            "SOURCES__METASTUDIO__PROJECT_ID": self.sim.project_id,
-            "SOURCES__METASTUDIO__CREDENTIALS__ACCESS_KEY": self.sim.access_key,
-            "SOURCES__METASTUDIO__CREDENTIALS__SECRET_KEY": self.sim.secret_key,
-            "SOURCES__METASTUDIO__REQUESTS_PER_SECOND": "1000",
+            **make_settings(self.sim),
             f"DESTINATION__{self.options.destination.upper()}__CREDENTIALS": self.credentials,
         }.items():
             patch.setenv(name, value)

@@ -11,6 +11,8 @@ from typing import Any
 
 from metastudio_simulator import Simulator
 
+from tests.support.simulated import make_settings
+
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
     ["metastudio.commands.load", "metastudio.cli.output", "dlt.destinations.impl.postgres.postgres"]
@@ -23,11 +25,7 @@ def make_environment(sim: Simulator, folder: Any, url: str) -> dict[str, str]:
     """The settings that sync from a simulator into a PostgreSQL, or into a DuckDB file where the URL is a path."""
     destination = "POSTGRES" if url.startswith("postgresql:") else "DUCKDB"
     return {
-        "SOURCES__METASTUDIO__ENDPOINT": sim.url,
-        "SOURCES__METASTUDIO__PROJECT_ID": sim.project_id,
-        "SOURCES__METASTUDIO__CREDENTIALS__ACCESS_KEY": sim.access_key,
-        "SOURCES__METASTUDIO__CREDENTIALS__SECRET_KEY": sim.secret_key,
-        "SOURCES__METASTUDIO__REQUESTS_PER_SECOND": "1000",
+        **make_settings(sim),
         "SOURCES__METASTUDIO__BUILD_MODELS": "false",
         "SOURCES__METASTUDIO__CHUNK_ROWS": "250",
         "SOURCES__METASTUDIO__MAX_ROWS_PER_WINDOW": "100",
@@ -60,7 +58,7 @@ def _sync(environment: dict[str, str], pipeline: str, dataset: str, told: Any, p
     os.environ.update(environment)
     from metastudio.commands.load import run_sync
     from metastudio.commands.progress import LogProgress
-    from metastudio.pipeline.factory import Options
+    from metastudio.pipeline.options import Options
 
     prepare(*args)
     outcome = run_sync(Options(pipeline=pipeline, destination="postgres", dataset=dataset), LogProgress())

@@ -1,0 +1,141 @@
+"""The connection to the raw tables of one tenant, through dlt's SQL client."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import dlt
+from dlt.common.destination.exceptions import DestinationUndefinedEntity
+from dlt.common.schema.typing import LOADS_TABLE_NAME, PIPELINE_STATE_TABLE_NAME
+from dlt.destinations.sql_client import SqlClientBase
+
+from metastudio.destination.capabilities import Capabilities, find_capabilities
+from metastudio.destination.duckdb_file import check_file_name, open_when_free
+from metastudio.records.schema import REJECTED, STATES, VIDEOS, WINDOWS
+
+Client = SqlClientBase[Any]
+
+BATCH = 100
+"""How many values one query compares: as many as a page of the API has jobs."""
+
+_TABLES = {
+    "videos": VIDEOS,
+    "states": STATES,
+    "windows": WINDOWS,
+    "rejected": REJECTED,
+    "pipeline_state": PIPELINE_STATE_TABLE_NAME,
+    "loads": LOADS_TABLE_NAME,
+}
+
+
+class TenantTables:
+    """The raw tables of one tenant: a project's jobs, or those of one app user.
+
+    Args:
+        pipeline: the dlt pipeline, or a function that returns the current one.
+        lock_seconds: how long to wait for another process that holds a DuckDB file.
+    """
+
+    def __init__(
+        self,
+        pipeline: dlt.Pipeline | Callable[[], dlt.Pipeline],
+        project_id: str = "",
+        app_user_id: str | None = None,
+        *,
+        lock_seconds: float = 0.0,
+    ) -> None:
+        self._pipeline = pipeline
+        self._lock_seconds = lock_seconds
+        self.project_id = project_id
+        self._own = "project_id = %s" + (" AND app_user_id = %s" if app_user_id else "")
+        self._params = (project_id, app_user_id) if app_user_id else (project_id,)
+        self._client: Client | None = None
+
+    @property
+    def pipeline(self) -> dlt.Pipeline:
+        return self._pipeline if isinstance(self._pipeline, dlt.Pipeline) else self._pipeline()
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return find_capabilities(self.pipeline)
+
+    @contextmanager
+    def keep_connection(self) -> Iterator[None]:
+        """Use one connection for all queries within the block, on a DuckDB file.
+
+        DuckDB rewrites its file whenever the last connection is closed.
+        """
+        if not self.capabilities.is_duckdb_file:
+            yield
+            return
+        with self._open() as self._client:
+            try:
+                yield
+            finally:
+                self._client = None
+
+    @contextmanager
+    def connect(self) -> Iterator[Client]:
+        """Yield the client that is open, or a new one."""
+        if self._client is not None:
+            yield self._client
+            return
+        with self._open() as client:
+            yield client
+
+    @contextmanager
+    def _open(self) -> Iterator[Client]:
+        client = self.pipeline.sql_client()
+        if self.capabilities.is_duckdb_file:
+            check_file_name(client)
+        open_when_free(client, self._lock_seconds)
+        try:
+            yield client
+        finally:
+            client.close_connection()
+
+    def check_file_name(self) -> None:
+        """Check the name of a DuckDB file; other destinations pass.
+
+        Raises:
+            ConfigurationError: the file has the name of a dataset that is used here.
+        """
+        if self.capabilities.is_duckdb_file:
+            check_file_name(self.pipeline.sql_client())
+
+    def query(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:
+        """Return the rows of a query over the raw tables, written as `{videos}`, `{windows}`, ….
+
+        A query over missing tables returns no rows.
+        """
+        return self.query_named(sql, *params)[1]
+
+    def query_named(self, sql: str, *params: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Return the names of the columns, and the rows, of a query as in `query`."""
+        with self.connect() as client:
+            names = {short: client.make_qualified_table_name(name) for short, name in _TABLES.items()}
+            try:
+                with client.execute_query(sql.format(**names), *params) as cursor:
+                    return [column[0] for column in cursor.description], [tuple(row) for row in cursor.fetchall()]
+            except DestinationUndefinedEntity:
+                return [], []
+
+    def count_rows(self, table: str) -> int:
+        """Return the number of the tenant's rows; the project's in a table without app users."""
+        short = next(short for short, name in _TABLES.items() if name == table)
+        own, params = (self._own, self._params) if table in (VIDEOS, WINDOWS) else ("project_id = %s", self._params[:1])
+        rows = self.query(f"SELECT count(*) FROM {{{short}}} WHERE {own}", *params)
+        return int(rows[0][0]) if rows else 0
+
+    def count_pending(self) -> int:
+        """Return the number of load packages that a killed run left to the next one."""
+        return len(self.pipeline.list_extracted_load_packages()) + len(self.pipeline.list_normalized_load_packages())
+
+
+def make_batches(values: Sequence[Any]) -> Iterator[tuple[Sequence[Any], str]]:
+    """Yield the values in batches, each with the placeholders for its `IN (…)`."""
+    for start in range(0, len(values), BATCH):
+        batch = values[start : start + BATCH]
+        yield batch, ", ".join(["%s"] * len(batch))

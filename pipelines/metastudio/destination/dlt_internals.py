@@ -1,0 +1,134 @@
+"""All that reaches into what dlt does not document, as read in dlt 1.31.0.
+
+This file is to be read again before a newer minor version of dlt is allowed.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import dlt
+from dlt.common.configuration.container import Container
+from dlt.common.destination.client import WithStateSync
+from dlt.common.destination.exceptions import DestinationUndefinedEntity
+from dlt.common.pipeline import PipelineContext, get_dlt_pipelines_dir
+from dlt.common.storages import LoadStorage, NormalizeStorage, PackageStorage
+from dlt.pipeline.state_sync import load_pipeline_state_from_destination
+
+from metastudio.destination.connection import TenantTables
+
+StateMark = tuple[int, str]
+"""Version and hash of a pipeline's state: two states that grew apart can have the same version."""
+
+_BASE = "extracted_over"
+"""Key in the local state: which state of the destination the newest package goes with."""
+
+
+def find_pipelines_dir() -> Path:
+    """Return the folder that holds the local state of all pipelines."""
+    return Path(get_dlt_pipelines_dir())
+
+
+def drop_local_state(pipeline_name: str) -> None:
+    """Delete the local state of a pipeline that dlt cannot open, and hence cannot drop."""
+    shutil.rmtree(find_pipelines_dir() / pipeline_name, ignore_errors=True)
+
+
+def find_active_pipeline() -> dlt.Pipeline | None:
+    """Return the pipeline that was made last in this context and can load, or None."""
+    context = Container()[PipelineContext]
+    pipeline = context.pipeline() if context.is_active() else None
+    return pipeline if isinstance(pipeline, dlt.Pipeline) and pipeline.destination else None
+
+
+def read_local_mark(pipeline: dlt.Pipeline) -> StateMark:
+    """Return the mark of the local state."""
+    state = pipeline.state
+    return int(state["_state_version"]), str(state.get("_version_hash", ""))
+
+
+def read_committed_mark(tables: TenantTables) -> StateMark:
+    """Return the mark of the state that was committed in the destination last, or (0, "").
+
+    As for dlt, the state of a load that was killed before its end does not count.
+    """
+    rows = tables.query(
+        "SELECT version, version_hash FROM {pipeline_state} JOIN {loads} ON load_id = _dlt_load_id"
+        " WHERE pipeline_name = %s AND status = 0 ORDER BY load_id DESC LIMIT 1",
+        tables.pipeline.pipeline_name,
+    )
+    return (int(rows[0][0]), str(rows[0][1])) if rows else (0, "")
+
+
+def record_base_state(tables: TenantTables) -> None:
+    """Record, before a package is extracted, which state of the destination it goes with."""
+    tables.pipeline.set_local_state_val(_BASE, read_committed_mark(tables))
+
+
+def read_base_mark(pipeline: dlt.Pipeline) -> StateMark:
+    """Return the mark that was recorded last, or one that no destination has."""
+    version, version_hash = cast(Any, pipeline.state["_local"]).get(_BASE, (-1, ""))
+    return version, version_hash
+
+
+def read_committed_source_state(pipeline: dlt.Pipeline, source: str) -> dict[str, Any]:
+    """Return the state of a source as the destination holds it, whatever ran here last."""
+    state: Mapping[str, Any] | None = pipeline.state
+    with pipeline.destination_client() as client:
+        if isinstance(client, WithStateSync):
+            try:
+                state = load_pipeline_state_from_destination(pipeline.pipeline_name, client)
+            except DestinationUndefinedEntity:
+                state = None
+    return dict((state or {}).get("sources", {}).get(source, {}))
+
+
+def read_column_types(pipeline: dlt.Pipeline, table: str) -> dict[str, str]:
+    """Return the dlt types of the columns that a table of the destination has."""
+    from dlt.destinations.job_client_impl import SqlJobClientBase
+
+    with pipeline.destination_client() as client:
+        if not isinstance(client, SqlJobClientBase):
+            return {}
+        columns = client.get_storage_table(table)[1]
+    return {name: column.get("data_type") or "text" for name, column in columns.items()}
+
+
+def make_duckdb_credentials(file: Path, *, read_only: bool) -> Any:
+    """Return dlt's credentials of a DuckDB file.
+
+    From a text, dlt would import SQLAlchemy to find out whether the text is a URL.
+    """
+    from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
+
+    credentials = DuckDbCredentials(read_only=read_only)
+    credentials.database = str(file)
+    return credentials
+
+
+def find_duckdb_file(pipeline: dlt.Pipeline) -> Path | None:
+    """Return the path of the database file that the settings of a pipeline lead to."""
+    database = getattr(pipeline.destination_client().config.credentials, "database", None)
+    return Path(database) if database else None
+
+
+def repair_working_dir(pipeline: dlt.Pipeline) -> None:
+    """Finish what a kill interrupted, where dlt does not recover by itself.
+
+    - A storage without the folder that is made last was just being made, and is empty.
+    - A normalized package is whole, because dlt renames it into place. Its extracted twin goes.
+    - A package that is marked as completed is in the destination. It moves to the loaded ones.
+    """
+    folder = Path(pipeline.working_dir)
+    normalized, loaded = folder / "load" / LoadStorage.NORMALIZED_FOLDER, folder / "load" / LoadStorage.LOADED_FOLDER
+    if not loaded.exists():
+        shutil.rmtree(loaded.parent, ignore_errors=True)
+    extracted = pipeline.list_extracted_load_packages()
+    for load_id in pipeline.list_normalized_load_packages():
+        if load_id in extracted:
+            shutil.rmtree(folder / "normalize" / NormalizeStorage.EXTRACTED_FOLDER / load_id)
+        elif (normalized / load_id / PackageStorage.PACKAGE_COMPLETED_FILE_NAME).exists():
+            (normalized / load_id).rename(loaded / load_id)

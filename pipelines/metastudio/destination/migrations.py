@@ -1,0 +1,17 @@
+"""Brings tables that an older release wrote up to date, where dlt does not do so by itself."""
+
+from __future__ import annotations
+
+from metastudio.destination.connection import TenantTables
+from metastudio.records.schema import VIDEOS, WINDOWS
+
+
+def migrate_app_user(tables: TenantTables, app_user_id: str) -> None:
+    """Write the app user into the rows of schema version 1, which had no column for it."""
+    with tables.connect() as client:
+        for table in (VIDEOS, WINDOWS):
+            name = client.make_qualified_table_name(table)
+            client.execute_sql(f"ALTER TABLE {name} ADD COLUMN IF NOT EXISTS app_user_id varchar")
+            client.execute_sql(
+                f"UPDATE {name} SET app_user_id = %s WHERE project_id = %s", app_user_id, tables.project_id
+            )

@@ -1,0 +1,53 @@
+"""What a run did, in figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from metastudio.extraction.types import Chunk, State, count_missing
+
+
+@dataclass(slots=True, kw_only=True)
+class Summary:
+    """What a run did; the fields, in their order, are those of `--json`.
+
+    Attributes:
+        rejected: records received that could not be loaded, or not whole, and that no earlier run knew.
+        gaps: windows that could not be proved whole so far, also by earlier runs.
+        missing: jobs that are missing in the gaps, at least.
+        scrubbed: jobs read once more to find changes that the API does not show.
+        scrub_changed: how many of them had changed.
+    """
+
+    mode: str | None = None
+    requests: int = 0
+    retries: int = 0
+    throttled: int = 0
+    windows: int = 0
+    rows_read: int = 0
+    rows_loaded: int = 0
+    rejected: int = 0
+    marked_deleted: int = 0
+    gaps: int = 0
+    missing: int = 0
+    scrubbed: int = 0
+    scrub_changed: int = 0
+    watermark: str | None = None
+    seconds: float = 0.0
+    load_ids: list[str] = field(default_factory=list)
+
+    def add(self, chunk: Chunk, rows: int) -> None:
+        """Count a loaded chunk; a run that had to read in a dearer way says so in `mode`."""
+        if chunk.mode != "scrub" and (self.mode != "backfill" or chunk.mode == "audit"):
+            self.mode = chunk.mode
+        self.windows += len(chunk.windows)
+        self.rows_read += sum(window.rows_read for window in chunk.windows)
+        self.rows_loaded += rows
+        self.marked_deleted += len(chunk.vanished)
+        self.set_state(chunk.state)
+
+    def set_state(self, state: State) -> None:
+        """Take over what a state says."""
+        self.watermark = state.get("watermark")
+        self.gaps = len(state.get("gaps", []))
+        self.missing = count_missing(state)

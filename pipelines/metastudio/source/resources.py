@@ -1,0 +1,112 @@
+"""The dlt resources of the four tables, over one stream of chunks that also sets the state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Literal
+
+import dlt
+import pyarrow as pa
+from dlt.extract import DltResource
+
+from metastudio.config.tenant import Tenant
+from metastudio.destination.jobs import Destination
+from metastudio.extraction.types import Chunk
+from metastudio.records.schema import SCHEMA_VERSION, TABLES, VIDEOS, Table
+from metastudio.source.arrow import DLT_TYPE, make_tables, mark_deleted
+
+TableFormat = Literal["delta"] | None
+
+
+def make_resources(
+    tenant: Tenant,
+    run_id: str,
+    chunks: Callable[[], Iterable[Chunk]],
+    destination: Destination,
+    first_window: int = 1,
+) -> Iterable[DltResource]:
+    """Make the resources of the four tables over one stream of chunks.
+
+    Args:
+        first_window: the number, within the run, of the first window of the first chunk.
+    """
+
+    @dlt.resource(name="chunks", selected=False)
+    def read() -> Iterator[dict[str, pa.Table]]:
+        window = first_window
+        for chunk in chunks():
+            state = dlt.current.source_state()
+            is_first = state.get("schema_version") != SCHEMA_VERSION
+            tables = _make_tables(chunk, tenant, run_id, window, destination)
+            yield {name: table for name, table in tables.items() if is_first or table.num_rows}
+            state.update({**chunk.state, "identity": tenant.identity, "schema_version": SCHEMA_VERSION})
+            window += len(chunk.windows)
+
+    yield from _make_table_resources(read, lambda: destination.capabilities.table_format)
+
+
+def make_empty_resources() -> Iterable[DltResource]:
+    """Make the resources of the four tables with nothing to read."""
+
+    @dlt.resource(name="chunks", selected=False)
+    def read() -> Iterator[dict[str, pa.Table]]:
+        yield from ()
+
+    yield from _make_table_resources(read, lambda: None)
+
+
+def _make_tables(
+    chunk: Chunk, tenant: Tenant, run_id: str, first_window: int, destination: Destination
+) -> dict[str, pa.Table]:
+    """Make the tables of a chunk, with the rows of vanished jobs as the destination holds them."""
+    schema = dlt.current.source_schema()
+    columns = schema.tables.get(VIDEOS, {}).get("columns", {})
+    column_types = {name: str(column.get("data_type") or "text") for name, column in columns.items()}
+    if chunk.vanished or any(row.extra for row in chunk.rows):
+        column_types |= destination.column_types()  # the schema may tell what the destination then refused
+    tables = make_tables(
+        chunk,
+        tenant.origin,
+        run_id=run_id,
+        first_window=first_window,
+        column_types=column_types,
+        normalize=schema.naming.normalize_path,
+    )
+    if chunk.vanished:
+        loaded = destination.rows(chunk.vanished)
+        tables[VIDEOS] = mark_deleted(tables[VIDEOS], loaded, chunk.vanished, column_types)
+    return tables
+
+
+def _make_table_resources(chunks: DltResource, find_table_format: Callable[[], TableFormat]) -> Iterator[DltResource]:
+    yield chunks
+    for table in TABLES:
+        yield _make_table_resource(table, chunks, find_table_format)
+
+
+def _make_table_resource(
+    table: Table, chunks: DltResource, find_table_format: Callable[[], TableFormat]
+) -> DltResource:
+    def load(tables: dict[str, pa.Table]) -> Iterator[pa.Table]:
+        if table.name not in tables:
+            return
+        data = tables[table.name]
+        undeclared: dict[str, Any] = {
+            field.name: {"name": field.name, "data_type": field.metadata[DLT_TYPE].decode()}
+            for field in data.schema
+            if field.metadata and DLT_TYPE in field.metadata
+        }
+        table_format = find_table_format()
+        if undeclared or table_format:
+            hints = dlt.mark.make_hints(columns=undeclared or None, table_format=table_format)
+            data = dlt.mark.with_hints(data, hints)
+        yield data
+
+    return dlt.transformer(
+        load,
+        data_from=chunks,
+        name=table.name,
+        primary_key=table.primary_key,
+        write_disposition="merge",  # never declared as free of repeats: a kill can leave a file twice in staging
+        columns=table.hints(),
+    )

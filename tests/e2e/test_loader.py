@@ -1,0 +1,169 @@
+"""What the loader makes of a run's chunks: figures, gaps, scrubs, rejected records; on a real DuckDB file."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import pytest
+from metastudio.commands.progress import LogProgress
+from metastudio.config.tenant import resolve_tenant
+from metastudio.errors import IncompleteError
+from metastudio.extraction.types import Chunk, LedgerEntry
+from metastudio.pipeline.loader import ChunkLoader
+from metastudio.pipeline.lock import lock_pipeline
+from metastudio.pipeline.options import Options
+from metastudio.pipeline.summary import Summary
+from metastudio.records.parser import RowParser
+
+SINCE, UNTIL = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
+NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+GAP = {
+    "since": "2026-01-01T00:00:00Z",
+    "until": "2026-01-02T00:00:00Z",
+    "count": 5,
+    "rows_read": 2,
+    "reason": "counted, not listed",
+    "found_at": "2026-01-02T12:00:00Z",
+    "tries": 1,
+    "next_try_at": "2026-01-02T13:00:00Z",
+}
+
+
+def make_rows(number, **fields):
+    jobs = [
+        {"job_id": f"job-{index}", "create_time": "2026-01-01T06:00:00Z", "state": "SUCCEED", **fields}
+        for index in range(number)
+    ]
+    return [RowParser().make_row(job)[0] for job in jobs]
+
+
+def make_entry(mode, **fields):
+    times = {"since": SINCE, "until": UNTIL, "started_at": NOON, "finished_at": NOON}
+    return LedgerEntry(mode=mode, requests=1, **{**times, **fields})
+
+
+def make_rejected(*records):
+    return [RowParser().make_rejected(record, "the record has no job_id", "request", NOON) for record in records]
+
+
+@contextmanager
+def load(*chunks):
+    """Load chunks as one run, which the block then judges."""
+
+    async def steps(_context):
+        for chunk in chunks:
+            yield chunk
+
+    options, tenant = Options(), resolve_tenant()
+    with lock_pipeline(options):
+        loader = ChunkLoader(Summary(command="sync"), options, LogProgress(), tenant)
+        with loader.destination.keep_connection():
+            loader.prepare()
+            loader.load(steps)
+            yield loader
+
+
+def make_chunk(**fields):
+    rows = fields.pop("rows", [])
+    return Chunk(
+        **{"mode": "changes", "rows": rows, "seen": list(rows), "windows": [make_entry("changes", complete=True)]}
+        | {"state": {"watermark": "2026-01-02T12:00:00Z"}}
+        | fields
+    )
+
+
+def test_a_gap_is_loaded_counted_and_judged_at_the_end(settings, query):
+    entry = make_entry("backfill", count=5, rows_read=2, reason="counted, not listed")
+    state = {"watermark": "2026-01-02T12:00:00Z", "gaps": [GAP, {**GAP, "count": 2, "reason": "kept moving"}]}
+    with load(make_chunk(mode="backfill", rows=make_rows(2), windows=[entry], state=state)) as loader:
+        assert (loader.summary.gaps, loader.summary.missing) == (2, 4)
+        assert loader.summary.notes == ["2 gaps with 4 jobs missing"]
+        with pytest.raises(IncompleteError, match="4 jobs missing in 2 gaps; the first gap: ") as raised:
+            loader.require_complete()
+
+    assert "2026-01-01T00:00:00Z to 2026-01-02T00:00:00Z, counted, not listed" in raised.value.message
+    for word in ("metastudio status", "by themselves", "max_missing"):
+        assert word in raised.value.hint
+    assert query("SELECT count(*) FROM metastudio.digital_human_videos") == [(2,)]
+    assert query('SELECT complete, reason, "count", rows_read FROM metastudio.extraction_windows') == [
+        (False, "counted, not listed", 5, 2)
+    ]
+
+
+def test_max_missing_accepts_known_gaps_until_one_more_job_is_missing(settings, monkeypatch):
+    monkeypatch.setenv("SOURCES__METASTUDIO__MAX_MISSING", "3")
+    with load(make_chunk(state={"watermark": "2026-01-02T12:00:00Z", "gaps": [GAP]})) as loader:
+        loader.require_complete()
+    one_more = make_chunk(state={"watermark": "2026-01-02T12:00:00Z", "gaps": [{**GAP, "count": 6}]})
+    with load(one_more) as loader, pytest.raises(IncompleteError, match="4 jobs missing in 1 gap"):
+        loader.require_complete()
+
+
+def test_a_run_that_reads_nothing_still_tells_of_the_gaps_that_are_open(settings):
+    with load(make_chunk(state={"watermark": "2026-01-02T12:00:00Z", "gaps": [GAP]})):
+        pass
+    with load() as loader:
+        assert (loader.summary.gaps, loader.summary.missing) == (1, 3)
+        with pytest.raises(IncompleteError):
+            loader.require_complete()
+
+
+def test_the_ledger_line_of_a_gap_is_inserted_where_nothing_else_is_new(settings, query):
+    state = {"watermark": "2026-01-02T12:00:00Z", "gaps": [GAP]}
+    with load(make_chunk(state=state)):
+        pass
+    entry = make_entry("backfill", count=5, rows_read=2, reason="kept moving")
+    with load(make_chunk(mode="backfill", windows=[entry], state={**loaded_state(), **state})) as loader:
+        assert loader.summary.load_ids == []
+
+    assert query('SELECT complete, reason FROM metastudio.extraction_windows WHERE "count" = 5') == [
+        (False, "kept moving")
+    ]
+
+
+def loaded_state():
+    with load() as loader:
+        return loader.state
+
+
+def test_a_scrub_counts_what_it_read_and_what_had_changed(settings, query):
+    with load(make_chunk(rows=make_rows(150))):
+        pass
+    rows = [*make_rows(2, output_asset_config={"asset_name": "renamed"}), *make_rows(150)[2:]]
+    scrub = make_entry("scrub", count=150, rows_read=150, complete=True)
+    with load(make_chunk(state=loaded_state()), make_chunk(mode="scrub", rows=rows, windows=[scrub])) as loader:
+        summary = loader.summary
+
+    assert (summary.mode, summary.scrubbed, summary.scrub_changed) == ("changes", 150, 2)
+    assert summary.notes == ["scrub: 2 of 150 jobs had changed unseen"]
+    assert query(
+        "SELECT count(*) FROM metastudio.digital_human_videos WHERE output_asset_config__asset_name = 'renamed'"
+    ) == [(2,)]
+
+
+def test_each_rejected_record_received_counts_and_is_judged_when_the_run_has_ended(settings, query, monkeypatch):
+    monkeypatch.setenv("SOURCES__METASTUDIO__MAX_REJECTED", "2")
+    chunks = [
+        make_chunk(rejected=make_rejected({}, {})),
+        make_chunk(rejected=make_rejected({}, {"state": "FAILED"})),
+        make_chunk(rows=make_rows(3)),
+    ]
+    with load(*chunks) as loader:
+        assert loader.summary.rejected == 4
+        with pytest.raises(IncompleteError, match=r"4 records were rejected, more than max_rejected \(2\)"):
+            loader.require_complete()
+
+    assert query("SELECT count(*) FROM metastudio.digital_human_videos") == [(3,)]
+    assert query("SELECT count(*) FROM metastudio.rejected_records") == [(2,)]
+
+
+def test_records_that_an_earlier_run_rejected_do_not_count_again_and_cost_no_load(settings, query):
+    with load(make_chunk(rejected=make_rejected({}))):
+        pass
+    with load(make_chunk(rejected=make_rejected({}, {}), state=loaded_state())) as loader:
+        assert (loader.summary.rejected, loader.summary.load_ids) == (0, [])
+    with load(make_chunk(rejected=make_rejected({}, {"job_id": None}), state=loaded_state())) as loader:
+        assert loader.summary.rejected == 1
+
+    assert query("SELECT count(*) FROM metastudio.rejected_records") == [(2,)]
