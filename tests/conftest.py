@@ -1,4 +1,4 @@
-"""What tests share: a simulated tenant, an environment that syncs from it, and the command line called as a user would."""
+"""What tests share: a simulated tenant, settings that sync from it, and the command line."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def settings(sim: Simulator, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The settings of the README that sync from the simulator into a DuckDB file in the working directory."""
+    """The settings that sync from the simulator into a DuckDB file in the working directory."""
     values = {
         "SOURCES__METASTUDIO__ENDPOINT": sim.url,
         "SOURCES__METASTUDIO__PROJECT_ID": sim.project_id,

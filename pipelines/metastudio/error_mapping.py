@@ -1,4 +1,4 @@
-"""Maps errors of dlt, of the destination and of the machine to this package's own, by a table of rules."""
+"""Maps errors of dlt, destination and machine to this package's own, by a table of rules."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ OUT_OF_MEMORY = "Out of Memory Error"
 class Rule(NamedTuple):
     """What an error becomes if `pattern` finds something in the description of its causes.
 
-    The description has each cause's class name and SQLSTATE in angle brackets, then its message. The
-    pattern's group, which must not be able to hold a secret, fills `{}` in the message.
+    The description has each cause's class name and SQLSTATE in angle brackets, then its message.
+    The pattern's group, which must not be able to hold a secret, fills `{}` in the message.
     """
 
     pattern: str
@@ -135,7 +135,7 @@ def is_known_error(error: BaseException) -> bool:
 
 
 def find_lock_holder(text: str) -> str | None:
-    """Return the process that holds a DuckDB file according to DuckDB's message, or None for other messages."""
+    """Return the process that holds a DuckDB file, or None if the message is of another kind."""
     found = re.search(LOCKED, text)
     return found and (found[1] or "another process")
 

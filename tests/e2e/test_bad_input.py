@@ -1,4 +1,4 @@
-"""Each thing that users get wrong ends in one clear sentence, the exit code of the interface, and no secret."""
+"""Wrong input ends in one clear sentence and its exit code, without any secret."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bad networks, dying APIs, signals: the sync ends right or says why, and nothing secret is told or kept."""
+"""Bad networks, dying APIs, signals: a sync succeeds or says why, and no secret is shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`--json`: one object of one shape for every command, whether it succeeds, fails or is typed wrong."""
+"""`--json`: one object of one shape for every command, also where it fails."""
 
 from __future__ import annotations
 

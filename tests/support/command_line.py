@@ -28,7 +28,7 @@ class Ended:
 
 
 def run_in_process(*arguments: str) -> Ended:
-    """Run a command to its end. Needed where dlt must read its files: it does so once per process."""
+    """Run a command to its end. dlt reads its files once per process."""
     ended = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False)
     return Ended(ended.returncode, ended.stdout, ended.stderr)
 

@@ -1,4 +1,4 @@
-"""What people and programs are told of a pipeline's state: gaps, and the limits learned of the endpoint."""
+"""What `status` and the summary say of gaps, learned limits and scrubbing."""
 
 from __future__ import annotations
 

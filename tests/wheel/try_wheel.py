@@ -1,6 +1,6 @@
-"""Installs the wheel, the core only, into an empty environment, and types the commands that must work there.
+"""Types the commands that must work in an environment that holds the wheel and its core only.
 
-Run by `make wheel-test`, with an environment's Python as first argument. It needs nothing but the standard library.
+Run by `make wheel-test`, with that environment's Python as first argument.
 """
 
 from __future__ import annotations

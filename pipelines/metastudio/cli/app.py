@@ -1,4 +1,4 @@
-"""The commands: each reads its options, calls what does the work, and exits with its code. No logic."""
+"""The commands: each reads its options, calls what does the work, and exits with its code."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def sync(options: Options, as_json: bool) -> None:
 def backfill(options: Options, as_json: bool, since: str, until: str | None) -> None:
     """Read a range of creation times again, in committed chunks; the watermark stays.
 
-    The range begins with --since and ends before --until: for January, give 2024-01-01 and 2024-02-01.
+    The range begins with --since and ends before --until. January is 2024-01-01 to 2024-02-01.
     """
     from metastudio.cli.output import describe_load, end, show_progress
     from metastudio.commands.tenants import backfill_tenants
@@ -69,7 +69,7 @@ def audit(options: Options, as_json: bool, dry_run: bool, allow_deletions: bool)
 @cli.command()
 @on_pipeline
 def check(options: Options, as_json: bool) -> None:
-    """Test configuration, credentials, network, clock, quota, and what sync asks the API; writes nothing."""
+    """Test configuration, credentials, network, clock, quota and the API; writes nothing."""
     from metastudio.cli.check import show_check
 
     sys.exit(show_check(options, as_json=as_json))
@@ -101,7 +101,7 @@ def report(options: Options, as_json: bool, html: Path | None) -> None:
 @click.option("--time-zone", help="Zone in which a day begins, e.g. Asia/Shanghai; default: as before, or UTC")
 @on_pipeline
 def models(options: Options, as_json: bool, time_zone: str | None) -> None:
-    """Build and test the reporting models; sync builds them by itself if they are missing or outdated."""
+    """Build and test the reporting models; sync builds them if they are missing or outdated."""
     from metastudio.cli.models import show_models
     from metastudio.commands.tenants import list_options
 
@@ -136,7 +136,7 @@ def demo() -> None:
 
 
 def main() -> NoReturn:
-    """Run the command line. It exits with a code of `errors`, or with 130 and 143 after Ctrl-C and SIGTERM."""
+    """Run the command line, and exit with a code of `errors`, or 130 or 143 after a signal."""
     prepare_process()
     try:
         cli(standalone_mode=False)

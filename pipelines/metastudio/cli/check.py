@@ -9,7 +9,7 @@ from metastudio.pipeline.options import Options
 
 
 def show_check(options: Options, *, as_json: bool) -> int:
-    """Print the items as lines or as one JSON object, and return the exit code of the first failure."""
+    """Print the items as lines or as one JSON object. Return the exit code of the first failure."""
     result = run_check(options, _ignore if as_json else _write_item)
     if as_json:
         write_json(result.as_json())

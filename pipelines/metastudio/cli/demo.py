@@ -1,4 +1,4 @@
-"""Shows everything without an account: a simulated tenant, synced, left alone for a day, synced again, reported."""
+"""Shows everything without an account: a simulated tenant is synced twice, audited and reported."""
 
 from __future__ import annotations
 

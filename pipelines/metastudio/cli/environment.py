@@ -1,4 +1,4 @@
-"""What the command line sets in its process: where dlt finds its configuration, the log, the signals."""
+"""What the command line sets in its process: dlt's folder, the log, the signals."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _warn_of_readable_secrets(config_dir: Path | None) -> None:
 
 
 def leave(code: int) -> NoReturn:
-    """Exit at once, without waiting for the threads of tenants: a sync may be killed at any moment."""
+    """Exit without waiting for the threads of tenants: a sync may be killed at any moment."""
     if any(thread.name.startswith("metastudio-tenant") for thread in threading.enumerate()):
         sys.stderr.flush()
         os._exit(code)

@@ -1,4 +1,4 @@
-"""Renders results of commands: as text for people, as JSON for programs. Figures carry their units."""
+"""Renders results of commands: as text for people, as JSON for programs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def write_out(text: str) -> None:
 
 
 def write_error(error: MetaStudioError, name: str = "") -> None:
-    """Write an error to the standard error, after the name of its tenant: what failed, what to do."""
+    """Write an error to the standard error, after the name of its tenant."""
     sys.stderr.write(f"{name}Error: {error}\n")
 
 
@@ -70,7 +70,7 @@ def write_result(result: CommandResult, describe: Callable[[Any], str], *, as_js
 
 
 def describe_load(result: LoadResult) -> str:
-    """Describe a result of `sync`, `backfill` or `audit`: what an audit compared, then what was done."""
+    """Describe a result of `sync`, `backfill` or `audit`, what an audit compared first."""
     lines = describe_audit(result.audit) if result.audit and result.audit.comparisons else []
     return "\n".join([*lines, *([] if result.error else [describe_summary(result.command, result.summary)])])
 

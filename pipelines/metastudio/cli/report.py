@@ -26,7 +26,8 @@ def show_report(chosen: Sequence[Options], *, as_json: bool, html: Path | None =
     """Print the report of each tenant as tables, or of one tenant as JSON or as a page.
 
     Raises:
-        ConfigurationError: JSON or a page was asked for several tenants, or the page cannot be written.
+        ConfigurationError: JSON or a page was asked for several tenants, or the page cannot be
+            written.
         MetaStudioError: the report could not be read.
     """
     if len(chosen) > 1 and (as_json or html is not None):

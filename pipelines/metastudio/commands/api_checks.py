@@ -31,7 +31,7 @@ MAX_STATES = 6
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One item that was checked. It is fine, has a limit that sync works around, or fails as sync would."""
+    """One item: fine, with a limit that sync works around, or failed as sync would."""
 
     name: str
     text: str
@@ -97,7 +97,7 @@ class ApiChecks:
                 yield CheckResult(name, str(error), error)
 
     async def _fetch_first(self) -> Page:
-        """Return the first page of the whole list, or of as many days as the endpoint lists at once."""
+        """Return the first page of the whole list, or of as many days as the endpoint lists."""
         try:
             return await self._fetch(Query(since=self._since, limit=self._tenant.page_size))
         except (RefusedError, UnavailableError) as error:
@@ -112,7 +112,7 @@ class ApiChecks:
         raise refused
 
     async def _ask(self, query: Query) -> Page | None:
-        """Return the answer, or None if the endpoint refuses the question or does not answer it in time."""
+        """Return the answer, or None if the endpoint refuses the question or does not answer."""
         try:
             return await self._fetch(query)
         except (RefusedError, UnavailableError):

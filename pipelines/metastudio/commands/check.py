@@ -15,7 +15,7 @@ from metastudio.pipeline.options import Options
 from metastudio.source.fetch import open_client
 
 CheckListener = Callable[[str | None, CheckResult], None]
-"""Called with the name of a tenant, where there are several, and each item as soon as it is known."""
+"""Called with each item as soon as it is known, and with the tenant's name if it has one."""
 
 
 @dataclass(slots=True)
@@ -32,10 +32,10 @@ class _Checked:
 
 
 def run_check(options: Options, listener: CheckListener) -> CommandResult:
-    """Check settings and API for the chosen tenants. The error is that of the first item that failed.
+    """Check settings and API for the chosen tenants. The result's error is the first failure.
 
     Raises:
-        ConfigurationError: a name of a tenant is not valid, or two tenants would hold the same jobs.
+        ConfigurationError: a tenant's name is not valid, or two tenants would hold the same jobs.
     """
     checked: list[_Checked] = []
     for one in list_options(options):
@@ -77,7 +77,7 @@ async def _check_api(tenant: Tenant) -> AsyncIterator[CheckResult]:
 
 
 def _find_same_tenants(checked: Sequence[_Checked]) -> Iterator[CheckResult]:
-    """Yield a warning for tenants that IAM-user isolation makes the same: they differ only in app_user_id."""
+    """Yield a warning for tenants that differ only in app_user_id, which isolation replaces."""
     same: dict[object, list[str]] = {}
     for each in checked:
         if each.name and each.tenant and each.is_isolated:

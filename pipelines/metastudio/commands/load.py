@@ -85,9 +85,10 @@ def run_backfill(options: Options, listener: ProgressListener, since: str, until
 def run_audit(
     options: Options, listener: ProgressListener, *, repair: bool, allow_deletions: bool = False
 ) -> LoadResult:
-    """Compare the destination with the API and repair what differs. Without `repair`, a difference is an error.
+    """Compare the destination with the API, and repair what differs.
 
     Args:
+        repair: with False, a difference is an error.
         allow_deletions: mark more than `max_deleted_share` of the jobs as deleted if they vanished.
     """
     result = LoadResult(command="audit", pipeline=options.name)

@@ -1,4 +1,4 @@
-"""How a command ended. All results have one shape as JSON; `cli` and `orchestration` render them."""
+"""How a command ended. All results have one shape as JSON."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class MultiTenantResult(CommandResult):
 
 
 def sum_up_errors(errors: Mapping[str, MetaStudioError | None]) -> MetaStudioError | None:
-    """Return one error for those of several tenants, with the gravest exit code, or None without any."""
+    """Return one error for those of several tenants, with the gravest exit code, or None."""
     failed = {name: error for name, error in errors.items() if error}
     if not failed:
         return None

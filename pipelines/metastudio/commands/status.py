@@ -1,4 +1,4 @@
-"""The command `status`: where a pipeline stands, without asking the API and without writing anything."""
+"""The command `status`: where a pipeline stands. It asks no API and writes nothing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def run_status(options: Options) -> CommandResult:
 
 
 def read_status(options: Options) -> CommandResult:
-    """Return where the pipeline of one tenant stands, read from its state, its ledger and its tables."""
+    """Return where the pipeline of one tenant stands, by its state, ledger and tables."""
     result = CommandResult(command="status", pipeline=options.name)
     try:
         destination, state = open_existing(options, of_any_release=True, read_only=True)
@@ -49,7 +49,7 @@ def read_status(options: Options) -> CommandResult:
 
 
 def describe_state(state: State) -> dict[str, Any]:
-    """Return what people may know of a state: its watermark, its open gaps, the endpoint's learned limits."""
+    """Return what a state says of watermark, open gaps and learned limits of the endpoint."""
     held: Mapping[str, Any] = state
     return {
         "watermark": state.get("watermark", "none: the backfill is not finished"),

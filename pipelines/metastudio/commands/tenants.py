@@ -1,4 +1,6 @@
-"""The commands for several tenants, a few at a time. A failing or hanging tenant does not block the others.
+"""The commands for several tenants, a few at a time.
+
+A failing or hanging tenant does not block the others.
 
 With a single tenant, a command does what it does in `load`, and returns the same result.
 """
@@ -49,7 +51,7 @@ def list_options(options: Options) -> list[Options]:
 
 
 def sync_tenants(options: Options, listener: LogProgress) -> LoadResult | MultiTenantResult:
-    """Bring the destination up to date for the chosen tenants. What they share is maintained once, at the end."""
+    """Sync the chosen tenants. What they share is maintained once, at the end."""
     chosen = list_options(options)
     if chosen == [options]:
         return run_sync(options, listener)
@@ -87,7 +89,7 @@ def _run_for_each(
     listener: LogProgress,
     run: Callable[[Options, LogProgress], LoadResult],
 ) -> MultiTenantResult:
-    """Run a command for several tenants in threads. Each tenant has its own state, lock and pace."""
+    """Run a command for tenants in threads. Each has its own state, lock and pace."""
     started = time.monotonic()
 
     def run_for(one: Options) -> LoadResult:
@@ -131,7 +133,7 @@ def _keep_file_open(options: Options) -> Iterator[None]:
 
 
 def check_apart(names: Iterable[str]) -> None:
-    """Check that no two tenants can hold the same job: an audit of one would mark those of the other.
+    """Check that no two tenants can hold the same job: one's audit would mark the other's.
 
     A tenant whose settings are wrong is skipped: its own run reports them.
 

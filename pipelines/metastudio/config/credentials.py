@@ -19,7 +19,7 @@ from metastudio.errors import ConfigurationError
 
 @configspec
 class CredentialSettings(CredentialsConfiguration):
-    """One of: access_key + secret_key [+ security_token]; token; username + password + domain_name [+ iam_endpoint]."""
+    """An access key (with a security token if it is temporary), a token, or an IAM user."""
 
     access_key: TSecretStrValue | None = None
     secret_key: TSecretStrValue | None = None

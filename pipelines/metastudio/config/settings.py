@@ -20,7 +20,7 @@ from metastudio.errors import ConfigurationError
 
 SECTION = ("sources", "metastudio")
 EVERYTHING = "2000-01-01T00:00:00Z"
-"""Default of `start_date`: before any job of the service. A decade without jobs costs one request."""
+"""Default of `start_date`. A decade without jobs costs one request."""
 
 
 @configspec

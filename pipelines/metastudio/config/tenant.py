@@ -1,4 +1,4 @@
-"""A tenant: the one object that carries the settings, checked. One process can sync several tenants.
+"""A tenant: the one object that carries the settings, checked.
 
 No message of this module holds a setting's value.
 """
@@ -24,7 +24,7 @@ from metastudio.timestamps import parse_user_time
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tenant(ExtractionSettings):
-    """One tenant's settings, checked: whose jobs are synced, from where, how, with which credentials.
+    """One tenant's settings: whose jobs are synced, from where, how, with which credentials.
 
     Extraction, client and loader read their settings from this object.
     """
@@ -53,7 +53,7 @@ class Tenant(ExtractionSettings):
 
     @property
     def identity(self) -> dict[str, str | None]:
-        """What a pipeline's state belongs to. After a change, the tables would hold two different things."""
+        """What a pipeline's state belongs to. A change would mix different jobs in its tables."""
         return {
             "project_id": self.project_id,
             "region": self.region,
@@ -87,8 +87,8 @@ def list_tenants() -> tuple[str, ...]:
 def resolve_tenant(name: str | None = None, **overrides: Any) -> Tenant:
     """Return a tenant with its settings checked. Keyword arguments override what is configured.
 
-    The section `sources.metastudio.NAME` of a named tenant overrides `sources.metastudio`, setting by
-    setting. Credentials are taken as a whole, from the one or the other.
+    The section `sources.metastudio.NAME` of a named tenant overrides `sources.metastudio`, setting
+    by setting. Credentials are taken as a whole, from the one or the other.
 
     Raises:
         ConfigurationError: a setting is missing or not valid, or there is no such tenant.

@@ -28,7 +28,7 @@ def warn_of_unknown_settings() -> None:
 
 
 def _list_given() -> Iterator[tuple[list[str], Callable[[Sequence[str]], str]]]:
-    """Yield each setting's path, with a function that writes paths as in the place where it was found."""
+    """Yield each setting's path, and a function that writes paths as its source does."""
     for name in sorted(os.environ):
         if name.startswith("SOURCES__METASTUDIO__"):
             yield name.lower().split("__")[2:], lambda path: "__".join((*SECTION, *path)).upper()
