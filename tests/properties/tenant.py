@@ -18,9 +18,11 @@ from typing import Any, TypeVar
 
 from metastudio.errors import RefusedError
 from metastudio.extraction.audit import Audit
-from metastudio.extraction.backfill import read_chunks
+from metastudio.extraction.backfill import read_again
+from metastudio.extraction.context import ExtractionContext
+from metastudio.extraction.state import State, count_missing
 from metastudio.extraction.sync import sync
-from metastudio.extraction.types import Chunk, ExtractionContext, ExtractionSettings, Page, Query, State, Window
+from metastudio.extraction.types import Chunk, ExtractionSettings, Page, Query, Window
 from metastudio.records.parser import TERMINAL_STATES, Rejected, Row
 
 T = TypeVar("T")
@@ -114,7 +116,12 @@ class Tenant:
         job.updated = max(job.updated, self.now if at is None else at)
         job.state, job.version, job.row = state, job.version + 1, None
 
+    async def sleep(self, seconds: float) -> None:
+        """Let time go by."""
+        self.now += timedelta(seconds=seconds)
+
     async def fetch(self, query: Query) -> Page:
+        """Answer one question."""
         await asyncio.sleep(0)
         if self.meanwhile is not None:
             self.meanwhile(self.requests)
@@ -167,7 +174,7 @@ class Destination:
 
     def load(self, chunk: Chunk) -> None:
         assert len({row.job_id for row in chunk.rows}) == len(chunk.rows), "a chunk holds each job once"
-        assert {row.job_id for row in chunk.rows} == {row.job_id for row in chunk.seen}
+        assert {row.job_id for row in chunk.rows} <= {row.job_id for row in chunk.seen}
         text = json.dumps(chunk.state)
         assert len(text) < 20_000
         self.largest_chunk = max(self.largest_chunk, len(chunk.seen))
@@ -209,6 +216,15 @@ class Destination:
             if row.create_time is not None and since <= row.create_time < before
         }
 
+    async def changed(self, rows: Sequence[Row]) -> list[Row]:
+        return [row for row in rows if row.job_id in self.deleted or self.rows.get(row.job_id) != row]
+
+    async def nth_created(self, before: datetime, place: int) -> datetime | None:
+        times = sorted(
+            (row.create_time for row in self.live if row.create_time and row.create_time < before), reverse=True
+        )
+        return times[place - 1] if len(times) >= place else None
+
 
 class Reader:
     """Runs the protocol over a tenant into a destination; `kill` says where the process ends.
@@ -226,12 +242,17 @@ class Reader:
     def close(self) -> None:
         self._runner.close()
 
+    @property
+    def missing(self) -> int:
+        """Return how many jobs the open gaps miss: above `max_missing` a sync ends with exit code 5."""
+        return count_missing(self.destination.state)
+
     def sync(self, kill: tuple[str, int] | None = None) -> list[Chunk]:
         return self._run(lambda run: sync(run, self.destination.state), kill)
 
     def read(self, since: datetime, until: datetime) -> list[Chunk]:
         """What `metastudio backfill --since --until` does."""
-        return self._run(lambda run: read_chunks(run, Window(since, until), "backfill", self.destination.state), None)
+        return self._run(lambda run: read_again(run, Window(since, until), self.destination.state), None)
 
     def audit(self, kill: tuple[str, int] | None = None, *, repair: bool = True) -> Audit:
         audits: list[Audit] = []
@@ -271,7 +292,9 @@ class Reader:
 
         done: list[Chunk] = []
         try:
-            async with aclosing(work(ExtractionContext(fetch, self.destination, self.settings))) as chunks:
+            async with aclosing(
+                work(ExtractionContext(fetch, self.destination, self.settings, sleep=self.tenant.sleep))
+            ) as chunks:
                 async for chunk in chunks:
                     if kill == ("before", len(done)):
                         raise Killed

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-NAME = "节日祝福 é"
+NAME = "节日祝福 😀"
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """Lists and counts from copies that lag behind."""
 
+from itertools import pairwise
+
 import pytest
 
 EVER = "2000-01-01T00:00:00Z"
@@ -27,7 +29,7 @@ def test_copies_may_answer_at_random(sim, count):
     sim.tenant.create(5)
     counts = [count(sim) for _ in range(40)]
     assert 8 <= counts.count(300) <= 32
-    assert counts != [305, 300] * 20
+    assert any(one == other for one, other in pairwise(counts))
 
 
 def test_a_lagging_copy_shows_rows_as_they_were(sim, jobs_of):
@@ -51,13 +53,13 @@ def test_a_lagging_copy_shows_rows_as_they_were(sim, jobs_of):
 def test_a_copy_lags_behind_each_event_of_a_life(sim, jobs_of):
     sim.behavior.replica_lags_seconds = [0, 600]
     jobs_of(sim), jobs_of(sim)
+    before = {row["job_id"] for row in sim.tenant.visible()}
     sim.tenant.live(86_400)
-    sim.behavior.replica_choice = "by_turns"
+    gone = before - {row["job_id"] for row in sim.tenant.visible()}
     fresh, lagging = jobs_of(sim, sort_dir="desc"), jobs_of(sim, sort_dir="desc")
     assert len([row for row in lagging if row["create_time"] > "2026-01-15T12:00:00Z"]) >= 1
-    assert {row["lastupdate_time"] for row in lagging} <= {
-        row["lastupdate_time"] for row in lagging if row["lastupdate_time"] <= "2026-01-16T11:50:00Z"
-    }
+    assert max(row["lastupdate_time"] for row in lagging) <= "2026-01-16T11:50:00Z"
+    assert gone and [jobs_of(sim, job_ids=sorted(gone)) for _ in range(2)] == [[], []]
     sim.clock.advance(600)
     caught_up = [jobs_of(sim, sort_dir="desc") for _ in range(2)][1]
     assert [row["job_id"] for row in caught_up] == [row["job_id"] for row in fresh]

@@ -12,7 +12,7 @@ import orjson
 from metastudio.commands.progress import LogProgress
 from metastudio.commands.result import CommandResult, LoadResult, MultiTenantResult
 from metastudio.errors import MetaStudioError
-from metastudio.extraction.audit import Audit
+from metastudio.extraction.audit import Audit, Comparison
 from metastudio.formatting import format_count
 from metastudio.pipeline.summary import Summary
 
@@ -104,11 +104,17 @@ def _describe_findings(summary: Summary) -> Iterator[str]:
 
 def describe_audit(audit: Audit) -> list[str]:
     """Describe what an audit compared and found, line by line."""
-    lines = [
-        f"{'jobs in all' if item.state is None else item.state:<12} {item.api:>12,} at the API {item.destination:>12,} here"
-        f"   {'equal' if item.api == item.destination else 'differs'}"
-        for item in audit.comparisons
-    ]
+    lines = [_describe_comparison(item) for item in audit.comparisons]
     found = audit.findings
     counts = f"{len(found.missing):,} missing, {len(found.vanished):,} vanished, {len(found.other_state):,}"
     return [*lines, f"differences: {counts} in another state"]
+
+
+def _describe_comparison(item: Comparison) -> str:
+    name = "jobs in all" if item.state is None else item.state
+    if item.api is None:
+        return (
+            f"{name:<12} {'-':>12} at the API {item.destination:>12,} here   not compared: the API refuses this state"
+        )
+    outcome = "equal" if item.api == item.destination else "differs"
+    return f"{name:<12} {item.api:>12,} at the API {item.destination:>12,} here   {outcome}"

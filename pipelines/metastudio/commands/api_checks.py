@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from metastudio.api.client import Client
 from metastudio.config.tenant import Tenant
 from metastudio.errors import ConfigurationError, CredentialsError, MetaStudioError, RefusedError, UnavailableError
-from metastudio.extraction.changes import classify_order, find_order_evidence
+from metastudio.extraction.sort_order import classify_order, find_order_evidence
 from metastudio.extraction.types import Page, Query
 from metastudio.source.fetch import make_fetch
 from metastudio.timestamps import SECOND

@@ -14,9 +14,10 @@ from metastudio.destination.jobs import Destination
 from metastudio.error_mapping import iter_causes, to_metastudio_error
 from metastudio.errors import ConfigurationError, IncompleteError
 from metastudio.extraction.audit import Audit
-from metastudio.extraction.backfill import read_chunks
+from metastudio.extraction.backfill import read_again
+from metastudio.extraction.context import ExtractionContext
 from metastudio.extraction.sync import sync
-from metastudio.extraction.types import Chunk, ExtractionContext, Window
+from metastudio.extraction.types import OPEN_END, Chunk, Window
 from metastudio.pipeline.loader import ChunkLoader, ProgressListener
 from metastudio.pipeline.lock import lock_pipeline
 from metastudio.pipeline.options import Options, set_defaults
@@ -73,11 +74,8 @@ def run_backfill(options: Options, listener: ProgressListener, since: str, until
             )
         loader.require_synced()
 
-        async def read(run: ExtractionContext) -> AsyncIterator[Chunk]:
-            async for chunk in read_chunks(run, Window(start, end or await run.newest()), "backfill", loader.state):
-                yield chunk
-
-        loader.load(read)
+        window = Window(start, end or OPEN_END)
+        loader.load(lambda run: read_again(run, window, loader.state))
         loader.require_complete()
     return result
 
@@ -114,7 +112,9 @@ def run_audit(
 def _require_equal(audit: Audit) -> None:
     findings = audit.findings
     unexplained = [
-        each for each in audit.comparisons if not 0 <= each.api - each.destination <= len(findings.without_id)
+        each
+        for each in audit.comparisons
+        if each.api is not None and not 0 <= each.api - each.destination <= len(findings.without_id)
     ]
     if findings.differences or unexplained:
         raise IncompleteError(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from metastudio.commands.result import CommandResult, MultiTenantResult
 from metastudio.commands.tenants import list_options
 from metastudio.error_mapping import to_metastudio_error
-from metastudio.extraction.types import State, count_missing
+from metastudio.extraction.state import State, count_missing
 from metastudio.pipeline.factory import open_existing
 from metastudio.pipeline.options import Options
 from metastudio.records.schema import SCHEMA_VERSION, TABLES
@@ -50,12 +49,11 @@ def read_status(options: Options) -> CommandResult:
 
 def describe_state(state: State) -> dict[str, Any]:
     """Return what a state says of watermark, open gaps and learned limits of the endpoint."""
-    held: Mapping[str, Any] = state
     return {
         "watermark": state.get("watermark", "none: the backfill is not finished"),
         "update_time_sorting": state.get("update_time_sorting", "not asked yet"),
         "schema_version": state.get("schema_version", SCHEMA_VERSION),
         "gaps": [{**gap, "missing": count_missing({"gaps": [gap]})} for gap in state.get("gaps", [])],
         "missing": count_missing(state),
-        "limits": held.get("limits") or {},
+        "limits": state.get("limits", {}),
     }

@@ -1,8 +1,9 @@
-"""Proves the destination equal to the API by counting, or mends it (`extraction.md`, `audit`).
+"""Proves the destination equal to the API by counting, or mends it (`docs/extraction.md`, "Audit").
 
-Counts are compared for the whole range, in all and by state; where they differ the range is halved and only the differing part followed
-down, until it fits one page and is read. What is counted is always "created at t or later", so that the difference of two counts is
-exact: a window closed at both ends would hold only a part of its last second.
+Counts are compared for the whole range, in all and by state. Where they differ the range is halved
+and only the differing part followed down, until it fits one page and is read. What is counted is
+always "created at t or later", so that the difference of two counts is exact: a window closed at
+both ends would hold only a part of its last second.
 """
 
 from __future__ import annotations
@@ -15,29 +16,41 @@ from datetime import datetime
 
 import orjson
 
-from metastudio.errors import IncompleteError
+from metastudio.errors import IncompleteError, RefusedError
 from metastudio.extraction.backfill import make_chunk
-from metastudio.extraction.types import Chunk, ExtractionContext, Query, State, Window, newest_versions
-from metastudio.extraction.windows import WindowRead, read_range
+from metastudio.extraction.context import ExtractionContext
+from metastudio.extraction.filters import KEPT, lies_outside, verify_filters
+from metastudio.extraction.proof import WindowRead
+from metastudio.extraction.retry import retry_gap
+from metastudio.extraction.state import State, count_missing
+from metastudio.extraction.types import OPEN_END, Chunk, Page, Window, newest_versions
+from metastudio.extraction.windows import read_range
 from metastudio.records.parser import Rejected
 from metastudio.timestamps import SECOND
 
 ROUNDS = 3
-"""How often a difference is looked for; more than once is needed only where the tenant works on meanwhile."""
+"""How often a difference is looked for; more than once only where the tenant works meanwhile."""
+ALWAYS_DELETED = 100
+"""So many jobs may be marked as deleted whatever their share is."""
+DELETED_PER_CHUNK = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The number of live jobs in one state (None: in all) at the API and in the destination, before anything was mended."""
+    """The number of live jobs in one state (None: in all) at the API and in the destination, before
+    anything was mended. `api` is None where the endpoint refuses the state.
+    """
 
     state: str | None
-    api: int
+    api: int | None
     destination: int
 
 
 @dataclass(slots=True)
 class Findings:
-    """What the parts that differed turned out to hold; records without a job_id are no difference, they cannot be loaded."""
+    """What the parts that differed turned out to hold; records without a job_id are no difference,
+    they cannot be loaded.
+    """
 
     missing: set[str] = field(default_factory=set)
     vanished: set[str] = field(default_factory=set)
@@ -51,7 +64,9 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Jobs shown as created in [since, before): how many were created at each end or later, at the API and in the destination."""
+    """Jobs created in [since, before): how many were created at each end or later, at the API and
+    in the destination.
+    """
 
     since: datetime
     before: datetime
@@ -64,152 +79,234 @@ class _Part:
 
 
 class Audit:
-    """One audit: iterate `chunks`, each of which mends something, then read `comparisons` and `findings`.
+    """One audit: iterate `chunks`, each of which mends something, then read `comparisons`,
+    `findings` and `unfiltered_states`.
 
     Args:
-        repair: with False nothing is yielded; the findings only tell.
+        repair: with False nothing is mended; the findings only tell.
+        allow_deletions: marks vanished jobs, however many.
     """
 
-    def __init__(self, run: ExtractionContext, state: State, *, repair: bool, allow_deletions: bool = False) -> None:
-        self.run = run
+    def __init__(
+        self, context: ExtractionContext, state: State, *, repair: bool, allow_deletions: bool = False
+    ) -> None:
+        self.context = context
         self.state = state
         self.repair = repair
+        self.allow_deletions = allow_deletions
         self.comparisons: list[Comparison] = []
         self.findings = Findings()
+        self.unfiltered_states: list[str] = []
         self._unmended: Counter[str | None] = Counter()
+        self._vanished: dict[str, datetime] = {}
+        self._failures: list[IncompleteError] = []
 
-    async def chunks(self) -> AsyncGenerator[Chunk, None]:
+    def chunks(self) -> AsyncGenerator[Chunk, None]:
         """Compare in all, then state by state, and yield what mends the differences.
 
         Raises:
-            IncompleteError: a difference stays after all rounds, or a differing window could not be read whole.
+            IncompleteError: a difference stays after all rounds, or too many jobs vanished.
         """
-        start = self.run.settings.start_date
-        before = Counter(await self.run.known.counts(start))
+        return self.context.track(self.state, self._chunks())
+
+    async def _chunks(self) -> AsyncGenerator[Chunk, None]:
+        for gap in list(self.context.gaps) if self.repair else ():
+            async with aclosing(retry_gap(self.context, self.state, gap)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        start = self.context.settings.start_date
+        before = Counter(await self.context.loaded.counts(start))
         async with aclosing(self._reconcile(None, before.total())) as chunks:
             async for chunk in chunks:
                 yield chunk
-        held = {*before, *await self.run.known.counts(start)}  # by now also the states that only missing jobs had
-        for state in sorted(name for name in held if name is not None):
+        held = {*before, *await self.context.loaded.counts(start)}  # also states that only missing jobs had
+        for state in sorted(name for name in held if name is not None) if self._can_count else ():
             async with aclosing(self._reconcile(state, before[state])) as chunks:
                 async for chunk in chunks:
                     yield chunk
+        async for chunk in self._mark_deleted(before.total()):
+            yield chunk
+        if self._failures:
+            raise self._failures[0]
+
+    @property
+    def _can_count(self) -> bool:
+        """Return whether the endpoint's counts can be compared at all."""
+        limits = self.context.limits
+        return limits.count_cap is None and limits.max_range is None
 
     async def _reconcile(self, state: str | None, held: int) -> AsyncGenerator[Chunk, None]:
-        """Compare the jobs in a state, or all of them, and yield what mends the difference; `held` were there before the audit."""
+        """Compare the jobs in a state, or all of them, and yield what mends the difference; `held`
+        were there before the audit.
+        """
         for number in range(ROUNDS + 1):
             compared = await self._compare(state)
             if number == 0:
-                self.comparisons.append(Comparison(state, compared.api, held))
-            if compared.api - compared.destination == self._explain(state) or (number and not self.repair):
+                self.comparisons.append(replace(compared, destination=held))
+            if self._is_explained(compared) or (number and not self.repair):
                 return
             if number == ROUNDS:
-                raise self._make_rest_error(compared)
-            async with aclosing(self._repair(state, compared.api, whole=number == ROUNDS - 1)) as chunks:
+                self._failures.append(self._make_rest_error(compared))
+                return
+            before = self.findings.differences
+            whole = number == ROUNDS - 1 or not self._can_count
+            async with aclosing(self._repair(state, compared.api or 0, whole=whole)) as chunks:
                 async for chunk in chunks:
                     if self.repair:
                         yield chunk
+            if not self._can_count:
+                return
+            if state is not None and self.findings.differences == before:
+                self.unfiltered_states.append(state)  # the jobs are there, under a name the filter does not know
+                return
 
     async def _compare(self, state: str | None) -> Comparison:
-        start = self.run.settings.start_date
-        return Comparison(state, await self._count(start, state), await self._held(start, state))
+        start = self.context.settings.start_date
+        held = await self._held(start, state)
+        if not self._can_count:
+            return Comparison(state, None, held)
+        try:
+            return Comparison(state, await self.context.count(start, state=state), held)
+        except RefusedError:
+            if state is None:
+                raise
+            self.unfiltered_states.append(state)
+            return Comparison(state, None, held)
 
-    def _explain(self, state: str | None) -> int:
-        """Give by how much the API must still count more: what was found and is not mended."""
-        return self._unmended.total() if state is None else self._unmended[state]
+    def _is_explained(self, compared: Comparison) -> bool:
+        """Return whether the API counts more by what was found and is not mended, and by no more
+        than that and what gaps hide.
+        """
+        if compared.api is None:
+            return compared.state is not None
+        unmended = self._unmended.total() if compared.state is None else self._unmended[compared.state]
+        rest = compared.api - compared.destination - unmended
+        return 0 <= rest <= count_missing(State(gaps=self.context.gaps))
 
     @staticmethod
     def _make_rest_error(compared: Comparison) -> IncompleteError:
+        where = f"in state {compared.state} " if compared.state else ""
         return IncompleteError(
-            f"After {ROUNDS} rounds of mending, {compared.api} jobs {f'in state {compared.state} ' if compared.state else ''}"
-            f"at the API are {compared.destination} in the destination.",
+            f"After {ROUNDS} rounds of mending, {compared.api} jobs {where}at the API are {compared.destination} in the"
+            " destination.",
             hint="If the tenant is busy, run metastudio sync, then audit again.",
         )
 
     async def _repair(self, state: str | None, api: int, *, whole: bool) -> AsyncGenerator[Chunk, None]:
-        """Follow a difference down, read the parts that hold it, and yield their jobs and what vanished from them.
+        """Follow a difference down, read the parts that hold it, and yield their jobs.
 
-        In the last round the `whole` range is read: a difference may hide behind an opposite one in every part, such as a job whose
-        create_time is unknown.
+        In the last round the `whole` range is read: a difference may hide behind an opposite one in
+        every part, such as a job whose create_time is unknown.
         """
         reads: list[WindowRead] = []
-        vanished: list[tuple[str, datetime]] = []
         async with aclosing(self._find_parts(state, api, whole=whole)) as parts:
             async for part in parts:
-                async with aclosing(read_range(self.run, Window(part.since, part.before), "audit")) as windows:
+                async with aclosing(read_range(self.context, Window(part.since, part.before), "audit")) as windows:
                     async for read in windows:
                         reads.append(read)
-                        vanished += await self._find_vanished(read)
-                        if sum(read.record.rows_read for read in reads) >= self.run.settings.chunk_rows:
-                            yield self._make_chunk(reads, vanished)
-                            reads, vanished = [], []
+                        await self._compare_jobs(read)
+                        if sum(len(read.seen) for read in reads) >= self.context.settings.chunk_rows:
+                            yield self._make_chunk(reads)
+                            reads = []
         if reads:
-            yield self._make_chunk(reads, vanished)
+            yield self._make_chunk(reads)
 
     async def _find_parts(self, state: str | None, api: int, *, whole: bool) -> AsyncGenerator[_Part, None]:
         """Halve the range as long as a half differs, newer half first; one request a halving."""
-        start, end = self.run.settings.start_date, await self.run.newest() + SECOND
-        parts = [_Part(start, end, (api, 0), (await self._held(start, state), await self._held(end, state)))]
+        start, now = self.context.settings.start_date, await self.context.now() + SECOND
+        later = await self._held(OPEN_END, state)
+        everything = _Part(start, OPEN_END, (api, 0), (await self._held(start, state), later))
+        if whole:
+            yield everything
+            return
+        parts = [everything]
         while parts:
             part = parts.pop()
             there, here = part.jobs
             seconds = (part.before - part.since) // SECOND
-            if there == here and not whole:
+            if there == here:
                 continue
-            if whole or max(there, here) <= self.run.settings.page_size or seconds < 2:
+            if max(there, here) <= self.context.settings.page_size or seconds < 2:
                 yield part
                 continue
-            middle = part.since + (seconds // 2) * SECOND
-            api_middle, held_middle = await self._count(middle, state), await self._held(middle, state)
+            middle = now if part.since < now < part.before else part.since + (seconds // 2) * SECOND
+            api_middle = await self.context.count(middle, state=state)
+            held_middle = await self._held(middle, state)
             parts.append(_Part(part.since, middle, (part.api[0], api_middle), (part.held[0], held_middle)))
             parts.append(_Part(middle, part.before, (api_middle, part.api[1]), (held_middle, part.held[1])))
 
-    async def _find_vanished(self, read: WindowRead) -> list[tuple[str, datetime]]:
-        """Compare a window that was read whole with the destination, job by job.
+    async def _compare_jobs(self, read: WindowRead) -> None:
+        """Compare a window with the destination, job by job.
 
-        The window's last second was read only as far as its first instant, so a job shown in it is not missed there.
+        Only in a whole window has vanished what did not come. The window's last second was read
+        only as far as its first instant, so a job shown in it is not missed there.
         """
-        held = await self.run.known.states(read.window.since, read.window.until)
+        window = read.window
+        held = await self.context.loaded.states(window.since, window.until)
         came = {row.job_id: row for row in newest_versions(read.seen)}
-        gone = [job_id for job_id in held if job_id not in came]
-        for job_id in gone:
-            self._record_difference(self.findings.vanished, job_id, {held[job_id]: -1})
+        for job_id in came.keys() & self._vanished.keys():  # gone from where it was held, but found here
+            del self._vanished[job_id]
+        if read.is_whole and held.keys() - came.keys():
+            await verify_filters(self.context)
+        for job_id in held.keys() - came.keys() if await self._can_tell_vanished(read) else ():
+            self._vanished[job_id] = read.entry.finished_at or await self.context.now()
+            self._record_difference(self.findings.vanished, job_id, {held[job_id]: -1}, is_mended=False)
         for job_id, row in came.items():
             if job_id in held:
                 if held[job_id] != row.state:
                     self._record_difference(self.findings.other_state, job_id, {held[job_id]: -1, row.state: 1})
-            elif row.create_time is not None and row.create_time < read.window.until:
+            elif row.create_time is not None and row.create_time < window.until:
                 self._record_difference(self.findings.missing, job_id, {row.state: 1})
         items = {item.key: item for item in read.without_id}
         for key, number in Counter(item.key for item in read.without_id).items():
             self._unmended[_find_state(items[key])] += max(0, number - self.findings.without_id[key])
             self.findings.without_id |= Counter({key: number})
-        at = read.record.finished_at or await self.run.now()
-        return [(job_id, at) for job_id in gone]
 
-    def _record_difference(self, found: set[str], job_id: str, differences: dict[str | None, int]) -> None:
-        """Keep a difference; what is not going to be mended stays in the counts."""
-        if job_id not in found and not self.repair:
+    async def _can_tell_vanished(self, read: WindowRead) -> bool:
+        """Return whether what a window did not list is gone: the filters must mean what they say."""
+        page = Page(count=0, records=list(read.seen), server_time=await self.context.now())
+        kept = self.context.limits.values.get("filters", KEPT) == KEPT
+        return read.is_whole and kept and not (read.seen and lies_outside(read.window, page))
+
+    def _record_difference(
+        self, found: set[str], job_id: str, differences: dict[str | None, int], *, is_mended: bool = True
+    ) -> None:
+        """Keep a difference; what is not mended by now stays in the counts."""
+        if job_id not in found and not (self.repair and is_mended):
             self._unmended.update(differences)
         found.add(job_id)
 
-    def _make_chunk(self, reads: list[WindowRead], vanished: list[tuple[str, datetime]]) -> Chunk:
-        chunk = make_chunk(reads, "audit", self.state)
-        came = {row.job_id for row in chunk.rows}  # gone from where it was held, but found in another part
-        return replace(chunk, vanished=[(job_id, at) for job_id, at in vanished if job_id not in came])
+    def _make_chunk(self, reads: list[WindowRead]) -> Chunk:
+        return make_chunk(reads, "audit", self.state)
 
-    async def _count(self, since: datetime, state: str | None) -> int:
-        """Ask how many jobs were created at a time or later, in one state or in all."""
-        page = await self.run.fetch(Query(since=since, limit=1, state=state))
-        return page.count
+    async def _mark_deleted(self, held: int) -> AsyncGenerator[Chunk, None]:
+        """Yield the jobs that vanished, unless they are so many that something else is likelier."""
+        if not self._vanished or not self.repair:
+            return
+        share = self.context.settings.max_deleted_share
+        if len(self._vanished) > max(ALWAYS_DELETED, share * held) and not self.allow_deletions:
+            self._failures.insert(0, _make_deletion_error(len(self._vanished), held, share))
+            return
+        vanished = list(self._vanished.items())
+        for start in range(0, len(vanished), DELETED_PER_CHUNK):
+            yield Chunk(mode="audit", vanished=vanished[start : start + DELETED_PER_CHUNK], state=State(**self.state))
 
     async def _held(self, since: datetime, state: str | None) -> int:
-        counts = await self.run.known.counts(since)
+        counts = await self.context.loaded.counts(since)
         return sum(counts.values()) if state is None else counts.get(state, 0)
 
 
+def _make_deletion_error(vanished: int, held: int, share: float) -> IncompleteError:
+    return IncompleteError(
+        f"The API no longer shows {vanished:,} of {held:,} jobs, more than max_deleted_share ({share:.0%}):"
+        " none was marked as deleted.",
+        hint="This happens with another key or IAM user, when IAM-user isolation was turned on, with another"
+        " project, or with a filter. If the jobs are really gone, run metastudio audit --allow-deletions.",
+    )
+
+
 def _find_state(item: Rejected) -> str | None:
-    """Give the state that a record without a job_id is counted under."""
+    """Return the state that a record without a job_id is counted under."""
     try:
         record = orjson.loads(item.record)
     except orjson.JSONDecodeError:

@@ -1,90 +1,111 @@
-"""The first run: all of `[start_date, snapshot_at]`, newest first, in chunks that are committed one by one (`extraction.md`, First run).
+"""The first run: everything since `start_date`, newest first, in chunks committed one by one.
 
-Also reads a range again on request. Knows nothing of update times: what changes meanwhile is for `changes` to find.
+Also reads a range again on request. Knows nothing of update times: what changes meanwhile is for
+`changes` to find.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from datetime import datetime
 
-from metastudio.extraction.types import (
-    Chunk,
-    ExtractionContext,
-    LedgerEntry,
-    Mode,
-    Progress,
-    Query,
-    State,
-    Window,
-    newest_versions,
-    set_watermark,
-)
-from metastudio.extraction.windows import WindowRead, read_range
+from metastudio.errors import MetaStudioError, RefusedError
+from metastudio.extraction.context import ExtractionContext, find_max_range
+from metastudio.extraction.proof import WindowRead
+from metastudio.extraction.state import Progress, State, to_incremental_state
+from metastudio.extraction.types import OPEN_END, Chunk, Mode, Page, Query, UnreadableError, Window, newest_versions
+from metastudio.extraction.windows import read_range
 from metastudio.timestamps import format_time, parse_time
 
 
-def is_backfilled(state: State, run: ExtractionContext) -> bool:
-    """Tell whether everything from `start_date` on was read once."""
-    done_since = state.get("backfill", {}).get("done_since")
-    return done_since is not None and parse_time(done_since) <= run.settings.start_date
-
-
-async def backfill(run: ExtractionContext, state: State) -> AsyncGenerator[Chunk, None]:
-    """Read everything not read yet, down to `start_date`; what changes meanwhile is for the later runs."""
-    start = run.settings.start_date
-    progress = state.get("backfill", {})
-    overview = await run.fetch(Query(since=start, limit=1))
-    snapshot_at = parse_time(progress["snapshot_at"]) if "snapshot_at" in progress else await run.now()
-    until = parse_time(progress["done_since"]) if "done_since" in progress else await run.newest()
-    async with aclosing(read_chunks(run, Window(start, max(start, until)), "backfill", state)) as chunks:
+async def backfill(context: ExtractionContext, state: State) -> AsyncGenerator[Chunk, None]:
+    """Read everything not read yet, down to `start_date`; what changes meanwhile is for later."""
+    start = context.settings.start_date
+    progress = state.get("backfill", Progress())
+    overview = await _read_overview(context)
+    if "snapshot_at" not in progress:
+        progress = Progress(snapshot_at=format_time(await context.now()), newest_update=_find_newest(overview, start))
+    until = parse_time(progress["done_since"]) if "done_since" in progress else OPEN_END
+    async with aclosing(read_chunks(context, Window(start, max(start, until)), "backfill", state)) as chunks:
         async for chunk in chunks:
-            chunk.expected_rows = overview.count
-            done_since = min(record.since for record in chunk.windows)
-            chunk.state["backfill"] = Progress(snapshot_at=format_time(snapshot_at), done_since=format_time(done_since))
+            chunk.expected_rows = overview.count if overview else None
+            done_since = min(entry.since for entry in chunk.windows)
+            chunk.state["backfill"] = Progress(
+                **{
+                    **progress,
+                    "done_since": format_time(done_since),
+                    "not_rows": context.not_rows + progress.get("not_rows", 0),
+                }
+            )
             if done_since <= start:
-                chunk.state = to_incremental_state(run, chunk.state)
+                chunk.state = to_incremental_state(chunk.state, start)
             yield chunk
 
 
-def to_incremental_state(run: ExtractionContext, state: State) -> State:
-    """Give the state with which the later runs begin: the watermark is `snapshot_at`, and only `start_date` on is up to date.
+async def _read_overview(context: ExtractionContext) -> Page | None:
+    """Ask for the job updated last: its time is where the later runs begin.
 
-    So what was created before a `start_date` that moved on is read again should it move back.
+    Where the whole list is refused, the widest window that is answered is found instead.
     """
-    progress = state["backfill"]
-    state = State(**state)
-    state["backfill"] = Progress(snapshot_at=progress["snapshot_at"], done_since=format_time(run.settings.start_date))
-    if "watermark" not in state:
-        snapshot_at = parse_time(progress["snapshot_at"])
-        state.update(set_watermark(snapshot_at, snapshot_at))
-    return state
+    query = Query(since=context.settings.start_date, limit=1, sort_key="update_time")
+    try:
+        return await context.fetch(query)
+    except (RefusedError, UnreadableError):
+        pass
+    try:
+        return await context.fetch(Query(since=context.settings.start_date, limit=1))
+    except (RefusedError, UnreadableError) as error:
+        await find_max_range(context, error)
+        return None
 
 
-async def read_chunks(run: ExtractionContext, window: Window, mode: Mode, state: State) -> AsyncGenerator[Chunk, None]:
-    """Read a range of create_time as chunks of whole windows, newest first, none changing the state."""
+def _find_newest(overview: Page | None, start: datetime) -> str:
+    """Return the latest update shown; without one, a time before all of them."""
+    updates = [row.updated for row in overview.rows if row.updated] if overview else []
+    return format_time(max(updates, default=start))
+
+
+def read_again(context: ExtractionContext, window: Window, state: State) -> AsyncGenerator[Chunk, None]:
+    """Read a range of create_time again, as `metastudio backfill` does; the watermark stays."""
+    return context.track(state, read_chunks(context, window, "backfill", state))
+
+
+async def read_chunks(
+    context: ExtractionContext, window: Window, mode: Mode, state: State
+) -> AsyncGenerator[Chunk, None]:
+    """Read a range of create_time as chunks of whole windows, newest first, none changing the state.
+
+    What was read before an error ends the reading is a chunk, too.
+    """
     reads: list[WindowRead] = []
     rows = 0
-    async with aclosing(read_range(run, window, mode)) as windows:
-        async for read in windows:
-            reads.append(read)
-            rows += read.record.rows_read
-            if rows >= run.settings.chunk_rows:
-                yield make_chunk(reads, mode, state)
-                reads, rows = [], 0
+    failure: MetaStudioError | None = None
+    try:
+        async with aclosing(read_range(context, window, mode)) as windows:
+            async for read in windows:
+                reads.append(read)
+                rows += len(read.seen)
+                context.not_rows += len(read.without_id) + read.doubled
+                if rows >= context.settings.chunk_rows:
+                    yield make_chunk(reads, mode, state)
+                    reads, rows = [], 0
+    except MetaStudioError as error:
+        failure = error
     if reads:
         yield make_chunk(reads, mode, state)
+    if failure is not None:
+        raise failure
 
 
 def make_chunk(reads: list[WindowRead], mode: Mode, state: State) -> Chunk:
-    """Put windows that were read whole together, each job once."""
+    """Put windows together, each job once."""
     seen = [row for read in reads for row in read.seen]
-    records: list[LedgerEntry] = [read.record for read in reads]
     return Chunk(
         mode=mode,
         rows=newest_versions(seen),
         seen=seen,
         rejected=[item for read in reads for item in read.rejected],
-        windows=records,
+        windows=[entry for read in reads for entry in read.entries],
         state=State(**state),
     )

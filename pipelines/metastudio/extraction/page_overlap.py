@@ -1,4 +1,4 @@
-"""Remembers what a scan by update time has read, as far as it tells whether the next page joins it without a gap."""
+"""Remembers what a scan by update time has read, to tell whether the next page joins it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from metastudio.records.parser import Rejected, Row
 
 
 class PageOverlap:
-    """What a scan has read, as far as it says whether the next page joins it; bounded, whatever the length of the scan.
+    """What a scan has read; bounded, whatever the length of the scan.
 
     Attributes:
-        versions: the update time in which each job was last seen, by its key: of the first rows read and of the last.
+        versions: the update time in which each job was last seen, by its key: of the first rows
+            read and of the last.
     """
 
     def __init__(self, keep: int) -> None:
@@ -29,10 +30,10 @@ class PageOverlap:
         self._count, self._last = None, ""
 
     def is_contiguous(self, page: Page) -> bool:
-        """Tell whether nothing unseen can lie above a page: its first job was seen.
+        """Return whether nothing unseen can lie above a page: its first job was seen.
 
-        Where that job is of the very second in which the page before ended, nothing may have moved between the two, either: the API
-        may give jobs of one second in another order each time.
+        Where that job is of the very second in which the page before ended, nothing may have moved
+        between the two, either: the API may order the jobs of one second anew each time.
         """
         if page.records and isinstance(page.records[0], Rejected) and page.records[0].key == self._last:
             return True
@@ -45,16 +46,18 @@ class PageOverlap:
         return page.count == self._count and again <= {first.key}
 
     def rewind_rows(self, page: Page, page_size: int) -> int | None:
-        """Say how many rows further up a page that does not join is to be read again; None: from the top."""
+        """Return how many rows further up to read again after a page that does not join; None:
+        from the top.
+        """
         if not page.rows or page.rows[0].key not in self.versions:
             return max(1, page_size - 1)
         return len(self._tied) if len(self._tied) < page_size - 1 else None
 
     def was_seen(self, page: Page, newest: datetime | None) -> bool:
-        """Tell whether what stands below a page was read: its last job was seen in that very version.
+        """Return whether what stands below a page was read: its last job was seen in that version.
 
-        A job that moved up meanwhile may stand below others of its second. So where that job is as new as the `newest` one when the
-        scan began, the whole page must have been seen.
+        A job that moved up meanwhile may stand below others of its second. So where that job is as
+        new as the `newest` one when the scan began, the whole page must have been seen.
         """
         seen = [
             (row.updated, self.versions.get(row.key) == row.updated) for row in page.rows if row.updated is not None
@@ -65,6 +68,7 @@ class PageOverlap:
         return is_known and (last < newest or all(known for _, known in seen))
 
     def add(self, page: Page) -> None:
+        """Remember a page, and forget what lies too far between the top and the bottom."""
         self.versions |= {record.key: record.updated if isinstance(record, Row) else None for record in page.records}
         timed = [row for row in page.rows if row.updated is not None]
         if timed:

@@ -1,7 +1,7 @@
-"""Where sorting cannot be trusted: reads again what can still change (`extraction.md`, `rescan`).
+"""Where sorting cannot be trusted: reads again what can still change.
 
-Everything created lately, as windows, and each older job that was not settled when last seen. A change to a settled job created
-before that is not found by it.
+Everything created lately, as windows, and each older job that was not in a terminal state when last
+seen. A change to an older job in a terminal state is for `audit` and `scrub` to find.
 """
 
 from __future__ import annotations
@@ -13,66 +13,70 @@ from datetime import datetime, timedelta
 
 from metastudio.errors import RefusedError
 from metastudio.extraction.backfill import read_chunks
-from metastudio.extraction.types import (
-    Chunk,
-    ExtractionContext,
-    LedgerEntry,
-    Query,
-    State,
-    Window,
-    newest_versions,
-    set_watermark,
-)
+from metastudio.extraction.context import ExtractionContext
+from metastudio.extraction.state import State
+from metastudio.extraction.types import OPEN_END, Chunk, LedgerEntry, Query, UnreadableError, Window, newest_versions
 from metastudio.timestamps import SECOND, parse_time
 
 MAX_WINDOW_GAP = timedelta(hours=6)
-"""Open jobs created closer together than this are asked for in one window, where the endpoint ignores job_ids."""
+"""Open jobs created closer together than this are asked for in one window, where the endpoint
+ignores job_ids.
+"""
+SMALLEST_BATCH = 5
+"""Number of job_ids that are still asked for where more are refused."""
 
 
-async def rescan(run: ExtractionContext, state: State) -> AsyncGenerator[Chunk, None]:
-    """Read what can still change; the last chunk sets the watermark to the server's time at the run's start."""
-    limits = run.settings
-    now = await run.now()
-    since = max(limits.start_date, min(parse_time(state["watermark"]) - limits.overlap, now - limits.rescan))
-    async with aclosing(read_chunks(run, Window(since, await run.newest()), "rescan", state)) as chunks:
+async def rescan(context: ExtractionContext, state: State) -> AsyncGenerator[Chunk, None]:
+    """Read what can still change; no chunk changes the state."""
+    settings = context.settings
+    now = await context.now()
+    since = max(settings.start_date, min(parse_time(state["watermark"]) - settings.overlap, now - settings.rescan))
+    async with aclosing(read_chunks(context, Window(since, OPEN_END), "rescan", state)) as chunks:
         async for chunk in chunks:
             yield chunk
-    async with aclosing(_read_open_jobs(run, since, state)) as chunks:
+    async with aclosing(_read_open_jobs(context, since, state)) as chunks:
         async for chunk in chunks:
             yield chunk
-    yield Chunk(mode="rescan", state=State(**{**state, **set_watermark(now, now)}))
 
 
-async def _read_open_jobs(run: ExtractionContext, before: datetime, state: State) -> AsyncGenerator[Chunk, None]:
-    """Ask for each older job not settled when last seen: by its ID, then by its window where that gave no answer."""
-    jobs = dict(await run.known.open_jobs(before))
-    for job_ids in batched(list(jobs), run.settings.page_size):
-        chunk = await _read_batch(run, job_ids, before, state)
-        if chunk is None:
-            break
-        for row in chunk.rows:
-            del jobs[row.job_id]
-        yield chunk
-    start = run.settings.start_date
+async def _read_open_jobs(context: ExtractionContext, before: datetime, state: State) -> AsyncGenerator[Chunk, None]:
+    """Ask for each older job that can still change: by its ID, or else by its window."""
+    jobs = dict(await context.loaded.open_jobs(before))
+    batches = [*batched(list(jobs), context.settings.page_size)]
+    while batches and context.limits.job_ids is None:
+        job_ids = batches.pop(0)
+        chunk = await _read_batch(context, job_ids, before, state)
+        if chunk is not None:
+            for row in chunk.rows:
+                del jobs[row.job_id]
+            yield chunk
+        elif context.limits.job_ids is None and len(job_ids) > SMALLEST_BATCH:
+            batches = [*batched([job_id for batch in (job_ids, *batches) for job_id in batch], len(job_ids) // 4 or 1)]
+        elif context.limits.job_ids is None:
+            context.learn("job_ids", "refused")
+    start = context.settings.start_date
     created = [time for time in jobs.values() if time is not None and time >= start]
     for window in plan_windows(created):
-        async with aclosing(read_chunks(run, window, "rescan", state)) as chunks:
+        async with aclosing(read_chunks(context, window, "rescan", state)) as chunks:
             async for chunk in chunks:
                 yield chunk
 
 
-async def _read_batch(run: ExtractionContext, job_ids: Sequence[str], before: datetime, state: State) -> Chunk | None:
-    """Ask for jobs by their IDs; None where job_ids is refused, or an answer shows that it was ignored."""
-    record = LedgerEntry(mode="rescan", since=run.settings.start_date, until=before)
-    chunk = Chunk(mode="rescan", windows=[record], state=State(**state))
-    query = Query(since=run.settings.start_date, limit=run.settings.page_size, job_ids=tuple(job_ids))
+async def _read_batch(
+    context: ExtractionContext, job_ids: Sequence[str], before: datetime, state: State
+) -> Chunk | None:
+    """Ask for jobs by their IDs; None where that is refused, or an answer shows it was ignored."""
+    entry = LedgerEntry(mode="rescan", since=context.settings.start_date, until=before, is_window=False)
+    chunk = Chunk(mode="rescan", windows=[entry], state=State(**state))
+    query = Query(since=context.settings.start_date, limit=context.settings.page_size, job_ids=tuple(job_ids))
     while True:
         try:
-            page = await run.fetch(query)
-        except RefusedError:
+            page = await context.fetch(query)
+        except (RefusedError, UnreadableError):
             return None
-        record.add(page)
+        entry.add(page)
         if page.count > len(job_ids) or any(row.job_id not in job_ids for row in page.rows):
+            context.learn("job_ids", "ignored")
             return None
         chunk.seen += page.rows
         chunk.rejected += page.rejected
@@ -80,19 +84,22 @@ async def _read_batch(run: ExtractionContext, job_ids: Sequence[str], before: da
         if not page.records or query.offset >= page.count:
             break
     chunk.rows = newest_versions(chunk.seen)
-    record.rows_read = len(chunk.rows)
-    record.complete = record.rows_read == record.count
+    entry.rows_read = len(chunk.rows)
+    entry.complete = entry.rows_read == entry.count
     return chunk
 
 
 def batched(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    """Give the items in runs of a size."""
+    """Split items into runs of a size."""
     for start in range(0, len(items), size):
         yield items[start : start + size]
 
 
 def plan_windows(created: Sequence[datetime]) -> Iterator[Window]:
-    """Put creation times together into windows, newest first; a second is asked for up to the next one, which holds its fractions."""
+    """Put creation times together into windows, newest first.
+
+    A second is asked for up to the next one, which holds its fractions.
+    """
     until = since = None
     for time in sorted(created, reverse=True):
         if since is None or until is None:

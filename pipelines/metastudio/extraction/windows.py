@@ -1,6 +1,7 @@
-"""Reads create_time windows and proves each one whole (`extraction.md`, "A window, and the proof that it was read whole").
+"""Reads create_time windows and proves each one whole (`docs/extraction.md`, "A window").
 
-A window that is too large is split; a range is read newest first, several windows at a time. Knows nothing of what the rows are for.
+A window that is too large is split; one that cannot be proved becomes the smallest possible gap. A
+range is read newest first, several windows at a time. Knows nothing of what the rows are for.
 """
 
 from __future__ import annotations
@@ -8,41 +9,37 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TypeAlias
 
-from metastudio.errors import IncompleteError
-from metastudio.extraction.types import ExtractionContext, LedgerEntry, Mode, Page, Query, Window, gather_or_cancel
-from metastudio.records.parser import Rejected, Row
+from metastudio.errors import RefusedError, UnavailableError
+from metastudio.extraction.context import ExtractionContext, find_max_range
+from metastudio.extraction.filters import ENDS_LEFT_OUT, lies_outside, verify_filters
+from metastudio.extraction.narrowing import find_doubtful
+from metastudio.extraction.pages import TooDeepError, read_page, read_rest
+from metastudio.extraction.proof import NOT_LISTED, NOT_READABLE, REFUSED, TOO_DEEP, WindowRead, WindowReading
+from metastudio.extraction.types import OPEN_END, LedgerEntry, Mode, Page, Query, UnreadableError, Window
 from metastudio.timestamps import SECOND
 
 MAX_PARTS = 8
-"""Into how many parts a window is split at most: more would ask for many empty ones where the jobs stand close together."""
-
-
-@dataclass(slots=True, kw_only=True)
-class WindowRead:
-    """A window that was read whole, with the record that proves it; `rejected` includes the records `without_id`."""
-
-    window: Window
-    record: LedgerEntry
-    seen: list[Row]
-    rejected: list[Rejected]
-    without_id: list[Rejected]
-
+"""Number of parts that a window is split into at most: where jobs stand close together, more would
+be empty.
+"""
+PAUSE_SECONDS = 1.0
+"""Pause before an open window is read again, doubled each time: copies need time to agree."""
+DAY = timedelta(days=1)
 
 _Outcome: TypeAlias = WindowRead | list[Window]
 _Item: TypeAlias = asyncio.Task[_Outcome] | Window
 
 
 def split_window(window: Window, parts: int = 2) -> list[Window]:
-    """Split a window into equal parts, newest first; fewer where it has fewer seconds, none where it is one second wide.
-
-    Neighbours share their boundary second: `[a, b]` then `[b+1s, c]` would lose a row created at b+0.4s.
+    """Split a window into equal parts, newest first; fewer where it has fewer seconds, none where
+    it is one second wide.
     """
-    seconds = (window.until - window.since) // SECOND
+    seconds = window.width // SECOND
     parts = min(parts, seconds)
     if parts < 2:
         return []
@@ -50,169 +47,222 @@ def split_window(window: Window, parts: int = 2) -> list[Window]:
     return [Window(since, until) for since, until in pairwise(ends)][::-1]
 
 
-async def read_window(run: ExtractionContext, window: Window, mode: Mode) -> _Outcome:
-    """Read a window whole, or give its parts where it is too large, or too restless, to be read at once.
+async def read_window(context: ExtractionContext, window: Window, mode: Mode, *, is_part: bool = False) -> _Outcome:
+    """Read a window, or return its parts where it is too large or too restless to be read at once.
 
-    A window is too large where its first answer shows more than `max_rows_per_window`, and too restless where two tries gave no
-    proof; what fits one page is proved by its one answer. A larger one that reaches into the last `overlap`, where jobs still appear,
-    is cut there, so that what is older is proved by the count.
+    What comes back unproved, at the latest after `tries` passes, is a gap, or has gaps.
+
+    Args:
+        is_part: the window is a doubtful part of another one and not narrowed down further.
 
     Raises:
-        IncompleteError: no try gave the proof, or the API does not keep to the window.
+        IncompleteError: the endpoint does not keep to create_since or create_until.
+        UnavailableError: the endpoint does not answer at all.
     """
-    query = Query(since=window.since, until=window.until, limit=run.settings.page_size)
-    closed_until = await run.now() - run.settings.overlap - SECOND
-    closed = window.until <= closed_until
-    tries = _Tries(LedgerEntry(mode=mode, since=window.since, until=window.until), closed=closed)
-    for number in range(1, run.settings.tries + 1):
-        first = await run.fetch(query)
-        if _lies_outside(window, first):
-            await _check_filters(run, tries.record)
+    if parts := await _split_by_width(context, window):
+        return parts
+    query = make_query(context, window)
+    closed_until = await context.closed_until()
+    reading = WindowReading(window, mode, is_closed=window.until <= closed_until)
+    for attempt in range(context.settings.tries):
+        if attempt and not reading.is_closed:
+            await context.sleep(PAUSE_SECONDS * 2 ** (attempt - 1))
+        try:
+            first = await read_page(context, query)
+        except (RefusedError, UnreadableError) as error:
+            return await _give_up(context, reading, error)
         fits = first.count <= len(first.records)
-        if not fits and not closed and window.since < closed_until:
-            return [Window(closed_until, window.until), Window(window.since, closed_until)]
-        too_large = first.count > run.settings.max_rows_per_window
-        if (too_large or (number > 2 and not fits)) and (parts := _plan_parts(run, window, first.count)):
-            await _check_filters(run, tries.record)
+        if not fits or lies_outside(window, first):
+            await verify_filters(context)
+        if not fits and (parts := _cut(window, closed_until, await context.now())):
             return parts
-        if tries.add([first, *await _read_spans(run, query, first)]):
-            return tries.make_read(window)
-    raise IncompleteError(
-        f"The window {window} could not be read whole in {run.settings.tries} tries:"
-        f" the API counts {tries.record.count} jobs, {tries.record.rows_read} different ones came.",
-        hint="Jobs vanish while they are read, or the API's count is wrong. Nothing was lost: run it again;"
-        " if it stays, report it to the vendor with the window.",
-        record=tries.record,
+        is_large = first.count > context.limits.max_rows(context.settings.max_rows_per_window)
+        is_restless = attempt > 1 and not fits
+        if (is_large or is_restless) and (parts := _plan_parts(context, window, first)):
+            return parts
+        try:
+            pages = [first, *await read_rest(context, query, first)]
+        except TooDeepError:
+            if parts := _plan_parts(context, window, first):
+                return parts
+            return await _read_as_deep_as_possible(context, reading, query, first)
+        if reading.add(pages):
+            if await _is_cut_short(context, reading) and (parts := _plan_parts(context, window, first)):
+                return parts
+            return reading.make_read()
+        if reading.missing < 0 and reading.count is not None:
+            return _read_miscounted(context, reading, first)
+        if not is_part and reading.is_worth_narrowing and (read := await _narrow(context, reading)):
+            return read
+    return reading.make_read()
+
+
+def make_query(context: ExtractionContext, window: Window) -> Query:
+    """Return the question for a window's first page; where the endpoint leaves the ends out, for a second more."""
+    ends_left_out = context.limits.values.get("filters") == ENDS_LEFT_OUT
+    return Query(
+        since=window.since - SECOND if ends_left_out else window.since,
+        until=None if window.until == OPEN_END else window.until,
+        limit=context.settings.page_size,
     )
 
 
-def _plan_parts(run: ExtractionContext, window: Window, count: int) -> list[Window]:
-    """Split a window so that its parts would fill four fifths of `max_rows_per_window` if its jobs were spread evenly."""
-    return split_window(window, min(MAX_PARTS, max(2, -(-count * 5 // (run.settings.max_rows_per_window * 4)))))
+async def _is_cut_short(context: ExtractionContext, reading: WindowReading) -> bool:
+    """Return whether older jobs exist below a list that seems whole: count and list stop alike.
 
-
-class _Tries:
-    """The tries at one window: the jobs found so far, and whether they prove it whole.
-
-    In a closed window jobs can only vanish. So equal counts mean that it stood still, and tries with equal counts add up, which makes
-    an unstable order of rows of one second harmless. In an open one a job that vanished and one that appeared leave the count as it
-    was, so two tries in a row must find the same jobs.
+    Only a window with the largest count of all can be cut; what was verified holds for a day.
     """
-
-    def __init__(self, record: LedgerEntry, *, closed: bool) -> None:
-        self.record = record
-        self.seen: list[Row] = []
-        self.rejected: dict[str, Rejected] = {}
-        self.without_id: list[Rejected] = []
-        self._closed = closed
-        self._count: int | None = None
-        self._found: set[str] = set()
-
-    def add(self, pages: list[Page]) -> bool:
-        """Count a try in, and tell whether the window is complete: one count all along, and as many distinct jobs."""
-        for page in pages:
-            self.record.add(page)
-            self.seen += page.rows
-            self.rejected |= {item.key: item for item in page.rejected}
-        counts = {page.count for page in pages}
-        found = {row.job_id for page in pages for row in page.rows}
-        same = found == self._found and counts == {self._count}
-        if self._closed and counts == {self._count}:
-            found |= self._found
-        self._found = found
-        self._count = counts.pop() if len(counts) == 1 else None
-        self.without_id = [record for page in pages for record in page.records if isinstance(record, Rejected)]
-        self.record.rows_read = len(found) + len(self.without_id)
-        one_page = sum(bool(page.records) for page in pages) <= 1
-        self.record.complete = self.record.rows_read == self._count and (self._closed or same or one_page)
-        return self.record.complete
-
-    def make_read(self, window: Window) -> WindowRead:
-        return WindowRead(
-            window=window,
-            record=self.record,
-            seen=self.seen,
-            rejected=[*self.rejected.values()],
-            without_id=self.without_id,
-        )
+    count, limits = reading.entry.count, context.limits
+    if count < context.largest_count or count <= context.settings.page_size or "count_verified" in limits.values:
+        return False
+    times = reading.create_times()
+    if not times:
+        return False
+    oldest = times[-1].replace(microsecond=0)
+    below = await context.count(reading.window.since, oldest)
+    if below <= sum(time <= oldest + SECOND for time in times):
+        context.learn("count_verified", count)
+        return False
+    context.learn("count_cap", count)
+    return True
 
 
-def _lies_outside(window: Window, page: Page) -> bool:
-    """Tell whether most rows of an answer lie outside of the window: the filters are ignored, or these rows show wrong times."""
-    times = [row.create_time for row in page.rows if row.create_time is not None]
-    return sum(not window.since <= time <= window.until for time in times) * 2 > len(times)
-
-
-async def _check_filters(run: ExtractionContext, record: LedgerEntry) -> None:
-    """Ask once, before anything is split, for windows that must be empty: where a filter is ignored nothing could be proved, and
-    splitting would never end.
-    """
-    if run.filters_checked:
-        return
-    run.filters_checked = True
-    past = datetime(1970, 1, 1, tzinfo=UTC)
-    future = await run.now() + timedelta(days=366)
-    windows = (Window(past, past + SECOND), Window(future, future + SECOND))
-    pages = await gather_or_cancel(run.fetch(Query(since=since, until=until, limit=1)) for since, until in windows)
-    for window, page in zip(windows, pages, strict=True):
-        if page.count:
-            raise IncompleteError(
-                f"The API counts jobs in the window {window}, which must be empty.",
-                hint="This endpoint ignores create_since or create_until, or its count is wrong: nothing can be proved complete on it.",
-                record=record,
-            )
-
-
-async def _read_spans(run: ExtractionContext, query: Query, first: Page) -> list[Page]:
-    """Read what follows the first page, by as many rows a page as the first one gave (a server may cap its pages).
-
-    Where the last page is full it is read on, so that a count that is too low shows.
-    """
-    step = len(first.records)
-    if not step:
+async def _split_by_width(context: ExtractionContext, window: Window) -> list[Window]:
+    """Split a window that is wider than the endpoint answers."""
+    width = context.limits.max_range
+    if width is None:
         return []
-    spans = await gather_or_cancel(
-        _read_span(
-            run, replace(query, offset=offset), min(offset + step, first.count), last=offset + step >= first.count
-        )
-        for offset in range(step, first.count, step)
-    )
-    pages = [page for span in spans for page in span]
-    if first.count == step == query.limit:
-        pages += await _read_span(run, replace(query, offset=step), step + 1, last=True)
-    return pages
+    end = window.until
+    if end == OPEN_END:
+        end = max(window.since, await context.now())
+    if end - window.since <= width:
+        return []
+    ends = [end]
+    while ends[-1] > window.since:
+        ends.append(max(window.since, ends[-1] - width))
+    parts = [Window(since, until) for until, since in pairwise(ends)]
+    return [Window(end, OPEN_END), *parts] if window.until == OPEN_END else parts
 
 
-async def _read_span(run: ExtractionContext, query: Query, end: int, *, last: bool) -> list[Page]:
-    """Read from the query's offset to `end`, stepping by the rows received, until an answer gives none."""
-    pages: list[Page] = []
-    full = False
-    while query.offset < end or (last and full):
-        page = await run.fetch(query)
-        pages.append(page)
-        if not page.records:
-            break
-        full = len(page.records) == query.limit
-        if not last:
-            page.records = page.records[: end - query.offset]
-        query = replace(query, offset=query.offset + len(page.records))
-    return pages
+def _cut(window: Window, closed_until: datetime, now: datetime) -> list[Window]:
+    """Cut an open window where jobs stop appearing, and at the present: what is older than either
+    is proved by the count.
+    """
+    inner = [time for time in (closed_until, now) if window.since < time < window.until]
+    ends = [window.since, *inner, window.until]
+    return [Window(since, until) for since, until in pairwise(ends)][::-1] if inner else []
 
 
-async def read_range(run: ExtractionContext, window: Window, mode: Mode) -> AsyncGenerator[WindowRead, None]:
-    """Read a range of create_time whole, as windows, newest first; `lookahead` windows are read at a time.
+def _plan_parts(context: ExtractionContext, window: Window, first: Page) -> list[Window]:
+    """Split a window so that its parts would be four fifths full if its jobs were spread evenly."""
+    end = window.until
+    if end == OPEN_END:
+        end = max([row.create_time for row in first.rows if row.create_time] + [window.since]) + SECOND
+        end = end.replace(microsecond=0)
+    max_rows = context.limits.max_rows(context.settings.max_rows_per_window)
+    wanted = min(MAX_PARTS, max(2, -(-first.count * 5 // (max_rows * 4))))
+    parts = split_window(Window(window.since, end), wanted)
+    if parts and window.until == OPEN_END:
+        parts[0] = parts[0]._replace(until=OPEN_END)
+    return parts
+
+
+async def _give_up(
+    context: ExtractionContext, reading: WindowReading, error: RefusedError | UnreadableError
+) -> _Outcome:
+    """Find out what an unanswered window suffers from: its width, or something in it.
+
+    Windows of a learned width, or halves, are read instead; a second without an answer is a gap.
+    """
+    window, now = reading.window, await context.now()
+    end = max(window.since, now) if window.until == OPEN_END else window.until
+    width = end - window.since
+    if width > DAY:
+        try:
+            await context.try_fetch(Query(since=now - width, until=now, limit=1, attempts=1))
+        except (RefusedError, UnavailableError):
+            await find_max_range(context, error)
+            if parts := await _split_by_width(context, window):
+                return parts
+    parts = split_window(Window(window.since, end))
+    if window.until == OPEN_END and width >= SECOND:
+        parts = [Window(end, OPEN_END), *(parts or [Window(window.since, end)])]
+    return parts or reading.make_read(REFUSED if isinstance(error, RefusedError) else NOT_READABLE)
+
+
+async def _read_as_deep_as_possible(
+    context: ExtractionContext, reading: WindowReading, query: Query, first: Page
+) -> WindowRead:
+    """Read a window that cannot be split down to the deepest offset that is answered."""
+    depth = context.limits.max_offset or 0
+    rest = await read_rest(context, query, replace(first, count=min(first.count, depth)))
+    reading.add([first, *rest])
+    return reading.make_read(TOO_DEEP)
+
+
+def _read_miscounted(context: ExtractionContext, reading: WindowReading, first: Page) -> _Outcome:
+    """Deal with a count below what came: it stops at a figure, or it is wrong.
+
+    A count that stops anywhere stops at the largest figure ever seen: windows then stay below it.
+    """
+    if reading.count == context.largest_count:
+        context.learn("count_cap", reading.count)
+        if parts := _plan_parts(context, reading.window, first):
+            return parts
+    return reading.make_read()
+
+
+async def _narrow(context: ExtractionContext, reading: WindowReading) -> WindowRead | None:
+    """Find the parts of a window in which jobs are missing, and read each once more.
+
+    Returns:
+        the window with its gaps, or None where its counts do not tell.
+    """
+    doubtful = await find_doubtful(context, reading)
+    if not doubtful:
+        return None
+    read = reading.make_read()
+    for part in doubtful:
+        if reading.skipped:
+            read.gaps.append(_make_gap_entry(read, part.window, part.count, part.rows, NOT_READABLE))
+        else:
+            again = await read_window(context, part.window, read.entry.mode, is_part=True)
+            if isinstance(again, list):
+                return None
+            read.seen += again.seen
+            read.rejected += [item for item in again.rejected if item not in read.rejected]
+            if not again.entry.complete:
+                again.entry.reason = again.entry.reason or NOT_LISTED
+                read.gaps.append(again.entry)
+    entry = read.entry
+    entry.count -= sum(part.count for part in doubtful)
+    entry.rows_read -= sum(part.rows for part in doubtful)
+    entry.complete, entry.reason = entry.count == entry.rows_read, None
+    return read if entry.complete else None
+
+
+def _make_gap_entry(read: WindowRead, window: Window, count: int, rows: int, reason: str) -> LedgerEntry:
+    return replace(
+        read.entry, since=window.since, until=window.until, count=count, rows_read=rows, complete=False, reason=reason,
+        requests=0, retries=0, throttled=0,
+    )  # fmt: skip
+
+
+async def read_range(context: ExtractionContext, window: Window, mode: Mode) -> AsyncGenerator[WindowRead, None]:
+    """Read a range of create_time as windows, newest first; `lookahead` windows at a time.
 
     Raises:
-        IncompleteError: a window could not be proved whole.
+        IncompleteError: the endpoint does not keep to create_since or create_until.
+        UnavailableError: the endpoint does not answer at all.
     """
     ahead: deque[_Item] = deque([window])
     try:
         while ahead:
             ahead = _replace_split(ahead)
-            for index in range(min(run.settings.lookahead, len(ahead))):
+            for index in range(min(context.settings.lookahead, len(ahead))):
                 item = ahead[index]
                 if isinstance(item, Window):
-                    ahead[index] = asyncio.create_task(read_window(run, item, mode))
+                    ahead[index] = asyncio.create_task(read_window(context, item, mode))
             head = ahead[0]
             assert isinstance(head, asyncio.Task)
             if head.done():

@@ -17,7 +17,7 @@ from metastudio.destination.duckdb_file import make_rename_command
 from metastudio.destination.jobs import Destination
 from metastudio.error_mapping import is_known_error, to_metastudio_error
 from metastudio.errors import ConfigurationError
-from metastudio.extraction.types import State
+from metastudio.extraction.state import State
 from metastudio.pipeline.options import Options, set_defaults
 from metastudio.records.schema import SCHEMA_VERSION
 from metastudio.source.state import read_committed_state

@@ -23,7 +23,8 @@ from metastudio.destination.ledger import make_ledger
 from metastudio.destination.migrations import migrate_app_user
 from metastudio.error_mapping import is_out_of_memory, iter_causes
 from metastudio.errors import ConfigurationError, IncompleteError
-from metastudio.extraction.types import Chunk, LedgerEntry, State
+from metastudio.extraction.state import State
+from metastudio.extraction.types import Chunk, LedgerEntry
 from metastudio.pipeline.factory import open_or_restore
 from metastudio.pipeline.options import Options, raise_memory_limit
 from metastudio.pipeline.recovery import reconcile_with_destination

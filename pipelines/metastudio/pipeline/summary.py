@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from metastudio.extraction.types import Chunk, State, count_missing
+from metastudio.extraction.state import State, count_missing
+from metastudio.extraction.types import Chunk
 
 
 @dataclass(slots=True, kw_only=True)

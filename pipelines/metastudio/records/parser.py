@@ -16,7 +16,7 @@ from metastudio.redaction import strip_query, strip_signed
 from metastudio.timestamps import parse_time
 
 TERMINAL_STATES = frozenset({"SUCCEED", "SUCCESS", "FAILED", "CANCELED", "BLOCK"})
-"""States in which a job waits for nothing (`facts.md`); a state not listed here counts as not settled."""
+"""States in which a job waits for nothing (`docs/api.md`, Answer); any other one can still change."""
 
 _find_mark = re.compile(r"[?%\\\0]").search
 """Finds what a text must hold to hold a signed query, or the one character that PostgreSQL cannot hold."""

@@ -38,7 +38,7 @@ def make_fetch(client: Client, tenant: Tenant) -> Fetch:
     maker = RowParser(keep_signed_urls=tenant.keep_signed_urls)
 
     async def fetch(query: Query) -> Page:
-        return make_page(await client.fetch_jobs(make_params(query, tenant)), maker)
+        return make_page(await client.fetch_jobs(make_params(query, tenant), max_attempts=query.attempts), maker)
 
     return fetch
 

@@ -19,7 +19,8 @@ from metastudio.config.unknown_settings import warn_of_unknown_settings
 from metastudio.destination.dlt_internals import find_active_pipeline, read_committed_mark, read_local_mark
 from metastudio.destination.jobs import Destination
 from metastudio.errors import ConfigurationError
-from metastudio.extraction.types import Chunk, State
+from metastudio.extraction.state import State
+from metastudio.extraction.types import Chunk
 from metastudio.source.resources import make_empty_resources, make_resources
 from metastudio.source.state import SOURCE, check_state, find_gaps_error
 from metastudio.source.stream import read_step

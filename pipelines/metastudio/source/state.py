@@ -9,7 +9,7 @@ import dlt
 from metastudio.config.tenant import Tenant
 from metastudio.destination.dlt_internals import read_committed_source_state
 from metastudio.errors import ConfigurationError, IncompleteError
-from metastudio.extraction.types import State, count_missing
+from metastudio.extraction.state import State, count_missing
 from metastudio.formatting import format_count
 from metastudio.records.schema import SCHEMA_VERSION
 

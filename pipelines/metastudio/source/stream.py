@@ -9,9 +9,11 @@ from typing import Any
 from metastudio.api.client import Client
 from metastudio.config.tenant import Tenant
 from metastudio.destination.jobs import Destination
-from metastudio.extraction.backfill import backfill, is_backfilled
+from metastudio.extraction.backfill import backfill
+from metastudio.extraction.context import ExtractionContext
+from metastudio.extraction.state import State, is_backfilled
 from metastudio.extraction.sync import sync
-from metastudio.extraction.types import Chunk, ExtractionContext, State
+from metastudio.extraction.types import Chunk
 from metastudio.records.parser import Row
 from metastudio.source.background import BackgroundStream
 from metastudio.source.fetch import make_fetch, open_client
@@ -39,7 +41,9 @@ def read_step(tenant: Tenant, state: State, destination: Destination) -> Reader:
     """Read what one load package can hold: the backfill, or later the changes."""
 
     def steps(run: ExtractionContext) -> AsyncIterator[Chunk]:
-        return sync(run, state) if is_backfilled(state, run) else backfill(run, state)
+        if is_backfilled(state, tenant.start_date):
+            return sync(run, state)
+        return run.track(state, backfill(run, state))
 
     return Reader(tenant, destination, steps)
 

@@ -1,0 +1,161 @@
+"""One run over the API: what it asks with, what it learns, and the only clock that it trusts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from metastudio.errors import RefusedError, UnavailableError
+from metastudio.extraction.gaps import update_gaps
+from metastudio.extraction.limits import EndpointLimits
+from metastudio.extraction.state import Gap, State
+from metastudio.extraction.types import Chunk, ExtractionSettings, Fetch, LoadedJobs, Page, Query, UnreadableError
+from metastudio.timestamps import SECOND
+
+ATTEMPTS = 3
+"""How often a question is asked before it is found out whether the endpoint answers at all."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+SMALL_QUESTION = Query(since=EPOCH, until=EPOCH + SECOND, limit=1)
+"""A window that holds no job: whatever answers at all answers this."""
+
+
+class ExtractionContext:
+    """One run: its settings, its fetch function, the server's clock, learned limits, open gaps.
+
+    Args:
+        sleep: waits for a number of seconds.
+    """
+
+    def __init__(
+        self,
+        fetch: Fetch,
+        loaded: LoadedJobs,
+        settings: ExtractionSettings,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._fetch = fetch
+        self.loaded = loaded
+        self.settings = settings
+        self.sleep = sleep
+        self.server_now: datetime | None = None
+        self.limits = EndpointLimits()
+        self.gaps: list[Gap] = []
+        self.largest_count = 0
+        self.whole_count: int | None = None
+        self.not_rows = 0
+        self.filters_verified = False
+        self._small_questions = 0
+        self._asking = asyncio.Lock()
+
+    async def track(self, state: State, chunks: AsyncGenerator[Chunk, None]) -> AsyncGenerator[Chunk, None]:
+        """Pass chunks on, with what the run knows by then about gaps and limits in their state."""
+        self.gaps = list(state.get("gaps", []))
+        self.limits = EndpointLimits.of(state)
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                if chunk.windows:
+                    self.gaps = update_gaps(self.gaps, chunk.windows, await self.now())
+                for name, value in (
+                    ("gaps", self.gaps),
+                    ("limits", self.limits.values),
+                    ("limits_learned_at", self.limits.learned_at),
+                ):
+                    if value or name in chunk.state:
+                        chunk.state[name] = value.copy()  # type: ignore[literal-required]
+                yield chunk
+
+    async def fetch(self, query: Query) -> Page:
+        """Fetch a page.
+
+        A question that stays without an answer is put aside only if the endpoint answers others:
+        what is down is waited for, as long as the setting retry_seconds says.
+
+        Raises:
+            RefusedError: the endpoint refuses the question.
+            UnreadableError: the endpoint answers, but not this question.
+            UnavailableError: the endpoint does not answer at all.
+        """
+        for _ in range(2):
+            try:
+                return await self.try_fetch(replace(query, attempts=ATTEMPTS))
+            except UnavailableError as error:
+                failure = error
+                await self.require_answers()
+        raise UnreadableError(
+            failure.message, hint=failure.hint, code=failure.code, request_id=failure.request_id
+        ) from failure
+
+    async def try_fetch(self, query: Query) -> Page:
+        """Fetch a page without a second look at the endpoint.
+
+        Raises:
+            RefusedError: the endpoint refuses the question.
+            UnavailableError: the question was not answered.
+        """
+        page = await self._fetch(query)
+        if self.server_now is None:
+            self.limits.forget_old(page.server_time)
+        now = page.server_time.replace(microsecond=0)
+        self.server_now = min(self.server_now or now, now)  # one wrong clock does no harm: earlier is safer
+        self.largest_count = max(self.largest_count, page.count)
+        return page
+
+    async def now(self) -> datetime:
+        """Return the server's time at the run's first answer; ask for one where none came yet."""
+        if self.server_now is None:
+            await self.require_answers()
+        assert self.server_now is not None
+        return self.server_now
+
+    async def closed_until(self) -> datetime:
+        """Return the time before which no job can appear any more."""
+        return await self.now() - self.settings.overlap - SECOND
+
+    async def count(self, since: datetime, until: datetime | None = None, state: str | None = None) -> int:
+        """Ask how many jobs were created in a range."""
+        query = Query(since=since, until=until, state=state, limit=1)
+        try:
+            return (await self.fetch(query)).count
+        except UnreadableError:  # the first job cannot be read: ask behind all of them
+            return (await self.fetch(replace(query, offset=self.largest_count))).count
+
+    def learn(self, name: str, value: str | int) -> None:
+        """Remember a limit of the endpoint."""
+        assert self.server_now is not None
+        self.limits.learn(name, value, self.server_now)
+
+    async def require_answers(self) -> None:
+        """Wait until the endpoint answers a question that asks for nothing.
+
+        Raises:
+            UnavailableError: it does not, for as long as the setting retry_seconds says.
+            RefusedError: it refuses even this question.
+        """
+        asked_before = self._small_questions
+        async with self._asking:
+            if self._small_questions == asked_before:  # else somebody asked since
+                await self.try_fetch(SMALL_QUESTION)
+                self._small_questions += 1
+
+
+async def find_max_range(context: ExtractionContext, refusal: RefusedError | UnavailableError) -> timedelta:
+    """Find the width of the widest window that is answered, and remember it.
+
+    Raises:
+        RefusedError, UnavailableError: the given one, where not even a day is answered.
+    """
+    now = await context.now()
+    days = (now - context.settings.start_date).days
+    while days > 1:
+        days //= 2
+        try:
+            await context.fetch(Query(since=now - timedelta(days=days), until=now, limit=1))
+        except (RefusedError, UnreadableError):
+            continue
+        context.learn("max_range_days", days)
+        return timedelta(days=days)
+    raise refusal

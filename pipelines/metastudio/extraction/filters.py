@@ -1,0 +1,69 @@
+"""Verifies that create_since and create_until mean what the API's page says."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from metastudio.errors import IncompleteError
+from metastudio.extraction.context import SMALL_QUESTION, ExtractionContext
+from metastudio.extraction.types import Page, Query, Window
+from metastudio.timestamps import SECOND
+
+KEPT = "kept to"
+ENDS_LEFT_OUT = "ends left out"
+OTHER_ZONE = "times of another zone"
+A_DAY_AROUND = timedelta(hours=26)
+"""No two time zones are further apart."""
+
+
+class FiltersIgnoredError(IncompleteError):
+    """The endpoint ignores create_since or create_until, so that windows prove nothing."""
+
+
+def lies_outside(window: Window, page: Page) -> bool:
+    """Return whether most rows of an answer show a creation outside of the window."""
+    times = [row.create_time for row in page.rows if row.create_time is not None]
+    return sum(not window.since <= time <= window.until for time in times) * 2 > len(times)
+
+
+async def verify_filters(context: ExtractionContext) -> None:
+    """Look for the newest job in the window that must hold it, and for none where none can be.
+
+    What was learned holds for a day. Windows lose nothing where an end is left out or where times
+    are read in another zone: they overlap, and the newest one has no end.
+
+    Raises:
+        FiltersIgnoredError: a filter is ignored.
+    """
+    if context.filters_verified or "filters" in context.limits.values:
+        return
+    context.filters_verified = True
+    if (await context.fetch(SMALL_QUESTION)).records:
+        raise _make_error("create_until")
+    since = context.settings.start_date
+    if context.limits.max_range:
+        since = max(since, await context.now() - context.limits.max_range)
+    newest = next((row for row in (await context.fetch(Query(since=since, limit=1))).rows if row.create_time), None)
+    if newest is None or newest.create_time is None:
+        return
+    second = newest.create_time.replace(microsecond=0)
+    for window, finding in (
+        (Window(second, second + SECOND), KEPT),
+        (Window(second - SECOND, second + SECOND), ENDS_LEFT_OUT),
+        (Window(second - A_DAY_AROUND, second + A_DAY_AROUND), OTHER_ZONE),
+    ):
+        page = await context.fetch(Query(since=window.since, until=window.until, limit=context.settings.page_size))
+        if finding == KEPT and page.rows and lies_outside(window, page):
+            if page.count > len(page.records):
+                raise _make_error("create_since")
+            finding = OTHER_ZONE
+        if any(row.job_id == newest.job_id for row in page.rows) or page.count > len(page.records):
+            context.learn("filters", finding)
+            return
+
+
+def _make_error(name: str) -> FiltersIgnoredError:
+    return FiltersIgnoredError(
+        f"The endpoint ignores {name}: it lists jobs in a window that must be empty.",
+        hint="Nothing can be proved complete by windows on this endpoint; report it to the vendor.",
+    )

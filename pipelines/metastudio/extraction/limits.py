@@ -1,0 +1,70 @@
+"""What an endpoint was found to refuse or to leave out, so that it is not asked in vain each time.
+
+A limit is learned from an answer, kept in the state, and forgotten after a day: then the endpoint
+is asked again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from metastudio.extraction.state import State
+from metastudio.timestamps import format_time, parse_time
+
+ASK_AGAIN = timedelta(days=1)
+
+
+@dataclass(slots=True)
+class EndpointLimits:
+    """The limits by name, with the time of each finding."""
+
+    values: dict[str, str | int] = field(default_factory=dict)
+    learned_at: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, state: State) -> EndpointLimits:
+        """Return the limits that a state remembers."""
+        return cls(dict(state.get("limits", {})), dict(state.get("limits_learned_at", {})))
+
+    def learn(self, name: str, value: str | int, now: datetime) -> None:
+        """Remember a limit, or what it turned out to be by now."""
+        self.values[name] = value
+        self.learned_at[name] = format_time(now)
+
+    def forget_old(self, now: datetime) -> None:
+        """Forget what was learned more than a day ago."""
+        for name, at in list(self.learned_at.items()):
+            if now - parse_time(at) >= ASK_AGAIN:
+                del self.values[name], self.learned_at[name]
+
+    def _number(self, name: str) -> int | None:
+        value = self.values.get(name)
+        return value if isinstance(value, int) else None
+
+    @property
+    def max_offset(self) -> int | None:
+        """Return the lowest offset that was refused."""
+        return self._number("max_offset")
+
+    @property
+    def max_range(self) -> timedelta | None:
+        """Return the width of the widest window that is answered."""
+        days = self._number("max_range_days")
+        return None if days is None else timedelta(days=days)
+
+    @property
+    def count_cap(self) -> int | None:
+        """Return the figure at which the API's count stops."""
+        return self._number("count_cap")
+
+    @property
+    def job_ids(self) -> str | None:
+        """Return whether the filter job_ids is "refused" or "ignored"."""
+        value = self.values.get("job_ids")
+        return value if isinstance(value, str) else None
+
+    def max_rows(self, wanted: int) -> int:
+        """Return how many rows a window may have to be read and counted to its end."""
+        cap = None if self.count_cap is None else self.count_cap - 1
+        return max(1, min(limit for limit in (wanted, self.max_offset, cap) if limit is not None))

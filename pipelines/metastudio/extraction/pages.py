@@ -1,0 +1,135 @@
+"""Reads the pages of one window, and around rows that cannot be read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from metastudio.errors import RefusedError, UnavailableError
+from metastudio.extraction.context import ExtractionContext
+from metastudio.extraction.types import Page, Query, UnreadableError, gather_or_cancel
+
+QUICK_ATTEMPTS = 2
+"""How often a part of a page is asked for that was not answered as a whole."""
+MAX_QUESTIONS = 60
+"""Number of questions spent on one page; three rows that cannot be read take some 40."""
+
+
+class TooDeepError(Exception):
+    """The endpoint refuses an offset, though it answers the window's first page."""
+
+
+async def read_page(context: ExtractionContext, query: Query) -> Page:
+    """Read a page; one that is not answered is read around the rows that cause it.
+
+    Raises:
+        TooDeepError: the offset is refused; the limit is remembered.
+        RefusedError: the question is refused at offset 0.
+        UnreadableError: not one row of the page can be read.
+    """
+    try:
+        return await context.fetch(query)
+    except UnreadableError:
+        if query.limit == 1:
+            raise
+    except RefusedError as error:
+        if not query.offset:
+            raise
+        context.learn("max_offset", query.offset)
+        raise TooDeepError from error
+    return await _read_around(context, query)
+
+
+async def _read_around(context: ExtractionContext, query: Query) -> Page:
+    """Halve a page down to the rows that cannot be read, and leave those out."""
+    pages: list[Page] = []
+    skipped: list[Query] = []
+    parts = [query]
+    for _ in range(MAX_QUESTIONS):
+        if not parts:
+            break
+        part = parts.pop()
+        try:
+            page = await context.try_fetch(replace(part, attempts=QUICK_ATTEMPTS))
+        except (UnavailableError, RefusedError):
+            if part.limit == 1:
+                skipped.append(part)
+            else:
+                parts += _halve(part)
+            continue
+        pages.append(page)
+        received = len(page.records)
+        if 0 < received < part.limit and part.offset + received < page.count:  # the server caps its pages
+            parts.append(replace(part, offset=part.offset + received, limit=part.limit - received))
+    rest = skipped + parts
+    for part in skipped:
+        try:  # the endpoint may have been down for a moment
+            pages.append(await context.fetch(part))
+            rest.remove(part)
+        except (UnreadableError, RefusedError):
+            continue
+    return _join(pages, sum(part.limit for part in rest))
+
+
+def _halve(query: Query) -> list[Query]:
+    """Return the second and the first half of a page."""
+    half = query.limit // 2
+    return [
+        replace(query, offset=query.offset + half, limit=query.limit - half),
+        replace(query, limit=half),
+    ]
+
+
+def _join(pages: list[Page], skipped: int) -> Page:
+    if not pages:
+        raise UnreadableError("A page of jobs cannot be read, not even row by row.")
+    noted = {job_id: item for page in pages for job_id, item in page.noted.items()}
+    return replace(
+        pages[-1],
+        records=[record for page in pages for record in page.records],
+        noted=noted,
+        requests=sum(page.requests for page in pages),
+        retries=sum(page.retries for page in pages),
+        throttled=sum(page.throttled for page in pages),
+        skipped=skipped,
+    )
+
+
+async def read_rest(context: ExtractionContext, query: Query, first: Page) -> list[Page]:
+    """Read what follows the first page, by as many rows a page as the first one gave.
+
+    A server may cap its pages. Where the last page is full it is read on, so that a count that is
+    too low shows.
+
+    Raises:
+        TooDeepError: the endpoint does not go that deep.
+    """
+    step = len(first.records) + first.skipped
+    if not step:
+        return []
+    spans = await gather_or_cancel(
+        _read_span(
+            context, replace(query, offset=offset), min(offset + step, first.count), last=offset + step >= first.count
+        )
+        for offset in range(step, first.count, step)
+    )
+    pages = [page for span in spans for page in span]
+    if first.count == step == query.limit:
+        pages += await _read_span(context, replace(query, offset=step), step + 1, last=True)
+    return pages
+
+
+async def _read_span(context: ExtractionContext, query: Query, end: int, *, last: bool) -> list[Page]:
+    """Read from the query's offset to `end`, stepping by the rows received, until none come."""
+    pages: list[Page] = []
+    full = False
+    while query.offset < end or (last and full):
+        page = await read_page(context, query)
+        received = len(page.records) + page.skipped
+        pages.append(page)
+        if not received:
+            break
+        full = received == query.limit
+        if not last:
+            page.records = page.records[: end - query.offset]
+        query = replace(query, offset=query.offset + received)
+    return pages

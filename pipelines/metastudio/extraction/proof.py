@@ -1,0 +1,139 @@
+"""The proof that a window was read whole, or the reason why there is none."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from metastudio.extraction.types import LedgerEntry, Mode, Page, Window
+from metastudio.records.parser import Rejected, Row
+
+NOT_LISTED = "counted, not listed"
+NOT_COUNTED = "listed, not counted"
+NOT_READABLE = "not readable"
+MOVING = "kept moving"
+REFUSED = "refused"
+TOO_DEEP = "deeper than the endpoint answers"
+
+FEW_MISSING = 5
+"""So few missing jobs are looked for at once; more may come when the window is read again."""
+MANY_MISSING = 50
+"""So many missing jobs are not looked for one by one."""
+
+
+@dataclass(slots=True, kw_only=True)
+class WindowRead:
+    """What was read of a window: rows, the entry that proves it whole, and the gaps in it.
+
+    The entry of a window with gaps has the figures of the rest of the window. `rejected` includes
+    the records `without_id`; `doubled` counts the jobs that stand twice in the list.
+    """
+
+    window: Window
+    entry: LedgerEntry
+    seen: list[Row]
+    rejected: list[Rejected]
+    without_id: list[Rejected]
+    doubled: int = 0
+    gaps: list[LedgerEntry] = field(default_factory=list)
+
+    @property
+    def is_whole(self) -> bool:
+        """Return whether nothing of the window is missing."""
+        return self.entry.complete and not self.gaps
+
+    @property
+    def entries(self) -> list[LedgerEntry]:
+        return [self.entry, *self.gaps]
+
+
+class WindowReading:
+    """The passes over one window: the jobs found so far, and whether they prove the window whole.
+
+    In a closed window jobs can only vanish. So equal counts mean that it stood still, and passes
+    with equal counts add up, which makes an unstable order of rows of one second harmless. In an
+    open window a job that vanished and one that appeared leave the count as it was, so two passes
+    in a row must find the same jobs. A job that stands twice on one page is counted twice, too.
+    """
+
+    def __init__(self, window: Window, mode: Mode, *, is_closed: bool) -> None:
+        self.window = window
+        self.entry = LedgerEntry(mode=mode, since=window.since, until=window.until)
+        self.is_closed = is_closed
+        self.count: int | None = None
+        self.skipped = 0
+        self.passes = 0
+        self._seen: list[Row] = []
+        self._rejected: dict[str, Rejected] = {}
+        self._without_id: list[Rejected] = []
+        self._found: Counter[str] = Counter()
+        self._received: Counter[str] = Counter()
+        self._times: dict[str, datetime | None] = {}
+
+    def add(self, pages: list[Page]) -> bool:
+        """Count a pass in, and return whether it proves the window whole."""
+        self.passes += 1
+        received: Counter[str] = Counter()
+        found: Counter[str] = Counter()
+        for page in pages:
+            self.entry.add(page)
+            self._seen += page.rows
+            self._rejected |= {item.key: item for item in page.rejected}
+            self._times |= {row.job_id: row.create_time for row in page.rows}
+            on_page = Counter(row.job_id for row in page.rows)
+            received += on_page
+            found |= on_page
+        counts = {page.count for page in pages}
+        is_same_count = counts == {self.count}
+        is_same = found == self._found and is_same_count
+        is_repeated = received == self._received and is_same_count
+        if self.is_closed and is_same_count:
+            found |= self._found
+        self._found, self._received = found, received
+        self.count = counts.pop() if len(counts) == 1 else None
+        self.skipped = sum(page.skipped for page in pages)
+        self._without_id = [record for page in pages for record in page.without_id]
+        self.entry.rows_read = found.total() + len(self._without_id)
+        if is_repeated and received.total() + len(self._without_id) == self.count:
+            self.entry.rows_read = self.count  # the same jobs stand twice each time, on two pages
+        is_one_page = sum(bool(page.records) for page in pages) <= 1
+        self.entry.complete = self.entry.rows_read == self.count and (self.is_closed or is_same or is_one_page)
+        return self.entry.complete
+
+    @property
+    def missing(self) -> int:
+        """Return how many jobs are counted that did not come; below zero: came, but not counted."""
+        return self.entry.count - self.entry.rows_read
+
+    def create_times(self) -> list[datetime] | None:
+        """Return the create_time of each job found, newest first; None where one is unknown."""
+        times = [self._times[job_id] for job_id in self._found.elements()]
+        known = [time for time in times if time is not None]
+        return sorted(known, reverse=True) if len(known) == len(times) and not self._without_id else None
+
+    @property
+    def is_worth_narrowing(self) -> bool:
+        """Return whether to look for the places where jobs are missing."""
+        few = FEW_MISSING if self.passes == 1 else MANY_MISSING
+        return self.is_closed and self.count is not None and 0 < self.missing <= few
+
+    def make_read(self, reason: str | None = None) -> WindowRead:
+        """Return what was read; without the proof, the window is a gap for a reason."""
+        if not self.entry.complete:
+            self.entry.reason = reason or self._find_reason()
+        return WindowRead(
+            window=self.window,
+            entry=self.entry,
+            seen=self._seen,
+            rejected=[*self._rejected.values()],
+            without_id=self._without_id,
+            doubled=max(0, self.entry.rows_read - len(self._without_id) - len(self._found)),
+        )
+
+    def _find_reason(self) -> str:
+        if self.skipped:
+            return NOT_READABLE
+        if self.count is None or not self.missing:
+            return MOVING
+        return NOT_LISTED if self.missing > 0 else NOT_COUNTED

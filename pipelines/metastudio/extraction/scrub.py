@@ -1,0 +1,53 @@
+"""Reads the past again, a window at a time, for changes that no scan can see.
+
+An endpoint may change a job without moving its lastupdate_time, or ignore the sort. So all of the
+history is read once more within the setting `scrub_days`, spread evenly over the syncs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from datetime import datetime, timedelta
+
+from metastudio.extraction.backfill import make_chunk
+from metastudio.extraction.context import ExtractionContext
+from metastudio.extraction.state import Scrub, State
+from metastudio.extraction.types import Chunk, Window
+from metastudio.extraction.windows import read_range
+from metastudio.timestamps import SECOND, format_time, parse_time
+
+
+async def scrub(context: ExtractionContext, state: State) -> AsyncGenerator[Chunk, None]:
+    """Read one window of the past where one is due, and load what changed unseen."""
+    now, settings = await context.now(), context.settings
+    plan = state.get("scrub")
+    if not settings.scrub or plan is None or parse_time(plan["next_at"]) > now:
+        return
+    until = parse_time(plan["until"])
+    oldest = await context.loaded.nth_created(until, settings.max_rows_per_window)
+    since = settings.start_date if oldest is None else max(settings.start_date, oldest.replace(microsecond=0))
+    if until - since < SECOND:
+        since = until - SECOND
+    async with aclosing(read_range(context, Window(since, until), "scrub")) as windows:
+        reads = [read async for read in windows]
+    chunk = make_chunk(reads, "scrub", state)
+    chunk.rows = await context.loaded.changed(chunk.rows)
+    changed = {row.job_id for row in chunk.rows}
+    chunk.seen = [row for row in chunk.seen if row.job_id in changed]
+    rows_read = sum(entry.rows_read for entry in chunk.windows)
+    chunk.state["scrub"] = await plan_scrub(context, since, rows_read)
+    yield chunk
+
+
+async def plan_scrub(context: ExtractionContext, until: datetime | None = None, rows_read: int | None = None) -> Scrub:
+    """Return where and when the scrub goes on: a window's share of the history takes its share of
+    `scrub_days`. At the bottom it begins again behind the part where jobs still appear.
+    """
+    now, settings = await context.now(), context.settings
+    if until is None or until <= settings.start_date:
+        until = await context.closed_until()
+    total = sum((await context.loaded.counts(settings.start_date)).values())
+    share = min(1.0, (settings.max_rows_per_window if rows_read is None else rows_read) / max(total, 1))
+    wait = max(timedelta(minutes=1), settings.scrub * share)
+    return Scrub(until=format_time(until), next_at=format_time(now + wait))

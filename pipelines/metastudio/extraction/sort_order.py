@@ -1,0 +1,38 @@
+"""What neighboring rows tell about the order of a list: of the update, or of the creation?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Literal
+
+from metastudio.records.parser import Row
+
+Order = Literal["proved", "not proved", "disproved"]
+OrderEvidence = Literal["update rises", "create rises", "create falls"]
+
+
+def find_order_evidence(rows: Sequence[Row]) -> set[OrderEvidence]:
+    """Return what neighboring rows of one answer show of its order, from the top down.
+
+    In an order of the update, `updated` never rises. In an order of the creation, create_time only
+    falls or only rises. Where it rises the update must have fallen, so that jobs all updated in
+    one second prove nothing.
+    """
+    evidence: set[OrderEvidence] = set()
+    for above, below in pairwise(row for row in rows if row.updated is not None):
+        assert above.updated is not None and below.updated is not None
+        if above.updated < below.updated:
+            evidence.add("update rises")
+        if above.create_time and below.create_time and above.create_time > below.create_time:
+            evidence.add("create falls")
+        if above.create_time and below.create_time and above.create_time < below.create_time:
+            evidence |= {"create rises"} if above.updated > below.updated else set()
+    return evidence
+
+
+def classify_order(evidence: set[OrderEvidence]) -> Order:
+    """Return what the evidence proves: an order of the update that is none of the creation."""
+    if "update rises" in evidence:
+        return "disproved"
+    return "proved" if evidence >= {"create rises", "create falls"} else "not proved"

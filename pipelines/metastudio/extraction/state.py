@@ -1,0 +1,114 @@
+"""What a pipeline remembers between runs: plain JSON, times as text, bounded in size."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal, TypedDict
+
+from metastudio.timestamps import format_time, parse_time
+
+
+class Progress(TypedDict, total=False):
+    """The backfill's place: everything created since `done_since` was read.
+
+    `snapshot_at` is the server's time when the backfill began, `newest_update` the latest
+    lastupdate_time that the API showed then. `not_rows` counts the records that make no row of
+    their own: those without a job_id, and jobs that stand twice in the list. `lacking` is by how
+    many jobs the API still counted more, when all was read, at `lacking_at`.
+    """
+
+    snapshot_at: str
+    newest_update: str
+    done_since: str
+    not_rows: int
+    lacking: int
+    lacking_at: str
+
+
+class Gap(TypedDict):
+    """A window that could not be read whole, or not be proved to be.
+
+    Attributes:
+        count: the number of jobs that the API counts in the window.
+        rows_read: the number of different jobs that came.
+        reason: why the window is a gap: "counted, not listed", "not readable", "kept moving", …
+        found_at: when the gap was found.
+        tries: how often it was asked for again.
+        next_try_at: when a sync asks for it again.
+    """
+
+    since: str
+    until: str
+    count: int
+    rows_read: int
+    reason: str
+    found_at: str
+    tries: int
+    next_try_at: str
+
+
+class Scrub(TypedDict):
+    """Where the scrub goes on, downwards from `until`, and when."""
+
+    until: str
+    next_at: str
+
+
+class State(TypedDict, total=False):
+    """All that is remembered.
+
+    `watermark_at` is the server's time when the watermark got its value. `settled` says that the
+    changes up to the watermark were read once more at least `overlap` later.
+    `update_time_sorting` is what was last learned; where it was not proved, at `sorting_asked_at`.
+    `limits` holds what the endpoint was found to refuse or to leave out, `limits_learned_at` when.
+    """
+
+    identity: dict[str, str | None]
+    schema_version: int
+    backfill: Progress
+    watermark: str
+    watermark_at: str
+    settled: bool
+    update_time_sorting: Literal["proved", "not proved", "disproved"]
+    sorting_asked_at: str
+    gaps: list[Gap]
+    limits: dict[str, str | int]
+    limits_learned_at: dict[str, str]
+    scrub: Scrub
+
+
+def set_watermark(watermark: datetime, now: datetime) -> State:
+    """Return the part of the state that a watermark set at `now` is.
+
+    No job changes after the present, so `now` is not earlier than the watermark, whatever a
+    server's clock says.
+    """
+    return {"watermark": format_time(watermark), "watermark_at": format_time(max(now, watermark)), "settled": False}
+
+
+def count_missing(state: State) -> int:
+    """Return how many jobs are missing in all open gaps; an unproved gap misses at least one."""
+    return sum(max(1, gap["count"] - gap["rows_read"]) for gap in state.get("gaps", []))
+
+
+def is_backfilled(state: State, start_date: datetime) -> bool:
+    """Return whether everything from `start_date` on was read once."""
+    done_since = state.get("backfill", {}).get("done_since")
+    return done_since is not None and parse_time(done_since) <= start_date
+
+
+def to_incremental_state(state: State, start_date: datetime) -> State:
+    """Return the state with which the later runs begin, once the backfill has ended.
+
+    The watermark is the latest update that the API showed when the backfill began, so that the
+    changes made meanwhile are read next. Only `start_date` on is up to date: what was created
+    before a `start_date` that moved on is read again should it move back.
+    """
+    progress = state["backfill"]
+    state = State(**state)
+    state["backfill"] = Progress(**{**progress, "done_since": format_time(start_date)})
+    if "watermark" not in state:
+        snapshot_at = parse_time(progress["snapshot_at"])
+        newest = parse_time(progress.get("newest_update", progress["snapshot_at"]))
+        state.update(set_watermark(min(newest, snapshot_at), snapshot_at))
+    return state

@@ -1,0 +1,144 @@
+"""The ways to read what changed, the cheapest first; each says afterwards whether that was all."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from datetime import datetime
+from enum import Enum, auto
+from typing import Protocol
+
+from metastudio.errors import IncompleteError
+from metastudio.extraction.backfill import read_chunks
+from metastudio.extraction.changes import Scan, should_scan
+from metastudio.extraction.context import ExtractionContext
+from metastudio.extraction.rescan import rescan
+from metastudio.extraction.state import State, set_watermark
+from metastudio.extraction.types import OPEN_END, Chunk, Window
+from metastudio.timestamps import format_time, parse_time
+
+
+class Verdict(Enum):
+    """What a way of reading says of itself.
+
+    REFUSED: the endpoint does not offer it. NOT_WHOLE: changes were missed, wherever they are.
+    """
+
+    WHOLE = auto()
+    NOT_WHOLE = auto()
+    REFUSED = auto()
+
+
+class Way(Protocol):
+    """A way of reading: iterate `chunks`, then ask for the `verdict`."""
+
+    verdict: Verdict
+    reads_everything: bool
+
+    def chunks(self) -> AsyncGenerator[Chunk, None]: ...
+
+
+class Changes:
+    """The list in order of update_time, down to the watermark."""
+
+    reads_everything = False
+
+    def __init__(self, context: ExtractionContext, state: State) -> None:
+        self.context = context
+        self.state = state
+        self.verdict = Verdict.REFUSED
+
+    async def chunks(self) -> AsyncGenerator[Chunk, None]:
+        """Scan, unless the endpoint lately showed that it does not sort by update_time."""
+        if not await should_scan(self.context, self.state):
+            return
+        scan = Scan(self.context, self.state)
+        async with aclosing(scan.chunks()) as chunks:
+            async for chunk in chunks:
+                yield chunk
+        last = await scan.finish()
+        self.context.whole_count = scan.whole_count
+        self.verdict = Verdict.WHOLE if scan.is_complete else Verdict.NOT_WHOLE if scan.is_lost else Verdict.REFUSED
+        yield last
+
+
+class Rescan:
+    """What can still change, by windows; jobs in a terminal state count as unchanged."""
+
+    reads_everything = False
+
+    def __init__(self, context: ExtractionContext, state: State) -> None:
+        self.context = context
+        self.state = state
+        self.verdict = Verdict.REFUSED
+
+    async def chunks(self) -> AsyncGenerator[Chunk, None]:
+        """Read what was created lately, then the older jobs that are not in a terminal state."""
+        newest: datetime | None = None
+        async with aclosing(rescan(self.context, self.state)) as chunks:
+            async for chunk in chunks:
+                newest = _find_newest(chunk, newest)
+                yield chunk
+        self.verdict = Verdict.WHOLE
+        yield Chunk(mode="rescan", state=await _move_watermark(self.context, self.state, newest))
+
+
+class Reread:
+    """Everything, by windows: this always ends, because a creation time does not move."""
+
+    reads_everything = True
+
+    def __init__(self, context: ExtractionContext, state: State) -> None:
+        self.context = context
+        self.state = state
+        self.verdict = Verdict.REFUSED
+
+    async def chunks(self) -> AsyncGenerator[Chunk, None]:
+        """Read all windows, and load what is not held as it is shown.
+
+        Raises:
+            IncompleteError: this would take more than `max_reread_requests` requests.
+        """
+        await self._check_cost()
+        self.context.not_rows = 0
+        newest: datetime | None = None
+        window = Window(self.context.settings.start_date, OPEN_END)
+        async with aclosing(read_chunks(self.context, window, "reread", self.state)) as chunks:
+            async for chunk in chunks:
+                newest = _find_newest(chunk, newest)
+                chunk.rows = await self.context.loaded.changed(chunk.rows)
+                changed = {row.job_id for row in chunk.rows}
+                chunk.seen = [row for row in chunk.seen if row.job_id in changed]
+                yield chunk
+        state = await _move_watermark(self.context, self.state, newest)
+        state["backfill"] = {**state["backfill"], "not_rows": self.context.not_rows}
+        self.verdict = Verdict.WHOLE
+        yield Chunk(mode="reread", state=state)
+
+    async def _check_cost(self) -> None:
+        settings = self.context.settings
+        jobs = self.context.whole_count or sum((await self.context.loaded.counts(settings.start_date)).values())
+        requests = jobs * 11 // (settings.page_size * 10) + 10
+        if requests > settings.max_reread_requests:
+            raise IncompleteError(
+                "The changes could not be read to their end, because the list kept moving, and reading"
+                f" everything again would take about {requests:,} requests, more than max_reread_requests.",
+                hint=f"Run metastudio backfill --since {settings.start_date:%Y-%m-%d}, or raise max_reread_requests.",
+            )
+
+
+def _find_newest(chunk: Chunk, newest: datetime | None) -> datetime | None:
+    updates = [row.updated for row in chunk.rows if row.updated]
+    return max([*updates, newest] if newest else updates, default=None)
+
+
+async def _move_watermark(context: ExtractionContext, state: State, newest: datetime | None) -> State:
+    """Return the state with the watermark at the newest update read; one ahead of everything that
+    was read, and of the present, is taken back.
+    """
+    now, old = await context.now(), parse_time(state["watermark"])
+    watermark = min(now, max(old, newest or old))
+    if old > now + context.settings.overlap:
+        watermark = min(now, newest or context.settings.start_date)
+    moved = format_time(watermark) != state["watermark"]
+    return State(**{**state, **set_watermark(watermark, now)}) if moved else State(**state)
