@@ -191,7 +191,7 @@ def test_what_the_page_needs_and_lacks_is_said(run, monkeypatch, tmp_path):
     ended = run("report", "--html", str(tmp_path / "report.html"))
 
     assert ended.code == 2
-    assert "pip install 'metastudio[reporting]'" in ended.err
+    assert "extra reporting" in ended.err
 
 
 def test_the_readmes_queries_run_and_answer(ask):
