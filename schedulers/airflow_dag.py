@@ -1,6 +1,7 @@
-"""`metastudio sync` every 15 minutes on Airflow 3: copy this file into the DAGs folder.
+"""Run `metastudio sync` every 15 minutes on Airflow 3. Copy this file into the DAGs folder.
 
-The settings are the environment's of the workers. metastudio may live in an environment of its own: METASTUDIO names its program then.
+The workers' environment holds the settings. If metastudio is installed in an environment of its
+own, set METASTUDIO to the path of its program.
 """
 
 from __future__ import annotations
@@ -19,14 +20,17 @@ log = logging.getLogger(__name__)
 
 
 def alert(context: dict[str, Any]) -> None:
-    """Tell somebody: put your mail, chat or pager here. Called once retries are used up, or where they are no use."""
+    """Notify somebody: replace this with your mail, chat or pager.
+
+    Airflow calls it when a task has failed for good.
+    """
     log.error("metastudio sync failed: %s", context.get("exception"))
 
 
 @dag(
     schedule="*/15 * * * *",
     start_date=datetime(2026, 1, 1),
-    catchup=False,  # a sync catches up by itself
+    catchup=False,  # each sync catches up by itself
     max_active_runs=1,
     default_args={"retries": 3, "retry_delay": timedelta(minutes=2), "on_failure_callback": alert},
 )
@@ -40,10 +44,10 @@ def metastudio() -> None:
         if ended.returncode == 0:
             return summary
         if ended.returncode == 6:
-            raise AirflowSkipException(message)  # another sync is at it
+            raise AirflowSkipException(message)  # another sync is running
         if ended.returncode in (1, 2, 3, 5):
-            raise AirflowFailException(message)  # another try would end the same way
-        raise AirflowException(message)  # 4, or killed: tried again
+            raise AirflowFailException(message)  # a retry would fail the same way
+        raise AirflowException(message)  # 4, or killed: retried
 
     sync()
 

@@ -1,4 +1,4 @@
-"""An Airflow of the tests' own: its home, its database, nothing told to anybody."""
+"""Set up an Airflow for these tests alone: its own home and database, no telemetry."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ os.environ |= {
     "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
     "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
 }
-"""Before anything of Airflow is imported."""
+"""Airflow reads these when it is imported."""
 
 
 def pytest_sessionstart() -> None:

@@ -1,4 +1,4 @@
-"""The Airflow DAG of the README: it parses, it runs, and each exit code becomes what an orchestrator should do."""
+"""The Airflow DAG parses and runs, and turns each exit code into what a scheduler should do."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def dag():
 
 @pytest.fixture
 def pretend(tmp_path, monkeypatch):
-    """Let the DAG call a program that ends with these exit codes, one a call."""
+    """Let the DAG call a program that ends with these exit codes, one per call."""
 
     def pretend(*codes):
         program, left = tmp_path / "metastudio", tmp_path / "codes"
         left.write_text("\n".join(map(str, codes)) + "\n")
         program.write_text(
             f"#!/bin/sh\ncode=$(head -n 1 {left}); sed -i 1d {left}\n"
-            'echo "{\\"error\\": {\\"message\\": \\"as told\\"}, \\"arguments\\": \\"$*\\"}"; exit $code\n'
+            'echo "{\\"error\\": {\\"message\\": \\"fake failure\\"}, \\"arguments\\": \\"$*\\"}"; exit $code\n'
         )
         program.chmod(0o755)
         monkeypatch.setenv("METASTUDIO", str(program))
@@ -42,7 +42,7 @@ def pretend(tmp_path, monkeypatch):
 
 @pytest.fixture
 def simulator(tmp_path, monkeypatch):
-    """The simulated tenant as a server, with the settings that it prints in the environment."""
+    """Serve a simulated tenant, and set the environment variables that it prints."""
     command = [str(PROGRAM), "simulate", "--port", "0", "--jobs", "300"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
         for line in server.stdout:
@@ -70,7 +70,7 @@ def test_a_run_syncs_and_hands_the_summary_on(dag, simulator, tmp_path):
     assert run.state == "success"
     (sync,) = run.get_task_instances()
     assert sync.xcom_pull(task_ids="sync")["rows_loaded"] >= 300
-    assert (tmp_path / "metastudio.duckdb").exists()
+    assert (tmp_path / "videos.duckdb").exists()
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_an_exit_code_becomes_skip_failure_or_retry(dag, pretend, code, raised):
         dag.get_task("sync").python_callable()
 
     assert type(ended.value) is raised
-    assert str(ended.value) == f"exit code {code}: as told"
+    assert str(ended.value) == f"exit code {code}: fake failure"
 
 
 def test_an_api_that_is_unreachable_for_once_is_tried_again(dag, pretend):

@@ -1,4 +1,4 @@
-"""Headless Chromium, spoken to over its debugging protocol: opens a page, waits until something is so, and tells what it sees."""
+"""Headless Chromium, controlled over its debugging protocol."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FLAGS = (
     "--disable-sync",
     "--hide-scrollbars",
     "--remote-debugging-port=0",
-    "--proxy-server=127.0.0.1:1",  # nobody answers there: loopback only
+    "--proxy-server=127.0.0.1:1",  # nothing listens there: loopback addresses only
 )
 
 
@@ -34,8 +34,8 @@ class Tab:
         self._socket = socket
         self._session: str | None = None
         self._number = 0
-        self.asked: list[str] = []
-        """The URLs that the page asked for."""
+        self.requested: list[str] = []
+        """URLs that the page requested."""
 
     async def call(self, method: str, **params: Any) -> Any:
         """Call a method of the protocol."""
@@ -49,14 +49,14 @@ class Tab:
         while True:
             answer = json.loads((await self._socket.receive()).data)
             if answer.get("method") == "Network.requestWillBeSent":
-                self.asked.append(answer["params"]["request"]["url"])
+                self.requested.append(answer["params"]["request"]["url"])
             if "error" in answer:
                 raise AssertionError(answer["error"])
             if wanted(answer):
                 return answer.get("result")
 
     async def open(self, url: str, *, width: int, height: int, dark: bool = False) -> None:
-        """Open a page in a window of this size and wait for its load event."""
+        """Open a page in a window of a size, and wait for its load event."""
         target = await self.call("Target.createTarget", url="about:blank")
         attached = await self.call("Target.attachToTarget", targetId=target["targetId"], flatten=True)
         self._session = attached["sessionId"]
@@ -70,25 +70,25 @@ class Tab:
         await self.call("Page.navigate", url=url)
         await self._read(lambda answer: answer.get("method") == "Page.loadEventFired")
 
-    async def see(self, expression: str) -> Any:
-        """Give a JavaScript expression's value."""
+    async def evaluate(self, expression: str) -> Any:
+        """Return the value of a JavaScript expression."""
         answer = await self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
         return answer["result"].get("value")
 
     async def wait(self, condition: str) -> None:
         """Wait until a JavaScript expression is true."""
         look = f"() => {{ if ({condition}) done(); else setTimeout(look, 50); }}"
-        await self.see(f"new Promise(done => {{ const look = {look}; look(); }})")
+        await self.evaluate(f"new Promise(done => {{ const look = {look}; look(); }})")
 
     async def shoot(self) -> bytes:
-        """Give a picture of the whole page, as PNG."""
+        """Return a picture of the whole page as PNG."""
         answer = await self.call("Page.captureScreenshot", captureBeyondViewport=True)
         return base64.b64decode(answer["data"])
 
 
 @asynccontextmanager
 async def open_chromium(folder: Path) -> AsyncIterator[Tab]:
-    """Start a browser with an empty profile in a folder."""
+    """Start a browser with an empty profile in a folder, and close it at the end."""
     process = await asyncio.create_subprocess_exec(
         "chromium", *FLAGS, f"--user-data-dir={folder}", stderr=asyncio.subprocess.PIPE
     )

@@ -1,4 +1,4 @@
-"""What browser tests share: a warehouse synced from a simulated tenant, and a browser that reaches loopback only."""
+"""Shared by browser tests: a warehouse of a simulated tenant, and a browser limited to loopback."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from metastudio.pipeline.options import Options
 from tests.browser.chromium import Tab, open_chromium
 from tests.support.warehouse import Warehouse, make_warehouse
 
-PATIENCE_SECONDS = 60
+TIMEOUT_SECONDS = 60
 
 
 @pytest.fixture(scope="session")
@@ -25,11 +25,11 @@ def built_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wareho
 
 @pytest.fixture
 def browse(tmp_path: Path) -> Callable[[Callable[[Tab], Coroutine[Any, Any, Any]]], Any]:
-    """Do something in a browser of its own."""
+    """Run a coroutine function with a new browser."""
 
     def browse(work: Callable[[Tab], Coroutine[Any, Any, Any]]) -> Any:
         async def run() -> Any:
-            async with asyncio.timeout(PATIENCE_SECONDS), open_chromium(tmp_path / "browser") as tab:
+            async with asyncio.timeout(TIMEOUT_SECONDS), open_chromium(tmp_path / "browser") as tab:
                 return await work(tab)
 
         return asyncio.run(run())

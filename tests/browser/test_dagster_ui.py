@@ -1,4 +1,4 @@
-"""Dagster's UI as an operator sees it: the lineage, a table's page with what its runs took, its checks, and the months of a backfill."""
+"""Dagster's UI in a browser: lineage, raw tables, checks, and the months of a backfill."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning:dbt", "ignore::DeprecationWarning:mashumaro", "ignore::ResourceWarning"
 )
 TEXT = "document.body.innerText"
-PATIENCE_MILLISECONDS = 20_000
+TIMEOUT_MILLISECONDS = 20_000
 SCREENSHOTS = os.environ.get("METASTUDIO_SCREENSHOTS")
-"""A folder, where somebody wants to look at the pictures."""
+"""A folder for pictures of the pages, if set."""
 
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory):
-    """An instance on which a sync and one month of a backfill ran."""
+    """An instance after a sync and a backfill of one month."""
     with orchestrate(tmp_path_factory.mktemp("dagster")) as orchestrated:
         months = orchestrated.defs.resolve_assets_def(["metastudio", "backfill"]).partitions_def.get_partition_keys()
         for job, how in (
@@ -47,33 +47,35 @@ def ui(ran: Orchestrated):
     command = [sys.executable, "-m", "dagster_webserver", "-m", "metastudio.orchestration"]
     with start(*command, "-h", "127.0.0.1", "-p", str(port)) as server:
         wait_until_served(server)
-        threading.Thread(target=server.stdout.read).start()  # so that it is not held up by what nobody reads
+        threading.Thread(target=server.stdout.read).start()  # a full pipe would block the server
         yield f"http://127.0.0.1:{port}"
         server.terminate()
 
 
 def start(*command: str, **how) -> subprocess.Popen:
-    """Start what serves the UI, and have the web server say when it does."""
-    talkative = os.environ | {"DAGSTER_WEBSERVER_UVICORN_LOG_LEVEL": "info"}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=talkative, **how)
+    """Start a command that serves the UI, and let the web server log when it is ready."""
+    environment = os.environ | {"DAGSTER_WEBSERVER_UVICORN_LOG_LEVEL": "info"}
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, **how
+    )
 
 
 def wait_until_served(server: subprocess.Popen) -> None:
-    """Read what is said until the web server says that it runs."""
+    """Read the output until the web server is ready."""
     assert any("Uvicorn running on" in line for line in server.stdout)
 
 
 def look_at(browse, url: str, *texts: str, height: int = 900) -> str:
-    """Open a page, wait until it shows these texts, keep a picture if one is wanted, and give its text."""
+    """Open a page, wait until it shows some texts, and return its text."""
 
     async def look(tab):
         await tab.open(url, width=1500, height=height)
         for text in texts:
-            await tab.wait(f"{TEXT}.includes({text!r}) || performance.now() > {PATIENCE_MILLISECONDS}")
+            await tab.wait(f"{TEXT}.includes({text!r}) || performance.now() > {TIMEOUT_MILLISECONDS}")
         if SCREENSHOTS:
-            await tab.see("new Promise(done => setTimeout(done, 1500))")  # what moves comes to rest
-            return await tab.see(TEXT), await tab.shoot()
-        return await tab.see(TEXT), b""
+            await tab.evaluate("new Promise(done => setTimeout(done, 1500))")  # animations end
+            return await tab.evaluate(TEXT), await tab.shoot()
+        return await tab.evaluate(TEXT), b""
 
     text, picture = browse(look)
     if picture:
@@ -97,7 +99,7 @@ def test_a_tables_page_describes_it_and_its_columns(browse, ui):
     assert "metastudio_sync" in text and "Every 15 minutes" in text
 
 
-def test_a_materialisation_shows_what_its_run_took(browse, ui):
+def test_a_materialization_shows_the_figures_of_its_run(browse, ui):
     page = f"{ui}/assets/metastudio/digital_human_videos?view=events"
     text = look_at(browse, page, "Materialized in run", "watermark")
     for name in ("rows_read", "rows_loaded", "requests", "quota_percent", "seconds", "backfill"):

@@ -1,4 +1,4 @@
-"""The notebook as its reader sees it: every cell runs, tables and charts are shown, and nothing comes from outside."""
+"""The notebook in a browser: every cell runs and nothing is loaded from elsewhere."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def test_every_cell_of_the_notebook_shows_its_tables_and_charts(browse, notebook
         await tab.wait("document.body.innerText.includes('every window was proved complete')")
         await tab.wait("document.querySelectorAll('svg.marks, canvas.marks').length === 3")
         await tab.wait(f"{TABLES}.length === 7 && {TABLES}.every(text => text.length > 50)")
-        return tab.asked, await tab.see(f"{TABLES}.join()"), await tab.see("document.body.innerText")
+        return tab.requested, await tab.evaluate(f"{TABLES}.join()"), await tab.evaluate("document.body.innerText")
 
-    asked, tables, text = browse(look)
-    assert {url.split("/")[2] for url in asked if url.startswith("http")} == {notebook.split("/")[2]}
+    requested, tables, text = browse(look)
+    assert {url.split("/")[2] for url in requested if url.startswith("http")} == {notebook.split("/")[2]}
     assert "THAWED" in tables and "MSS." in tables
     assert "Traceback" not in text and "error" not in text.lower()

@@ -1,4 +1,4 @@
-"""The report's page in a browser without a network: its charts are drawn, light and dark, on a desk and on a phone."""
+"""The report's page in a browser without network: charts, light and dark, wide and narrow."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def test_every_chart_is_drawn_and_nothing_is_wider_than_the_screen(browse, page,
         await tab.open(page.as_uri(), width=width, height=800)
         await tab.wait(DRAWN)
         return [
-            await tab.see(DRAWN),
-            await tab.see("document.documentElement.scrollWidth"),
-            await tab.see(
+            await tab.evaluate(DRAWN),
+            await tab.evaluate("document.documentElement.scrollWidth"),
+            await tab.evaluate(
                 "Object.fromEntries([...document.querySelectorAll('.chart')].map(chart => [chart.id,"
                 " chart.querySelectorAll('svg .mark-rect path, svg .mark-line path, svg .mark-symbol path').length]))"
             ),
-            await tab.see(
+            await tab.evaluate(
                 "[...document.querySelectorAll('.chart svg')].every(svg =>"
                 " svg.getBoundingClientRect().right <= svg.closest('section').getBoundingClientRect().right)"
             ),
@@ -57,23 +57,23 @@ def test_the_page_asks_for_nothing_and_breaks_no_rule_of_its_own(browse, page):
     async def look(tab):
         await tab.open(page.as_uri(), width=1200, height=800)
         await tab.wait(DRAWN)
-        return tab.asked, await tab.see("violations")
+        return tab.requested, await tab.evaluate("violations")
 
     assert browse(look) == ([page.as_uri()], 0)
 
 
 def test_the_page_follows_the_reader_from_light_to_dark(browse, page):
     async def look(tab):
-        colours = (
+        colors = (
             "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color,"
             " document.querySelector('#production svg .role-axis-label text').getAttribute('fill')]"
         )
         await tab.open(page.as_uri(), width=1200, height=800)
         await tab.wait(DRAWN)
-        light = await tab.see(colours)
+        light = await tab.evaluate(colors)
         await tab.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark"}])
-        await tab.wait(f"{colours}[2] !== '{light[2]}'")
-        return light, await tab.see(colours)
+        await tab.wait(f"{colors}[2] !== '{light[2]}'")
+        return light, await tab.evaluate(colors)
 
     assert browse(look) == (
         ["rgb(255, 255, 255)", "rgb(27, 31, 36)", "#59636e"],

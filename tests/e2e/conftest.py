@@ -10,6 +10,7 @@ from urllib.parse import quote
 import duckdb
 import pytest
 
+from tests.e2e.orchestrated import Orchestrated, orchestrate
 from tests.support.warehouse import Warehouse, make_warehouse
 
 
@@ -54,3 +55,23 @@ def ask(warehouse: Warehouse) -> Callable[[str], list[tuple[Any, ...]]]:
             return connection.execute(sql).fetchall()
 
     return ask
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orchestrated]:
+    """A Dagster instance on which nothing has run."""
+    with orchestrate(tmp_path_factory.mktemp("dagster")) as orchestrated:
+        yield orchestrated
+
+
+@pytest.fixture(scope="module")
+def first_tick(fresh: Orchestrated) -> Any:
+    """The result of the first tick: the backfill, the checks and the models."""
+    return fresh.tick()
+
+
+@pytest.fixture
+def lab(fresh: Orchestrated, first_tick: Any) -> Orchestrated:
+    """The instance after the first tick. A test that changes it restores it."""
+    assert first_tick.success
+    return fresh

@@ -1,4 +1,4 @@
-"""A Dagster instance with our settings, on a simulated tenant and a DuckDB file: jobs run in this process, as a tick would run them."""
+"""A Dagster instance on a simulated tenant and a DuckDB file, whose jobs run in this process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.warehouse import Warehouse
 
 @dataclass(frozen=True)
 class Orchestrated:
-    """What runs where."""
+    """The instance, its definitions, and the warehouse that they load."""
 
     warehouse: Warehouse
     home: Path
@@ -33,11 +33,19 @@ class Orchestrated:
         return self.warehouse.sim
 
     def execute(self, job: str, **how: Any) -> Any:
-        """Run a job to its end, however it ends."""
+        """Run a job, and return its result even if it fails."""
         return self.defs.resolve_job_def(job).execute_in_process(instance=self.instance, raise_on_error=False, **how)
 
+    def tick(self) -> Any:
+        """Evaluate the schedule of the sync once, and run the job that it requests."""
+        from dagster import build_schedule_context
+
+        schedule = self.defs.resolve_schedule_def("metastudio_sync_schedule")
+        [request] = schedule.evaluate_tick(build_schedule_context(instance=self.instance)).run_requests
+        return self.execute(schedule.job_name, tags=request.tags)
+
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
-        """Ask or change the DuckDB file, in UTC."""
+        """Run a statement on the DuckDB file, in UTC."""
         with duckdb.connect(self.warehouse.credentials) as connection:
             connection.execute("SET TimeZone = 'UTC'")
             connection.execute("USE videos.metastudio")
@@ -48,7 +56,7 @@ class Orchestrated:
 def orchestrate(
     folder: Path, options: Options | None = None, credentials: str | None = None, **settings: str
 ) -> Iterator[Orchestrated]:
-    """Make an instance and its definitions; nothing has run yet, and the settings are in the environment."""
+    """Provide an instance on which nothing has run, with its definitions and settings."""
     home = folder / "home"
     with Simulator(jobs=400, days=90, seed=7) as sim, pytest.MonkeyPatch.context() as environment:
         warehouse = Warehouse(sim, options or Options(), folder, credentials or str(folder / "videos.duckdb"))
@@ -63,7 +71,7 @@ def orchestrate(
 
 @contextmanager
 def make_instance(home: Path) -> Iterator[Any]:
-    """Make a Dagster instance with our settings, on which nothing ever ran."""
+    """Provide a Dagster instance with the package's dagster.yaml."""
     from dagster import DagsterInstance
     from metastudio.orchestration.__main__ import write_instance_settings
 
@@ -73,24 +81,24 @@ def make_instance(home: Path) -> Iterator[Any]:
 
 
 class Queue:
-    """The queue of an instance, as Dagster's daemon works it off; the runs that it lets go only seem to start."""
+    """The run queue of an instance, as Dagster's daemon handles it; no run is launched."""
 
     def __init__(self, instance: Any) -> None:
         self.instance = instance
         self._runs: dict[str, Any] = {}
 
     def put(self, job: Any) -> None:
-        """Let a run of a job wait, as a tick or an operator does."""
+        """Queue a run of a job, as a tick or an operator does."""
         from dagster import DagsterRunStatus
         from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
-        place = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("metastudio.orchestration"), "__repository__")
+        origin = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("metastudio.orchestration"), "__repository__")
         self._runs[job.name] = self.instance.create_run_for_job(
-            job, status=DagsterRunStatus.QUEUED, remote_job_origin=RemoteJobOrigin(place, job.name)
+            job, status=DagsterRunStatus.QUEUED, remote_job_origin=RemoteJobOrigin(origin, job.name)
         )
 
-    def let_go(self) -> list[str]:
-        """Have the daemon look once: the jobs whose runs it starts."""
+    def launch(self) -> list[str]:
+        """Run the daemon once, and return the jobs that it launches."""
         from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
 
         with (
@@ -101,26 +109,26 @@ class Queue:
         return [call.args[0].dagster_run.job_name for call in launch.call_args_list]
 
     def start(self, job: str) -> None:
-        """Let the run of a job begin its work."""
+        """Report that the run of a job started."""
         from dagster import DagsterEvent, DagsterEventType
 
         event = DagsterEvent(DagsterEventType.RUN_START.value, job)
         self.instance.report_dagster_event(event, self._runs[job].run_id)
 
     def monitor(self) -> None:
-        """Have the daemon look once at the runs that are under way, if the settings say that it does."""
+        """Run the daemon's monitoring of runs once, if the settings enable it."""
         from dagster._daemon.monitoring.run_monitoring import execute_run_monitoring_iteration
 
         if self.instance.run_monitoring_enabled:
             list(execute_run_monitoring_iteration(Mock(instance=self.instance), logging.getLogger("dagster")))
 
     def end(self, job: str) -> None:
-        """Let the run of a job end, however it ends."""
+        """Report that the run of a job failed."""
         self.instance.report_run_failed(self._runs.pop(job))
 
 
 def materialized(result: Any) -> dict[str, dict[str, Any]]:
-    """The assets that a run materialized, by their last word, with their metadata."""
+    """Return the metadata of the assets that a run materialized, by the last part of their keys."""
     events = [event for event in result.all_events if event.event_type_value == "ASSET_MATERIALIZATION"]
     return {
         event.asset_key.path[-1]: {name: value.value for name, value in event.materialization.metadata.items()}
@@ -129,16 +137,16 @@ def materialized(result: Any) -> dict[str, dict[str, Any]]:
 
 
 def checked(result: Any) -> dict[str, Any]:
-    """What a run's checks found, by their names."""
+    """Return the results of a run's checks by name."""
     return {found.check_name: found for found in result.get_asset_check_evaluations()}
 
 
 def tags(lab: Orchestrated, result: Any) -> dict[str, str]:
-    """The tags of a run, those that it was given while it ran included."""
+    """Return the tags of a run, including those added while it ran."""
     return lab.instance.get_run_by_id(result.run_id).tags
 
 
 def clear_settings(patch: pytest.MonkeyPatch) -> None:
-    """Take everything out of the environment that a definition could read."""
+    """Remove all settings from the environment."""
     for name in [name for name in os.environ if name.startswith(("SOURCES__", "DESTINATION__"))]:
         patch.delenv(name)

@@ -1,4 +1,4 @@
-"""Dagster with several tenants: their runs into one PostgreSQL, and how runs wait for each other."""
+"""Dagster with several tenants: runs into one PostgreSQL, and how runs wait for each other."""
 
 from __future__ import annotations
 
@@ -63,12 +63,12 @@ def ask(sql: str) -> list[tuple]:
 
 
 def touched(result) -> set[tuple]:
-    """The assets for which a run did anything or tried, by all but their last words."""
+    """Return the key prefixes of the assets that a run touched."""
     return {tuple(event.asset_key.path[:-1]) for event in result.all_events if event.is_step_event and event.asset_key}
 
 
 def tick(defs, instance, schedule_name: str):
-    """Let a schedule ask for a run; give its job."""
+    """Evaluate a schedule that requests a run, and return its job."""
     from dagster import build_schedule_context
 
     schedule = defs.resolve_schedule_def(schedule_name)
@@ -79,7 +79,7 @@ def tick(defs, instance, schedule_name: str):
 # Runs
 
 
-def test_a_tenant_that_fails_is_seen_as_itself_and_holds_up_no_other(company, runs):
+def test_a_failing_tenant_is_named_and_does_not_block_the_others(company, runs):
     from dagster import build_run_status_sensor_context
 
     failed, other, later = runs
@@ -95,7 +95,7 @@ def test_a_tenant_that_fails_is_seen_as_itself_and_holds_up_no_other(company, ru
     assert sensor(context.for_run_failure()).job_name == "metastudio_health_berlin"
 
 
-def test_each_tenants_tables_tell_of_its_own_rows(company, osaka, runs):
+def test_each_tenants_tables_count_its_own_rows(company, osaka, runs):
     from dagster import AssetKey
 
     for name, sim in (("berlin", company.sim), ("osaka", osaka)):
@@ -126,9 +126,7 @@ def test_the_models_are_built_by_the_first_tenants_run_and_hold_all_of_them(comp
         ("postgres", ["metastudio_sync_berlin", "metastudio_sync_osaka"], ["metastudio_backfill_berlin"]),
     ],
 )
-def test_one_run_at_a_time_goes_for_a_tenant_and_at_all_on_duckdb(
-    company, queue, monkeypatch, destination, first, second
-):
+def test_one_run_at_a_time_per_tenant_and_in_total_on_duckdb(company, queue, monkeypatch, destination, first, second):
     from metastudio.orchestration import make_definitions
 
     monkeypatch.setenv(f"{SECTION}BUILD_MODELS", "false")
@@ -138,14 +136,14 @@ def test_one_run_at_a_time_goes_for_a_tenant_and_at_all_on_duckdb(
     for what in ("backfill", "audit", "health"):
         queue.put(defs.resolve_job_def(f"metastudio_{what}_berlin"))
 
-    assert queue.let_go() == first
-    assert queue.let_go() == []
+    assert queue.launch() == first
+    assert queue.launch() == []
     queue.end("metastudio_sync_berlin")
-    assert queue.let_go() == second
-    assert queue.let_go() == []
+    assert queue.launch() == second
+    assert queue.launch() == []
 
 
-def test_a_pool_that_somebody_closed_stays_closed(company, queue):
+def test_a_pool_with_limit_0_keeps_it(company, queue):
     queue.instance.event_log_storage.set_concurrency_slots("metastudio_osaka", 0)
 
     tick(company.defs, queue.instance, "metastudio_sync_schedule_osaka")
@@ -155,18 +153,18 @@ def test_a_pool_that_somebody_closed_stays_closed(company, queue):
     assert limits == {"metastudio_osaka": 0, "metastudio_berlin": 1}
 
 
-def test_a_run_that_a_reboot_cut_off_gives_its_pool_back(company, queue, monkeypatch):
+def test_a_run_that_a_reboot_interrupted_releases_its_pool(company, queue, monkeypatch):
     from dagster._daemon.monitoring import run_monitoring
 
     sync = tick(company.defs, queue.instance, "metastudio_sync_schedule_osaka")
     queue.put(sync)
-    queue.let_go()
+    queue.launch()
     queue.start("metastudio_sync_osaka")
     queue.put(sync)
     queue.monitor()
-    assert queue.let_go() == []
+    assert queue.launch() == []
     now = run_monitoring.get_current_timestamp()
     monkeypatch.setattr(run_monitoring, "get_current_timestamp", lambda: now + 7 * 3600)
     queue.monitor()
 
-    assert queue.let_go() == ["metastudio_sync_osaka"]
+    assert queue.launch() == ["metastudio_sync_osaka"]

@@ -1,4 +1,4 @@
-"""The reporting models on DuckDB: when they are built, what they promise, and that their own tests notice what is wrong."""
+"""The reporting models on DuckDB: when they are built, and what they promise."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ STAGING = ("stg_video_jobs", "stg_job_states", "stg_extraction_windows", "stg_re
 
 
 def read_descriptions():
-    """Read the project's own description of each model: its columns and their texts."""
+    """Read the descriptions of the models and their columns from the dbt project."""
     files = [yaml.safe_load(path.read_text()) for path in sorted(PROJECT.glob("models/**/*.yml"))]
     return {model["name"]: model for file in files for model in file.get("models", [])}
 
@@ -76,7 +76,7 @@ def test_a_sync_builds_models_that_stopped_working(warehouse, ask):
 
 
 @pytest.mark.parametrize("reason", ["not installed", "not wanted", "dbt fails"])
-def test_a_sync_succeeds_where_the_models_cannot_or_shall_not_be_built(warehouse, ask, monkeypatch, caplog, reason):
+def test_a_sync_succeeds_without_models(warehouse, ask, monkeypatch, caplog, reason):
     monkeypatch.setattr(model_version, "make_fingerprint", lambda: "newer")
     if reason == "not installed":
         monkeypatch.setattr(models, "is_installed", lambda pipeline: False)
@@ -168,15 +168,15 @@ def test_comments_are_written_once_and_not_with_every_sync(warehouse, ask):
     assert ask("SELECT comment FROM duckdb_columns() WHERE comment = 'mine'") == []
 
 
-def test_odd_jobs_come_out_unified_and_marked(warehouse, ask):
+def test_unusual_jobs_are_normalized_and_marked(warehouse, ask):
     jobs = sorted(warehouse.sim.tenant.visible(), key=lambda job: (job["create_time"], job["job_id"]))
-    strange, backwards = (
+    unknown, backwards = (
         next(job["job_id"] for job in jobs if job.get(name) == value)
         for name, value in (("state", "THAWED"), ("start_time", "2020-01-01T00:00:00Z"))
     )
     held = "FROM metastudio_reporting.video_jobs WHERE job_id ="
 
-    assert ask(f"SELECT is_terminal, is_success, is_open {held} '{strange}'") == [(False, False, True)]
+    assert ask(f"SELECT is_terminal, is_success, is_open {held} '{unknown}'") == [(False, False, True)]
     assert ask(f"SELECT wait_seconds {held} '{backwards}'") == [(None,)]
     assert ask("SELECT DISTINCT job_type FROM metastudio_reporting.video_jobs ORDER BY 1") == [
         ("2D_DIGITAL_HUMAN_VIDEO",),
@@ -190,7 +190,7 @@ def test_odd_jobs_come_out_unified_and_marked(warehouse, ask):
     ]
 
 
-def test_the_health_tells_what_was_odd_about_the_data(warehouse, ask):
+def test_the_health_shows_what_is_unusual_about_the_data(warehouse, ask):
     assert ask(
         "SELECT is_complete, incomplete_windows, jobs, deleted_jobs, jobs_in_unknown_states, unknown_states, rejected_records"
         " FROM metastudio_reporting.sync_health"
@@ -218,7 +218,7 @@ def test_the_models_answer_in_a_file_that_goes_by_another_name(warehouse, tmp_pa
 
 
 @pytest.mark.parametrize(("file", "dataset"), [("a.b-c.duckdb", "Videos"), ("ö x", "metastudio")])
-def test_any_name_of_file_and_dataset_will_do(warehouse, monkeypatch, tmp_path, file, dataset):
+def test_any_name_of_file_and_dataset_works(warehouse, monkeypatch, tmp_path, file, dataset):
     other = Warehouse(warehouse.sim, Options(dataset=dataset), tmp_path, str(tmp_path / file))
     other.configure(monkeypatch)
     other.sync()

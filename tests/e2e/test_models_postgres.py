@@ -1,4 +1,4 @@
-"""The reporting models run unchanged on PostgreSQL, and say there what they say on DuckDB."""
+"""The reporting models run unchanged on PostgreSQL, with the same results as on DuckDB."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def postgres(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 def read_rows(warehouse, monkeypatch, model):
-    """Read a model's rows, in an order of their own, without what differs from run to run."""
+    """Read a model's rows in a fixed order, without the columns that differ from run to run."""
     warehouse.configure(monkeypatch)
     rows = warehouse.models.query_dicts(f"SELECT * FROM {{{model}}}")
     for row in rows:
@@ -64,8 +64,8 @@ def test_a_model_has_the_same_columns_and_rows_on_both(warehouse, postgres, monk
     assert here == there != []
 
 
-def test_the_report_tells_the_same_as_on_duckdb(warehouse, postgres, run, monkeypatch):
-    told = {}
+def test_the_report_is_the_same_as_on_duckdb(warehouse, postgres, run, monkeypatch):
+    printed = {}
     for place in (warehouse, postgres):
         place.configure(monkeypatch)
         options = ("--pipeline", place.options.pipeline, "--destination", place.options.destination)
@@ -73,9 +73,9 @@ def test_the_report_tells_the_same_as_on_duckdb(warehouse, postgres, run, monkey
         assert (as_json.code, as_text.code) == (0, 0), as_json.err + as_text.err
         figures = json.loads(as_json.out.splitlines()[-1], parse_float=lambda text: round(float(text), 6))
         figures.pop("health")  # how long ago that was
-        told[place.options.destination] = figures, as_text.out.partition("\n")[2]
+        printed[place.options.destination] = figures, as_text.out.partition("\n")[2]
 
-    assert told["postgres"] == told["duckdb"]
+    assert printed["postgres"] == printed["duckdb"]
 
 
 def test_every_test_passes_and_no_password_touches_the_disk(postgres, monkeypatch):

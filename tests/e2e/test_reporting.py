@@ -1,4 +1,4 @@
-"""The report, its page, the README's queries and the notebook, on a warehouse that was synced from a tenant with oddities."""
+"""The report, its page, the README's queries and the notebook, on a tenant with unusual jobs."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def held_jobs(ask):
 
 
 def percentile(values, share):
-    """Interpolate as percentile_cont is defined."""
+    """Return a percentile, interpolated as percentile_cont does."""
     ordered = sorted(values)
-    place = share * (len(ordered) - 1)
-    low = int(place)
-    return ordered[low] + (place - low) * (ordered[min(low + 1, len(ordered) - 1)] - ordered[low])
+    position = share * (len(ordered) - 1)
+    low = int(position)
+    return ordered[low] + (position - low) * (ordered[min(low + 1, len(ordered) - 1)] - ordered[low])
 
 
 def report_of(run):
@@ -58,7 +58,7 @@ def report_of(run):
 
 @pytest.fixture
 def run(warehouse, run, monkeypatch):
-    """The command line with the settings of the warehouse, instead of the empty ones of its own fixture."""
+    """The command line with the settings of the warehouse."""
     warehouse.configure(monkeypatch)
     return run
 
@@ -71,14 +71,14 @@ def test_production_adds_up_to_the_jobs_of_the_raw_table(run, ask):
         minutes = (
             sum(job["duration"] for job in jobs if job["created"].date() >= first and job["state"] == "SUCCEED") / 60
         )
-        judged = states["SUCCEED"] + states["FAILED"]
+        finished = states["SUCCEED"] + states["FAILED"]
 
         assert (row["created"], row["succeeded"], row["failed"]) == (
             states.total(),
             states["SUCCEED"],
             states["FAILED"],
         )
-        assert row["success_rate"] == (pytest.approx(states["SUCCEED"] / judged) if judged else None)
+        assert row["success_rate"] == (pytest.approx(states["SUCCEED"] / finished) if finished else None)
         assert row["video_minutes"] == pytest.approx(minutes)
 
 
@@ -126,7 +126,7 @@ def test_the_backlog_holds_each_open_job_once(run, ask):
     assert sum(row["jobs"] for row in report_of(run)["backlog"]) == len(open_jobs) > 0
 
 
-def test_the_report_for_the_terminal_shows_every_section_and_what_is_odd(run):
+def test_the_report_for_the_terminal_shows_every_section_and_what_is_unusual(run):
     ended = run("report")
 
     assert ended.code == 0
@@ -143,7 +143,7 @@ def test_the_report_builds_models_that_are_missing(run, ask):
     assert (ended.code, ended.json["health"]["jobs"]) == (0, 600)
 
 
-def test_the_page_holds_everything_it_needs_and_asks_nobody(warehouse):
+def test_the_page_is_self_contained(warehouse):
     page = make_page(
         read_report(warehouse.models, warehouse.sim.project_id, charts=True), lambda: "/* Vega */ </script>"
     )
@@ -183,7 +183,7 @@ def test_the_page_is_written_where_it_is_wanted(run, warehouse, monkeypatch, tmp
     assert warehouse.sim.project_id in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
-def test_what_the_page_needs_and_lacks_is_said(run, monkeypatch, tmp_path):
+def test_missing_packages_for_the_page_are_named(run, monkeypatch, tmp_path):
     def fail():
         raise ImportError("vl_convert")
 
@@ -191,7 +191,7 @@ def test_what_the_page_needs_and_lacks_is_said(run, monkeypatch, tmp_path):
     ended = run("report", "--html", str(tmp_path / "report.html"))
 
     assert ended.code == 2
-    assert "extra reporting" in ended.err
+    assert "Install metastudio with the extra reporting" in ended.err
 
 
 def test_the_readmes_queries_run_and_answer(ask):

@@ -21,7 +21,7 @@ from metastudio_simulator import Simulator
 
 from tests.support.simulated import NOW, make_settings
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "data-model.md"
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,8 @@ def make_warehouse(folder: Path, options: Options, credentials: str) -> Iterator
 
 
 def read_readme_queries() -> list[str]:
-    """Read the queries that the README offers under `Questions and queries`."""
-    section = re.split(r"^#+ Questions and queries$", README.read_text(encoding="utf-8"), flags=re.MULTILINE)[1]
+    """Read the queries that the page on the data model offers under `Questions and queries`."""
+    section = re.split(r"^#+ Questions and queries$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)[1]
     return re.findall(r"```sql\n(.*?)```", re.split(r"^#+ ", section, flags=re.MULTILINE)[0], re.DOTALL)
 
 

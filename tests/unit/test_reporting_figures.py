@@ -1,4 +1,4 @@
-"""Formats of figures, sentences on the health of the data, rates over seven days, and the macros' states."""
+"""Formats of figures, sentences on the health of the data, weekly rates, and states in macros."""
 
 from __future__ import annotations
 

@@ -1,13 +1,17 @@
-"""The files for schedulers treat each exit code as the README says that a scheduler should."""
+"""The files for schedulers treat each exit code as the docs say that a scheduler should."""
 
 from __future__ import annotations
 
 import re
+import subprocess
 from configparser import ConfigParser
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
-TABLE = re.search(r"\| exit code .*?\n\n", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)[0]
+SCHEDULERS = ROOT / "schedulers"
+TABLE = re.search(r"\| exit code .*?\n\n", (ROOT / "docs" / "cli.md").read_text(encoding="utf-8"), re.DOTALL)[0]
 CODES = dict(re.findall(r"^\| (\d) \|[^|]*\| ([a-z ]+) \|$", TABLE, re.MULTILINE))
 
 
@@ -15,9 +19,52 @@ def codes_to(*actions):
     return {code for code, action in CODES.items() if action in actions}
 
 
-def test_systemd_treats_the_exit_codes_as_the_readme_says():
+@pytest.fixture
+def run_cron(tmp_path):
+    """Run cron.sh with a program that ends with an exit code."""
+
+    def run_cron(code):
+        program = tmp_path / ".venv" / "bin" / "metastudio"
+        program.parent.mkdir(parents=True)
+        program.write_text(f'#!/bin/sh\necho "summary of $*"\necho "what went wrong" >&2\nexit {code}\n')
+        program.chmod(0o755)
+        return subprocess.run(
+            [SCHEDULERS / "cron.sh", "sync"],
+            env={"METASTUDIO_FOLDER": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run_cron
+
+
+@pytest.mark.parametrize("code", sorted(codes_to("go on", "skip")))
+def test_cron_is_silent_where_nothing_is_to_be_done(run_cron, tmp_path, code):
+    ended = run_cron(code)
+
+    assert (ended.returncode, ended.stdout + ended.stderr) == (0, "")
+    assert (tmp_path / "metastudio.jsonl").read_text() == "summary of sync --json\n"
+
+
+@pytest.mark.parametrize("code", sorted(codes_to("retry later", "not retry", "alert")))
+def test_cron_mails_a_failure_and_keeps_its_exit_code(run_cron, code):
+    ended = run_cron(code)
+
+    assert str(ended.returncode) == code
+    assert f"exit code {code}" in ended.stdout and "what went wrong" in ended.stdout
+
+
+def test_the_crontab_calls_the_script_that_is_there():
+    crontab = re.findall(r"/srv/metastudio/(\S+) (\w+)$", (ROOT / "docs" / "scheduling.md").read_text(), re.MULTILINE)
+
+    assert crontab == [("schedulers/cron.sh", "sync"), ("schedulers/cron.sh", "audit")]
+    assert (ROOT / crontab[0][0]).stat().st_mode & 0o111
+
+
+def test_systemd_treats_the_exit_codes_as_the_docs_say():
     unit = ConfigParser(interpolation=None)
-    unit.read(ROOT / "schedulers" / "metastudio.service")
+    unit.read(SCHEDULERS / "metastudio.service")
     service = unit["Service"]
 
     assert set(CODES) == set("0123456")
@@ -26,8 +73,8 @@ def test_systemd_treats_the_exit_codes_as_the_readme_says():
     assert (service["Type"], service["Restart"]) == ("oneshot", "on-failure")
 
 
-def test_the_dag_treats_the_exit_codes_as_the_readme_says():
-    dag = (ROOT / "schedulers" / "airflow_dag.py").read_text(encoding="utf-8")
+def test_the_dag_treats_the_exit_codes_as_the_docs_say():
+    dag = (SCHEDULERS / "airflow_dag.py").read_text(encoding="utf-8")
 
     assert set(re.search(r"in \((.*)\):\n *raise AirflowFailException", dag)[1].split(", ")) == codes_to(
         "not retry", "alert"

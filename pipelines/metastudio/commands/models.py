@@ -75,7 +75,7 @@ def has_outdated_models(destination: Destination) -> bool:
 def build_outdated(pipeline: dlt.Pipeline) -> None:
     """Build the models after a sync. Failures are logged; the sync itself is done."""
     if not is_installed(pipeline):
-        log.info("The reporting models are not built: they need the extra reporting of metastudio.")
+        log.info("The reporting models are not built: they need metastudio with the extra reporting.")
         return
     log.info("Building the reporting models, which are missing or of another version.")
     try:

@@ -82,15 +82,14 @@ def make_models(tenants: Sequence[TenantNames]) -> AssetsDefinition:
     options = tenants[0].options
     adapter = find_adapter(open_pipeline(options))
     assert adapter is not None
+    pools = {names.pool for names in tenants}
 
     @dbt_assets(
         manifest=find_manifest(adapter, options.dataset),
         exclude="models_version",  # metastudio recognizes its own build by it; not meant for people
         name="models",
         dagster_dbt_translator=Translator(tenants),
-        pool=tenants[0].pool
-        if len({names.pool for names in tenants}) == 1
-        else None,  # otherwise all tenants would wait for one
+        pool=pools.pop() if len(pools) == 1 else None,  # otherwise all tenants would wait for one
     )
     def models(context: AssetExecutionContext) -> Iterator[MaterializeResult[Any] | AssetCheckResult]:
         """Build the models if they are outdated, and run the selected tests."""

@@ -9,15 +9,11 @@ from dagster import AssetsDefinition, AssetSelection, Definitions, in_process_ex
 from metastudio.orchestration.checks import make_checks
 from metastudio.orchestration.dbt_assets import make_models
 from metastudio.orchestration.jobs import (
-    make_audit_job,
-    make_audit_schedule,
-    make_backfill_job,
     make_failure_sensor,
-    make_health_job,
+    make_jobs,
     make_models_job,
     make_models_schedule,
-    make_schedule,
-    make_sync_job,
+    make_schedules,
 )
 from metastudio.orchestration.maintenance_assets import make_audit, make_backfill
 from metastudio.orchestration.raw_assets import make_api, make_raw_tables
@@ -45,9 +41,7 @@ def make_definitions(options: Options | None = None) -> Definitions:
     tenants = make_tenant_names(options)
     models = _make_models_if_wanted(tenants)
     selected = AssetSelection.assets(*models)
-    sync_jobs = [make_sync_job(names, selected) for names in tenants]
-    audit_jobs = [make_audit_job(names) for names in tenants]
-    health_jobs = [make_health_job(names) for names in tenants]
+    jobs = [make_jobs(names, selected) for names in tenants]
     models_jobs = [make_models_job(selected)] if models else []
     return Definitions(
         assets=[
@@ -56,13 +50,12 @@ def make_definitions(options: Options | None = None) -> Definitions:
             *models,
         ],
         asset_checks=[make_checks(names) for names in tenants],
-        jobs=[*sync_jobs, *(make_backfill_job(names) for names in tenants), *audit_jobs, *health_jobs, *models_jobs],
+        jobs=[*(job for own in jobs for job in own.values()), *models_jobs],
         schedules=[
-            *(make_schedule(names, job) for names, job in zip(tenants, sync_jobs, strict=True)),
-            *(make_audit_schedule(names, job) for names, job in zip(tenants, audit_jobs, strict=True)),
+            *(schedule for names, own in zip(tenants, jobs, strict=True) for schedule in make_schedules(names, own)),
             *(make_models_schedule(job) for job in models_jobs),
         ],
-        sensors=[make_failure_sensor(sync_jobs, health_jobs)],
+        sensors=[make_failure_sensor([own["sync"] for own in jobs], [own["health"] for own in jobs])],
         executor=in_process_executor,  # a process per step would import everything again
     )
 
@@ -73,6 +66,6 @@ def _make_models_if_wanted(tenants: list[TenantNames]) -> list[AssetsDefinition]
     if not tenants[0].settings.build_models or find_adapter(pipeline) is None:
         return []
     if not is_installed(pipeline):
-        log.warning("The reporting models are left out. They need the extra reporting of metastudio.")
+        log.warning("The reporting models are left out: they need metastudio with the extra reporting.")
         return []
     return [make_models(tenants)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dagster import (
@@ -21,7 +21,6 @@ from dagster import (
     SensorDefinition,
     SkipReason,
     define_asset_job,
-    in_process_executor,
     run_failure_sensor,
     schedule,
 )
@@ -30,7 +29,7 @@ from metastudio.errors import ConfigurationError
 from metastudio.orchestration.tenant_names import TenantNames
 
 if TYPE_CHECKING:
-    from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+    from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition as Job
 
 AUDIT_SCHEDULE = "47 2 * * *"
 MODELS_SCHEDULE = "17 3 * * *"
@@ -39,57 +38,56 @@ MODELS_SCHEDULE = "17 3 * * *"
 WAITING = [DagsterRunStatus.NOT_STARTED, DagsterRunStatus.QUEUED, DagsterRunStatus.STARTING]
 
 
-def make_sync_job(names: TenantNames, models: AssetSelection) -> UnresolvedAssetJobDefinition:
-    """Return the job of a tick: the raw tables, their checks, and the models without tests."""
-    return define_asset_job(
-        names.name("metastudio_sync"),
-        AssetSelection.assets(*names.table_keys) | models.without_checks(),
-        description="Updates the raw tables, checks them, and builds the reporting models if they are outdated.",
-        executor_def=in_process_executor,
-    )
+def make_jobs(names: TenantNames, models: AssetSelection) -> dict[str, Job]:
+    """Return a tenant's jobs by what they do. A sync includes the models, but not their tests."""
+    tables = AssetSelection.assets(*names.table_keys)
+    jobs = {
+        "sync": (
+            tables | models.without_checks(),
+            "Updates the raw tables, checks them, and builds the reporting models if they are outdated.",
+        ),
+        "backfill": (
+            AssetSelection.assets(names.key("backfill")),
+            "Reads the jobs created in some months again, into the raw tables.",
+        ),
+        "audit": (
+            AssetSelection.assets(names.key("audit")),
+            "Compares the raw tables with the API, repairs differences and marks deleted jobs.",
+        ),
+        "health": (
+            AssetSelection.checks_for_assets(*map(AssetKey, names.table_keys)),
+            "Checks freshness, completeness and rejected records. Runs after each failed sync.",
+        ),
+    }
+    return {
+        what: define_asset_job(names.name(f"metastudio_{what}"), selection, description=description)
+        for what, (selection, description) in jobs.items()
+    }
 
 
-def make_backfill_job(names: TenantNames) -> UnresolvedAssetJobDefinition:
-    """Return the job that an operator starts for some months."""
-    return define_asset_job(
-        names.name("metastudio_backfill"),
-        AssetSelection.assets(names.key("backfill")),
-        description="Reads the jobs created in some months again, into the raw tables.",
-        executor_def=in_process_executor,
-    )
-
-
-def make_audit_job(names: TenantNames) -> UnresolvedAssetJobDefinition:
-    """Return the job of an audit."""
-    return define_asset_job(
-        names.name("metastudio_audit"),
-        AssetSelection.assets(names.key("audit")),
-        description="Compares the raw tables with the API, repairs differences and marks deleted jobs.",
-        executor_def=in_process_executor,
-    )
-
-
-def make_health_job(names: TenantNames) -> UnresolvedAssetJobDefinition:
-    """Return the job that only checks the raw tables."""
-    return define_asset_job(
-        names.name("metastudio_health"),
-        AssetSelection.checks_for_assets(*[AssetKey(key) for key in names.table_keys]),
-        description="Checks freshness, completeness and rejected records. Runs after each failed sync.",
-        executor_def=in_process_executor,
-    )
-
-
-def make_models_job(models: AssetSelection) -> UnresolvedAssetJobDefinition:
+def make_models_job(models: AssetSelection) -> Job:
     """Return the job that builds the models and tests them on the data."""
-    return define_asset_job(
-        "metastudio_models",
-        models,
-        description="Builds the reporting models and runs their tests on the data.",
-        executor_def=in_process_executor,
-    )
+    description = "Builds the reporting models and runs their tests on the data."
+    return define_asset_job("metastudio_models", models, description=description)
 
 
-def make_schedule(names: TenantNames, job: UnresolvedAssetJobDefinition) -> ScheduleDefinition:
+def make_schedules(names: TenantNames, jobs: Mapping[str, Job]) -> list[ScheduleDefinition]:
+    """Return the schedules of a tenant's syncs and audits."""
+    description = "Compares the raw tables with the API and repairs differences, each night."
+    name = names.name("metastudio_audit_schedule")
+    return [
+        make_sync_schedule(names, jobs["sync"]),
+        make_nightly_schedule(name, jobs["audit"], AUDIT_SCHEDULE, description),
+    ]
+
+
+def make_models_schedule(job: Job) -> ScheduleDefinition:
+    """Return the schedule of the models' tests."""
+    description = "Tests the reporting models on the data, each night."
+    return make_nightly_schedule("metastudio_models_schedule", job, MODELS_SCHEDULE, description)
+
+
+def make_sync_schedule(names: TenantNames, job: Job) -> ScheduleDefinition:
     """Return the schedule of a tenant's sync. A tick is skipped while an earlier run waits.
 
     Raises:
@@ -130,32 +128,18 @@ def limit_pool(instance: DagsterInstance, pool: str) -> None:
             storage.initialize_concurrency_limit_to_default(pool)
 
 
-def make_audit_schedule(names: TenantNames, job: UnresolvedAssetJobDefinition) -> ScheduleDefinition:
-    """Return the schedule of a tenant's audits."""
+def make_nightly_schedule(name: str, job: Job, cron: str, description: str) -> ScheduleDefinition:
     return ScheduleDefinition(
-        name=names.name("metastudio_audit_schedule"),
+        name=name,
         job=job,
-        cron_schedule=AUDIT_SCHEDULE,
+        cron_schedule=cron,
         execution_timezone="UTC",
         default_status=DefaultScheduleStatus.RUNNING,
-        description="Compares the raw tables with the API and repairs differences, each night.",
+        description=description,
     )
 
 
-def make_models_schedule(job: UnresolvedAssetJobDefinition) -> ScheduleDefinition:
-    """Return the schedule of the models' tests."""
-    return ScheduleDefinition(
-        job=job,
-        cron_schedule=MODELS_SCHEDULE,
-        execution_timezone="UTC",
-        default_status=DefaultScheduleStatus.RUNNING,
-        description="Tests the reporting models on the data, each night.",
-    )
-
-
-def make_failure_sensor(
-    sync_jobs: Sequence[UnresolvedAssetJobDefinition], health_jobs: Sequence[UnresolvedAssetJobDefinition]
-) -> SensorDefinition:
+def make_failure_sensor(sync_jobs: Sequence[Job], health_jobs: Sequence[Job]) -> SensorDefinition:
     """Return the sensor that runs the checks after a failed sync, to update their results."""
     follow = {sync.name: health.name for sync, health in zip(sync_jobs, health_jobs, strict=True)}
 

@@ -63,14 +63,7 @@ def raise_for_error(context: Context, error: MetaStudioError | None) -> bool:
 
 def describe_error(error: MetaStudioError, *, alert: bool) -> dict[str, Any]:
     """Return an error as metadata, without unknown fields."""
-    known = {
-        "exit_code": error.exit_code,
-        "alert": alert,
-        "message": error.message,
-        "hint": error.hint,
-        "code": error.code,
-        "request_id": error.request_id,
-    }
+    known = {"exit_code": error.exit_code, "alert": alert, **error.as_dict()}
     return {name: value for name, value in known.items() if value not in (None, "")}
 
 

@@ -1,6 +1,6 @@
 """One job as the API gives it -> one row, or a rejected record. Pure: no I/O, no clock, no dlt.
 
-Only `job_id` makes a row a row (`extraction.md`, Rows). A field that is no time or of the wrong type becomes null and is told of;
+Only `job_id` makes a row a row (`docs/extraction.md#rows`). A field that is no time or of the wrong type becomes null and is told of;
 presigned URLs lose their query, which is a credential.
 """
 
@@ -16,7 +16,7 @@ from metastudio.redaction import strip_query, strip_signed
 from metastudio.timestamps import parse_time
 
 TERMINAL_STATES = frozenset({"SUCCEED", "SUCCESS", "FAILED", "CANCELED", "BLOCK"})
-"""States in which a job waits for nothing (`docs/api.md`, Answer); any other one can still change."""
+"""States in which a job waits for nothing (`docs/api.md#answer`); any other one can still change."""
 
 _find_mark = re.compile(r"[?%\\\0]").search
 """Finds what a text must hold to hold a signed query, or the one character that PostgreSQL cannot hold."""

@@ -1,4 +1,4 @@
-"""The four raw tables of `interface.md`: every column with its type and meaning, as dlt hints and as Arrow schemas.
+"""The four raw tables of `docs/data-model.md`: every column with its type and meaning, as dlt hints and as Arrow schemas.
 
 Column names are the API's own words; times are timestamps in UTC. Knows nothing of HTTP or of how the rows were read.
 """
@@ -141,8 +141,8 @@ WINDOWS_TABLE = Table(
         Column(
             "since", "timestamp", "Start of the window's create_time range; in mode changes, of the update_time range"
         ),
-        Column("until", "timestamp", "End of the same range, both ends included"),
-        Column("count", "bigint", "The number of jobs that the API says are in it"),
+        Column("until", "timestamp", "End of the same range, itself left out"),
+        Column("count", "bigint", "The API's count of jobs from since to until; it counts both ends"),
         Column("rows_read", "bigint", "Distinct jobs read from it"),
         Column("requests", "bigint", "Requests made for it, retries included"),
         Column("retries", "bigint", "Requests repeated after a failure"),

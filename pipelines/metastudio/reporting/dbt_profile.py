@@ -41,6 +41,7 @@ class Connection:
                 f"The reporting models run on DuckDB and PostgreSQL, not on {pipeline.destination.destination_name}.",
                 hint="Use the dbt project as a package of your own one, with the adapter of your destination.",
             )
+        self.adapter = adapter
         with pipeline.sql_client() as client:
             self.dataset = str(client.dataset_name)
         credentials: Any = pipeline.destination_client().config.credentials

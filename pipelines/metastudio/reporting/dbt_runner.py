@@ -82,10 +82,10 @@ def build_models(pipeline: dlt.Pipeline, time_zone: str, *, test: bool, unit_tes
     """
     connection = Connection(pipeline)
     if not is_installed(pipeline):
-        extras = "extras postgres and reporting" if find_adapter(pipeline) == "postgres" else "extra reporting"
+        extras = "the extras reporting and postgres" if connection.adapter == "postgres" else "the extra reporting"
         raise ConfigurationError(
             "dbt, which builds the reporting models, is not installed.",
-            hint=f"Install the {extras} of metastudio: see README, Install.",
+            hint=f"Install metastudio with {extras}, as the README shows.",
         )
     variables = {
         "metastudio_dataset": connection.dataset,

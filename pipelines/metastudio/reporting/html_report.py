@@ -56,7 +56,7 @@ def make_page(report: Report, read_library: Callable[[], str] | None = None) -> 
     except ImportError:
         raise ConfigurationError(
             "The packages for charts are not installed.",
-            hint="Install the extra reporting of metastudio: see README, Install.",
+            hint="Install metastudio with the extra reporting, as the README shows.",
         ) from None
     charts = orjson.dumps(make_charts(report), option=orjson.OPT_NON_STR_KEYS).decode()
     template = Template(resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8"))

@@ -18,6 +18,6 @@
 {%- endmacro %}
 
 {#- One count as a share of another; null where the other is zero. -#}
-{% macro share_of(part, whole) -%}
-    cast({{ part }} as double precision) / nullif({{ whole }}, 0)
+{% macro share_of(part, total) -%}
+    cast({{ part }} as double precision) / nullif({{ total }}, 0)
 {%- endmacro %}
