@@ -186,7 +186,7 @@ def test_the_settings_of_several_tenants_are_read_as_shown(folder, monkeypatch):
     monkeypatch.setenv("HUAWEICLOUD_SDK_AK", "of the machine")
     monkeypatch.setenv("HUAWEICLOUD_SDK_SK", "of the machine")
     code = (
-        "from metastudio.config.settings import list_tenants, resolve_tenant\n"
+        "from metastudio.config.tenant import list_tenants, resolve_tenant\n"
         "for name in list_tenants():\n"
         "    tenant = resolve_tenant(name)\n"
         "    print(name, tenant.project_id, tenant.region, tenant.credentials.access_key)"
