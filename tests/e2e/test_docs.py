@@ -183,8 +183,8 @@ def test_the_settings_of_several_tenants_are_read_as_shown(folder, monkeypatch):
     (folder / ".dlt").mkdir()
     (folder / ".dlt" / "config.toml").write_text(config.replace("…", "p1", 1).replace("…", "p2"), encoding="utf-8")
     (folder / ".dlt" / "secrets.toml").write_text(secrets.replace("…", "key"), encoding="utf-8")
-    monkeypatch.setenv("HUAWEICLOUD_SDK_AK", "of the machine")
-    monkeypatch.setenv("HUAWEICLOUD_SDK_SK", "of the machine")
+    monkeypatch.setenv("HUAWEICLOUD_SDK_AK", "of-the-machine")
+    monkeypatch.setenv("HUAWEICLOUD_SDK_SK", "of-the-machine")
     code = (
         "from metastudio.config.tenant import list_tenants, resolve_tenant\n"
         "for name in list_tenants():\n"
@@ -194,7 +194,7 @@ def test_the_settings_of_several_tenants_are_read_as_shown(folder, monkeypatch):
 
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    assert ended.stdout.splitlines() == ["berlin p1 cn-north-4 key", "osaka p2 cn-east-3 of the machine"]
+    assert ended.stdout.splitlines() == ["berlin p1 cn-north-4 key", "osaka p2 cn-east-3 of-the-machine"]
 
 
 def test_the_readme_stays_short():
