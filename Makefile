@@ -1,4 +1,4 @@
-# make setup | demo | dagster | notebook | test | kill-test | browser-test | lake-test | airflow-test | bench | lint | lock | lock-bench.  Needs Python >= 3.11, make and the package registry; nothing else.
+# make setup | demo | dagster | notebook | test | kill-test | browser-test | lake-test | airflow-test | wheel-test | bench | lint | lock | lock-bench.  Needs Python >= 3.11, make and the package registry; nothing else.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -6,7 +6,7 @@ UV     := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 
 LOCK   := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
-.PHONY: setup demo dagster notebook test kill-test browser-test lake-test airflow-test bench lint lock lock-bench clean
+.PHONY: setup demo dagster notebook test kill-test browser-test lake-test airflow-test wheel-test bench lint lock lock-bench clean
 
 setup: $(VENV)/.ready
 
@@ -25,7 +25,7 @@ dagster: setup
 	@$(BIN)/python -m metastudio.orchestration.demo
 
 notebook: setup
-	@test -f metastudio.duckdb || $(BIN)/metastudio demo
+	@test -f videos.duckdb || $(BIN)/metastudio demo
 	MARIMO_SKIP_UPDATE_CHECK=1 $(BIN)/marimo edit notebooks/walkthrough.py
 
 test: lint
@@ -50,6 +50,19 @@ airflow-test: .airflow/.ready setup
 	test $* = airflow || VIRTUAL_ENV=.$* $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
+PYTHONS ?= python3.11 python3.12 python3.13
+
+wheel-test: setup   # PYTHONS="python3.12 /path/to/python3.13" for others
+	rm -rf .wheel
+	$(BIN)/hatchling build -t wheel -d .wheel/dist
+	@for python in $(PYTHONS); do \
+		$$python --version >/dev/null 2>&1 || { echo "$$python is not installed: not tried"; continue; }; \
+		$(UV) venv --quiet --python "$$($$python -c 'import sys; print(sys.executable)')" .wheel/env || exit 1; \
+		VIRTUAL_ENV=.wheel/env $(UV) pip install --quiet .wheel/dist/*.whl || exit 1; \
+		$(BIN)/python tests/wheel/try_wheel.py .wheel/env/bin/python || exit 1; \
+		du -sh .wheel/env; rm -rf .wheel/env; \
+	done
+
 bench: setup   # BENCH="--quick" for a small one, BENCH="sync growth" for some scenarios, BENCH=page to write the page again
 	$(BIN)/python -m bench $(BENCH)
 
@@ -69,4 +82,4 @@ lock-bench:
 		$(LOCK) --output-file bench/requirements/$$name.lock bench/requirements/$$name.in || exit 1; done
 
 clean:
-	rm -rf $(VENV) .lake .airflow .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .lake .airflow .wheel .pytest_cache .mypy_cache .ruff_cache .hypothesis

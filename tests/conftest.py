@@ -1,13 +1,11 @@
-"""What tests share: a simulated tenant, an environment that syncs from it, and the command line called as a user would."""
+"""What tests share: a simulated tenant, settings that sync from it, and the command line."""
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +13,7 @@ import duckdb
 import pytest
 from metastudio_simulator import Simulator
 
-NOW = "2026-01-15T12:00:00Z"
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> dict[str, Any]:
-        return json.loads(self.out.splitlines()[-1])
+from tests.support.command_line import NOW, Ended
 
 
 @pytest.fixture
@@ -54,7 +39,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def settings(sim: Simulator, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The settings of the README that sync from the simulator into a DuckDB file in the working directory."""
+    """The settings that sync from the simulator into a DuckDB file in the working directory."""
     values = {
         "SOURCES__METASTUDIO__ENDPOINT": sim.url,
         "SOURCES__METASTUDIO__PROJECT_ID": sim.project_id,

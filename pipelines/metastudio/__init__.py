@@ -1,9 +1,9 @@
-"""Brings the video-production jobs of Huawei Cloud MetaStudio into DuckDB or a warehouse, completely and cheaply.
+"""Brings the video production jobs of Huawei Cloud MetaStudio into DuckDB or a warehouse.
 
 import dlt
 from metastudio import metastudio
 
-dlt.pipeline("metastudio", destination="duckdb", dataset_name="metastudio").run(metastudio())
+dlt.pipeline("videos", destination="duckdb", dataset_name="metastudio").run(metastudio())
 """
 
 from typing import TYPE_CHECKING, Any
@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from metastudio.source.source import metastudio
 
-__all__ = ["metastudio"]
+__all__ = ["__version__", "metastudio"]
+__version__ = "0.2.0"
 
 
 def __getattr__(name: str) -> Any:
-    """Import the source when it is asked for: dlt reads where its configuration lies while it is imported."""
+    """Import the source on first use: dlt reads where its configuration is while it is imported."""
     if name == "metastudio":
         from metastudio.source.source import metastudio
 

@@ -1,4 +1,4 @@
-"""Says in one sentence what failed in the destination or in dlt, and what to do; the project's own errors stay as they are."""
+"""Maps errors of dlt, destination and machine to this package's own, by a table of rules."""
 
 from __future__ import annotations
 
@@ -6,93 +6,122 @@ import errno
 import logging
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from metastudio.errors import ConfigurationError, IncompleteError, MetaStudioError, UnavailableError
 
 log = logging.getLogger("metastudio")
 
-_NOT_OURS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EMFILE}
-"""What the machine refuses, whatever the program does."""
+_REFUSALS = "|".join(map(str, (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EMFILE)))
+LOCKED = (
+    r"(?s)(?:Could not set lock on file|Conflicting lock|File is already open in)"
+    r"(?:.*?(?:held in|already open in)\s+([^()]+ \(PID \d+\)))?"
+)
+"""DuckDB's words for a file that another process has open, which they name in most cases."""
+
+OUT_OF_MEMORY = "Out of Memory Error"
+
+
+class Rule(NamedTuple):
+    """What an error becomes if `pattern` finds something in the description of its causes.
+
+    The description has each cause's class name and SQLSTATE in angle brackets, then its message.
+    The pattern's group, which must not be able to hold a secret, fills `{}` in the message.
+    """
+
+    pattern: str
+    message: str
+    hint: str
+    error: type[MetaStudioError] = ConfigurationError
+
+
+RULES = (
+    Rule(
+        rf"No space left|\[Errno {errno.ENOSPC}\]|<53100>",
+        "The disk is full.",
+        "Nothing is lost: free some space and run metastudio sync.",
+    ),
+    Rule(
+        LOCKED,
+        "The DuckDB file is in use by another process{}.",
+        "Nothing is lost: run again when it is free. Close other programs that have the file open (a shell, a notebook, a"
+        " BI tool), or set a higher lock_seconds to wait longer.",
+        UnavailableError,
+    ),
+    Rule(
+        OUT_OF_MEMORY,
+        "DuckDB ran out of memory.",
+        "Nothing is lost: raise its memory_limit (DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG), or set a lower"
+        " chunk_rows, and run metastudio sync again.",
+    ),
+    Rule(
+        "Failed to download extension",
+        "DuckDB cannot download an extension that this destination needs.",
+        "Let DuckDB reach extensions.duckdb.org once, or install the extension's package: see docs/lake.md.",
+    ),
+    Rule(
+        "<IOException>|Cannot open file|(?i:unable to open database)",
+        "The DuckDB file cannot be opened or written.",
+        "Check the path in DESTINATION__DUCKDB__CREDENTIALS, and that you may write to its folder.",
+    ),
+    Rule(
+        "<DataValidationError>",
+        "The API sends a field that the tables do not have, and schema_contract forbids new ones. None of it was loaded.",
+        "Look at the new fields. Set schema_contract to evolve to load them, or to discard_value to drop them.",
+        IncompleteError,
+    ),
+    Rule(
+        rf"\[Errno (?:{_REFUSALS})\] ([A-Z][a-z -]+)",
+        "A file or folder cannot be opened or written{}.",
+        "Check the working directory and the state directory (DLT_DATA_DIR).",
+    ),
+    Rule(
+        "<(TOMLKitError|ParseError|UnexpectedCharError|TomlProviderReadException)>",
+        "A configuration file is not valid TOML.",
+        "Check config.toml and secrets.toml: one setting per line, texts in quotes.",
+    ),
+    Rule(
+        "<(ConfigFieldMissingException|ConfigurationValueError|ConfigValueCannotBeCoercedException|ArgumentError)>",
+        "The destination's settings are incomplete or of the wrong type.",
+        "Set DESTINATION__<NAME>__CREDENTIALS as dlt documents it for this destination.",
+    ),
+    Rule(
+        "<(UnknownDestinationModule|InvalidDestinationReference|UnknownDestination)>",
+        "dlt has no destination of this name.",
+        "Use duckdb, postgres or another of dlt's destinations.",
+    ),
+    Rule(
+        "<MissingDependencyException>",
+        "A package that this destination needs is not installed.",
+        "Install the destination's extra of metastudio, such as postgres: see README, Install.",
+    ),
+    Rule("<InvalidPipelineName>", "The pipeline's name is not valid.", "Use letters, digits and underscores."),
+    Rule(
+        "<(InsufficientPrivilege|42501)>",
+        "The destination's user may not create or change the schemas and tables.",
+        "Grant it CREATE on the database. It must also own the schemas and tables that it did not create itself.",
+    ),
+    Rule(
+        "<(OperationalError|DestinationConnectionError)>",
+        "The destination could not be reached.",
+        "Nothing is lost: check that it runs, and run metastudio sync again.",
+        UnavailableError,
+    ),
+)
+"""The first rule whose pattern is found counts."""
 
 
 def to_metastudio_error(error: BaseException) -> MetaStudioError:
-    """Make an error of the project's own kind of any other; its message holds no setting's value."""
+    """Return the error of this package for any error. Its message holds no setting's value."""
     chain = list(iter_causes(error))
     for cause in chain:
         if isinstance(cause, MetaStudioError):
             return cause
-    text = " ".join(str(cause) for cause in chain)
-    names = {type(cause).__name__ for cause in chain}
-    if "No space left" in text or any(isinstance(cause, OSError) and cause.errno == errno.ENOSPC for cause in chain):
-        return ConfigurationError("The disk is full.", hint="Nothing is lost: free some space and run metastudio sync.")
-    if (holder := find_lock_holder(text)) is not None:
-        return UnavailableError(
-            f"The DuckDB file is held by {holder}.",
-            hint="Nothing is lost: run again when it is free. Close any other program that has the file open"
-            " (a shell, a notebook, a BI tool); raise lock_seconds to wait longer.",
-        )
-    if is_out_of_memory(error):
-        return ConfigurationError(
-            "DuckDB ran out of memory.",
-            hint="Nothing is lost: raise its memory_limit (DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG),"
-            " or set SOURCES__METASTUDIO__CHUNK_ROWS lower, and run metastudio sync again.",
-        )
-    if "Failed to download extension" in text:
-        return ConfigurationError(
-            "DuckDB cannot fetch an extension that this destination needs.",
-            hint="Let it reach extensions.duckdb.org once, or install the extension's package: see docs/lake.md.",
-        )
-    if "Cannot open file" in text or "IOException" in names or "unable to open database" in text.lower():
-        return ConfigurationError(
-            "The DuckDB file cannot be opened or written.",
-            hint="Check the path in DESTINATION__DUCKDB__CREDENTIALS, that its folder exists and that you may write there.",
-        )
-    if "DataValidationError" in names:
-        return IncompleteError(
-            "The API sends a field that the tables do not have, and schema_contract forbids new ones; nothing of it was loaded.",
-            hint="Look at the API's new fields; set schema_contract to evolve to load them, or to discard_value to leave them out.",
-        )
-    for cause in chain:
-        if isinstance(cause, OSError) and cause.errno in _NOT_OURS:
-            return ConfigurationError(
-                f"A file or folder cannot be opened or written: {cause.strerror}.",
-                hint="Look at the working directory, and at the state directory (DLT_DATA_DIR).",
-            )
-    if names & {"TOMLKitError", "ParseError", "UnexpectedCharError", "TomlProviderReadException"}:
-        return ConfigurationError(
-            "A file of settings is no TOML.", hint="Look at config.toml and secrets.toml: values in quotes, one a line."
-        )
-    if names & {
-        "ConfigFieldMissingException",
-        "ConfigurationValueError",
-        "ConfigValueCannotBeCoercedException",
-        "ArgumentError",
-    }:
-        return ConfigurationError(
-            "The destination's settings are incomplete or of the wrong type.",
-            hint="Set DESTINATION__<NAME>__CREDENTIALS as dlt documents it for this destination.",
-        )
-    if names & {"UnknownDestinationModule", "InvalidDestinationReference", "UnknownDestination"}:
-        return ConfigurationError(
-            "dlt knows no destination of this name.", hint="Use duckdb, postgres or another of dlt's destinations."
-        )
-    if names & {"MissingDependencyException"}:
-        return ConfigurationError(
-            "A package that this destination needs is not installed.",
-            hint="Install it, e.g. pip install 'metastudio[postgres]'.",
-        )
-    if names & {"InvalidPipelineName"}:
-        return ConfigurationError("The pipeline's name is not allowed.", hint="Use letters, digits and underscores.")
-    if "InsufficientPrivilege" in names:
-        return ConfigurationError(
-            "The destination's user may not create or change the schemas and tables.",
-            hint="Grant it CREATE on the database; the schemas and tables that it did not create itself must be its own, too.",
-        )
-    if names & {"OperationalError", "DestinationConnectionError"}:
-        return UnavailableError(
-            "The destination could not be reached.",
-            hint="Nothing is lost: check that it runs and run metastudio sync again.",
-        )
+    described = [f"<{type(cause).__name__}><{getattr(cause, 'pgcode', '')}>{cause}" for cause in chain]
+    for rule in RULES:
+        if found := re.search(rule.pattern, " ".join(described)):
+            detail = f": {found[1]}" if found.re.groups and found[1] else ""
+            return rule.error(rule.message.format(detail), hint=rule.hint)
     log.debug("Where the unexpected error comes from:", exc_info=error)
     return MetaStudioError(
         f"Unexpected {type(chain[-1]).__name__} in {type(error).__name__}.",
@@ -101,25 +130,23 @@ def to_metastudio_error(error: BaseException) -> MetaStudioError:
 
 
 def is_known_error(error: BaseException) -> bool:
-    """Tell whether an error is one that a person or the machine can mend, rather than something nobody thought of."""
+    """Return whether an error is one of this package's, or one that a rule explains."""
     return type(to_metastudio_error(error)) is not MetaStudioError
 
 
 def find_lock_holder(text: str) -> str | None:
-    """Return the process that holds a DuckDB file, as DuckDB's message names it; None for other messages."""
-    if not re.search("Could not set lock on file|Conflicting lock|File is already open in", text):
-        return None
-    named = re.search(r"(?:held in|already open in)\s+(.+?) \(PID (\d+)\)", text)
-    return f"{named[1]} (PID {named[2]})" if named else "another process"
+    """Return the process that holds a DuckDB file, or None if the message is of another kind."""
+    found = re.search(LOCKED, text)
+    return found and (found[1] or "another process")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether DuckDB reached its memory_limit."""
-    return any("Out of Memory Error" in str(cause) for cause in iter_causes(error))
+    return any(OUT_OF_MEMORY in str(cause) for cause in iter_causes(error))
 
 
 def iter_causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Go from an error to what caused it, and what caused that."""
+    """Yield an error, what caused it, what caused that, and so on."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))

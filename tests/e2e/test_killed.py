@@ -74,7 +74,7 @@ def sync_until(environment, instant, told):
     sys.addaudithook(step)
     outcome = run_sync(Options(), LogProgress())
     steps = next(numbers)
-    told.put((outcome.summary.ok, steps, str(outcome.error)))
+    told.put((outcome.error is None, steps, str(outcome.error)))
 
 
 def sync(environment, instant=0, after=""):

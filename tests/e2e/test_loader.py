@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
+from metastudio.cli.output import describe_summary
 from metastudio.commands.progress import LogProgress
-from metastudio.config.settings import resolve_tenant
+from metastudio.config.tenant import resolve_tenant
 from metastudio.errors import IncompleteError
 from metastudio.extraction.types import Chunk, LedgerEntry
 from metastudio.pipeline.loader import ChunkLoader
@@ -57,7 +58,7 @@ def load(*chunks):
 
     options, tenant = Options(), resolve_tenant()
     with lock_pipeline(options):
-        loader = ChunkLoader(Summary(command="sync"), options, LogProgress(), tenant)
+        loader = ChunkLoader(Summary(), options, LogProgress(), tenant)
         with loader.destination.keep_connection():
             loader.prepare()
             loader.load(steps)
@@ -78,7 +79,7 @@ def test_a_gap_is_loaded_counted_and_judged_at_the_end(settings, query):
     state = {"watermark": "2026-01-02T12:00:00Z", "gaps": [GAP, {**GAP, "count": 2, "reason": "kept moving"}]}
     with load(make_chunk(mode="backfill", rows=make_rows(2), windows=[entry], state=state)) as loader:
         assert (loader.summary.gaps, loader.summary.missing) == (2, 4)
-        assert loader.summary.notes == ["2 gaps with 4 jobs missing"]
+        assert "; 4 jobs missing in 2 gaps " in describe_summary("sync", loader.summary)
         with pytest.raises(IncompleteError, match="4 jobs missing in 2 gaps; the first gap: ") as raised:
             loader.require_complete()
 
@@ -136,7 +137,7 @@ def test_a_scrub_counts_what_it_read_and_what_had_changed(settings, query):
         summary = loader.summary
 
     assert (summary.mode, summary.scrubbed, summary.scrub_changed) == ("changes", 150, 2)
-    assert summary.notes == ["scrub: 2 of 150 jobs had changed unseen"]
+    assert "; scrub: 2 of 150 jobs had changed unseen;" in describe_summary("sync", summary)
     assert query(
         "SELECT count(*) FROM metastudio.digital_human_videos WHERE output_asset_config__asset_name = 'renamed'"
     ) == [(2,)]

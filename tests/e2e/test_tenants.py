@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -15,15 +13,15 @@ import pytest
 from filelock import FileLock
 from metastudio.api.auth import AccessKey, Token
 from metastudio.commands import tenants
-from metastudio.commands.load import CommandResult, MultiTenantResult, Summary
 from metastudio.commands.progress import LogProgress
+from metastudio.commands.result import LoadResult, MultiTenantResult
 from metastudio.commands.tenants import sync_tenants
-from metastudio.config.settings import resolve_tenant
+from metastudio.config.tenant import resolve_tenant
 from metastudio.errors import BusyError, CredentialsError, IncompleteError, MetaStudioError, UnavailableError
 from metastudio.pipeline.options import Options
 from metastudio_simulator import Simulator
 
-from tests.conftest import NOW
+from tests.support.command_line import NOW, run_in_process, start_process
 
 SECTION = "SOURCES__METASTUDIO__"
 NAMES = ("berlin", "osaka", "team_3")
@@ -240,14 +238,10 @@ def test_tenants_are_read_from_the_files_of_dlt(company, run, query, folder, mon
     secrets.parent.mkdir()
     secrets.write_text("\n".join(lines))
     secrets.chmod(0o600)
-    program = (
-        "import sys; sys.argv = ['metastudio', 'sync', '--config-dir', 'settings'];"
-        "from metastudio.cli import main; main()"
-    )
 
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    ended = run_in_process("sync", "--config-dir", "settings")
 
-    assert ended.returncode == 0, ended.stderr
+    assert ended.code == 0, ended.err
     assert held(query) == shown(company["berlin"], company["osaka"])
 
 
@@ -271,10 +265,10 @@ def test_a_misspelled_setting_of_a_tenant_is_told_of(company, run, monkeypatch, 
     assert f"There is no setting {SECTION}PARIS__PROJECT_ID" in caplog.text
 
 
-def test_what_tenants_share_is_looked_after_once(company, monkeypatch):
+def test_what_tenants_share_is_maintained_once(company, monkeypatch):
     calls = []
     monkeypatch.setattr(
-        tenants, "look_after", lambda destination, *, models: calls.append((destination.pipeline.pipeline_name, models))
+        tenants, "maintain", lambda destination, *, models: calls.append((destination.pipeline.pipeline_name, models))
     )
     monkeypatch.setenv(f"{SECTION}BERLIN__CREDENTIALS__SECRET_KEY", "wrong")
 
@@ -287,8 +281,7 @@ def test_a_signal_does_not_wait_for_any_tenant(company, run, query, monkeypatch)
     monkeypatch.setenv(f"{SECTION}REQUEST_TIMEOUT_SECONDS", "1")  # after which a request is logged, and tried again
     for sim in company.values():
         sim.behavior.latency_seconds = 120
-    program = "import sys; sys.argv = ['metastudio', 'sync', '-vv']; from metastudio.cli import main; main()"
-    with subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True) as process:
+    with start_process("sync", "-vv") as process:
         for line in process.stderr:
             if "GET " in line or "request" in line:
                 break
@@ -316,11 +309,12 @@ def test_a_signal_does_not_wait_for_any_tenant(company, run, query, monkeypatch)
     ],
 )
 def test_the_exit_code_of_all_is_the_gravest_of_each(errors, code):
-    outcomes = MultiTenantResult(
-        "sync",
-        {str(number): CommandResult(Summary(command="sync"), error) for number, error in enumerate(errors)},
-        1.0,
-    )
+    results = {
+        str(number): LoadResult(command="sync", pipeline="x", error=error) for number, error in enumerate(errors)
+    }
 
-    assert (outcomes.error and outcomes.error.exit_code) == code
-    assert outcomes.summary.ok is (code is None)
+    total = MultiTenantResult(command="sync", pipeline="x", by_tenant=results)
+
+    assert (total.error and total.error.exit_code) == code
+    assert total.as_json()["ok"] is (code is None)
+    assert total.as_json()["exit_code"] == (code or 0)

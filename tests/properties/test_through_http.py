@@ -1,4 +1,4 @@
-"""The guarantee once more, with nothing simulated but the API: real HTTP, real dlt, a real DuckDB file, random lives of a tenant."""
+"""The guarantee through real HTTP and dlt into a real DuckDB file, for random tenants."""
 
 from __future__ import annotations
 

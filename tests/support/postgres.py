@@ -62,7 +62,7 @@ def _sync(environment: dict[str, str], pipeline: str, dataset: str, told: Any, p
 
     prepare(*args)
     outcome = run_sync(Options(pipeline=pipeline, destination="postgres", dataset=dataset), LogProgress())
-    told.put((outcome.summary.ok, str(outcome.error), next(STATEMENTS)))
+    told.put((outcome.error is None, str(outcome.error), next(STATEMENTS)))
 
 
 STATEMENTS = count()

@@ -19,8 +19,9 @@ from metastudio.pipeline.options import Options
 from metastudio.reporting.model_version import Models
 from metastudio_simulator import Simulator
 
+from tests.support.simulated import NOW
+
 PAGE = Path(__file__).parents[2] / "docs" / "data-model.md"
-NOW = "2026-01-15T12:00:00Z"
 
 
 @dataclass(frozen=True)

@@ -1,149 +1,89 @@
-"""The commands of `docs/cli.md`: reads options, calls what does the work, writes the outcome, ends with its exit code. No logic."""
+"""The commands: each reads its options, calls what does the work, and exits with its code."""
 
 from __future__ import annotations
 
-import functools
-import gc
-import json
-import logging
-import os
-import signal
 import sys
-import threading
-from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from signal import SIGINT
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from metastudio.errors import ConfigurationError, MetaStudioError
+from metastudio.cli.environment import TerminatedError, leave, prepare_process, set_up
+from metastudio.cli.options import on_pipeline
+from metastudio.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from metastudio.commands.load import CommandResult
-    from metastudio.commands.progress import LogProgress
     from metastudio.pipeline.options import Options
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="metastudio")
 def cli() -> None:
-    """Bring the video-production jobs of Huawei Cloud MetaStudio into DuckDB or a warehouse."""
-
-
-def on_pipeline(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options that all commands on a pipeline share, as `options` and `as_json`."""
-
-    @functools.wraps(command)
-    def run(config_dir: Path | None, verbose: int, as_json: bool, **given: Any) -> Any:
-        set_up(config_dir, verbose)
-        from metastudio.config.unknown_settings import warn_of_unknown_settings
-        from metastudio.error_mapping import to_metastudio_error
-        from metastudio.pipeline.options import Options, set_defaults
-
-        set_defaults()
-        options = Options(**{name: given.pop(name) for name in ("pipeline", "destination", "dataset", "tenant")})
-        try:
-            warn_of_unknown_settings()
-            return command(options=options, as_json=as_json, **given)
-        except Exception as error:
-            explained = to_metastudio_error(error)
-            if as_json:
-                click.echo(json.dumps({"command": command.__name__, "ok": False, "error": explained.as_dict()}))
-            raise explained from None
-
-    folder = click.Path(exists=True, file_okay=False, path_type=Path)
-    for option in (
-        click.option("-v", "--verbose", count=True, help="Log more; twice: every request"),
-        click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line"),
-        click.option("--dataset", default="metastudio", show_default=True, help="Dataset (schema) of the tables"),
-        click.option("--destination", default="duckdb", show_default=True, help="One of dlt's destinations"),
-        click.option("--tenant", help="One of the setting tenants; all of them without it"),
-        click.option("--pipeline", default="metastudio", show_default=True, help="Name of the pipeline"),
-        click.option("--config-dir", type=folder, help="Folder with secrets.toml and config.toml, or with .dlt in it"),
-    ):
-        run = option(run)
-    return run
-
-
-def set_up(config_dir: Path | None = None, verbose: int = 0) -> None:
-    """Point dlt to its configuration, before it is imported, and the log to the standard error."""
-    if config_dir is not None:
-        holds_settings = any((config_dir / name).exists() for name in ("secrets.toml", "config.toml"))
-        os.environ["DLT_CONFIG_FOLDER" if holds_settings else "DLT_PROJECT_DIR"] = str(config_dir.resolve())
-    for folder in (config_dir, config_dir and config_dir / ".dlt", Path(".dlt"), Path("~/.dlt").expanduser()):
-        secrets = folder and folder / "secrets.toml"
-        if secrets and secrets.exists() and secrets.stat().st_mode & 0o077:
-            sys.stderr.write(f"Warning: {secrets} can be read by others. Protect it: chmod 600 {secrets}\n")
-    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
-    logging.getLogger("metastudio").setLevel(logging.DEBUG if verbose > 1 else logging.INFO)
-    os.environ.setdefault("RUNTIME__LOG_LEVEL", "WARNING" if verbose else "CRITICAL")  # dlt's own, besides our errors
-
-
-def watch(work: Callable[[Any], Any], as_json: bool) -> NoReturn:
-    """Do a command's work under a progress display, write its outcome, and end with its exit code."""
-    from metastudio.cli.output import run_with_progress
-
-    outcome = run_with_progress(work, as_json=as_json)
-    sys.exit(outcome.error.exit_code if outcome.error else 0)
+    """Bring the video production jobs of Huawei Cloud MetaStudio into DuckDB or a warehouse."""
 
 
 @cli.command()
 @on_pipeline
 def sync(options: Options, as_json: bool) -> None:
-    """Bring the destination up to date: everything on the first run, the changes after."""
+    """Bring the destination up to date: everything on the first run, the changes after that."""
+    from metastudio.cli.output import describe_load, end, show_progress
     from metastudio.commands.tenants import sync_tenants
 
-    watch(lambda watcher: sync_tenants(options, watcher), as_json)
+    with show_progress() as progress:
+        result = sync_tenants(options, progress)
+    end(result, describe_load, as_json=as_json)
 
 
 @cli.command()
-@click.option("--since", required=True, help="Start of the create_time range, e.g. 2024-01-31; UTC without a zone")
-@click.option("--until", help="End of the range, itself left out; now without it")
+@click.option("--since", required=True, help="Start of the range, e.g. 2024-01-31; UTC without a zone")
+@click.option("--until", help="End of the range: jobs created before it are read, not those after; default: now")
 @on_pipeline
 def backfill(options: Options, as_json: bool, since: str, until: str | None) -> None:
-    """Read a create_time range again, in committed chunks; the watermark stays."""
-    from metastudio.commands.load import run_backfill
-    from metastudio.commands.tenants import run_tenants
+    """Read a range of creation times again, in committed chunks; the watermark stays.
 
-    def work(one: Options, watcher: LogProgress) -> CommandResult:
-        return run_backfill(one, watcher, since, until)
+    The range begins with --since and ends before --until. January is 2024-01-01 to 2024-02-01.
+    """
+    from metastudio.cli.output import describe_load, end, show_progress
+    from metastudio.commands.tenants import backfill_tenants
 
-    watch(lambda watcher: run_tenants("backfill", options, watcher, work), as_json)
+    with show_progress() as progress:
+        result = backfill_tenants(options, progress, since, until)
+    end(result, describe_load, as_json=as_json)
 
 
 @cli.command()
-@click.option("--dry-run", is_flag=True, help="Only tell; exit 5 where something differs")
+@click.option("--dry-run", is_flag=True, help="Only compare; exit code 5 if something differs")
+@click.option("--allow-deletions", is_flag=True, help="Mark more than max_deleted_share of the jobs as deleted")
 @on_pipeline
-def audit(options: Options, as_json: bool, dry_run: bool) -> None:
-    """Prove the destination equal to the API, or mend it; mark the jobs that vanished."""
-    from metastudio.commands.load import run_audit
-    from metastudio.commands.tenants import run_tenants
+def audit(options: Options, as_json: bool, dry_run: bool, allow_deletions: bool) -> None:
+    """Compare the destination with the API, repair what differs, mark the jobs that vanished."""
+    from metastudio.cli.output import describe_load, end, show_progress
+    from metastudio.commands.tenants import audit_tenants
 
-    def work(one: Options, watcher: LogProgress) -> CommandResult:
-        return run_audit(one, watcher, repair=not dry_run)
-
-    watch(lambda watcher: run_tenants("audit", options, watcher, work), as_json)
+    with show_progress() as progress:
+        result = audit_tenants(options, progress, repair=not dry_run, allow_deletions=allow_deletions)
+    end(result, describe_load, as_json=as_json)
 
 
 @cli.command()
 @on_pipeline
 def check(options: Options, as_json: bool) -> None:
-    """Look at configuration, credentials, network, clock and quota, and say what to do; writes nothing."""
-    from metastudio.commands.check import show_check
-    from metastudio.commands.tenants import list_options
+    """Test configuration, credentials, network, clock, quota and the API; writes nothing."""
+    from metastudio.cli.check import show_check
 
-    sys.exit(show_check([one.tenant for one in list_options(options)], as_json=as_json))
+    sys.exit(show_check(options, as_json=as_json))
 
 
 @cli.command()
 @on_pipeline
 def status(options: Options, as_json: bool) -> None:
-    """Show the watermark, the last runs, tables, open jobs and pending packages."""
-    from metastudio.commands.status import show_status
-    from metastudio.commands.tenants import list_options
+    """Show watermark, gaps, learned limits, last runs, tables, open jobs and pending packages."""
+    from metastudio.cli.output import end
+    from metastudio.cli.status import describe_status
+    from metastudio.commands.status import run_status
 
-    sys.exit(show_status(list_options(options), as_json=as_json))
+    end(run_status(options), describe_status, as_json=as_json)
 
 
 @cli.command()
@@ -158,10 +98,10 @@ def report(options: Options, as_json: bool, html: Path | None) -> None:
 
 
 @cli.command()
-@click.option("--time-zone", help="Zone in which a day begins, e.g. Asia/Shanghai; the one it had, or UTC, without it")
+@click.option("--time-zone", help="Zone in which a day begins, e.g. Asia/Shanghai; default: as before, or UTC")
 @on_pipeline
 def models(options: Options, as_json: bool, time_zone: str | None) -> None:
-    """Build and test the reporting models; sync builds them by itself where they are missing or outdated."""
+    """Build and test the reporting models; sync builds them if they are missing or outdated."""
     from metastudio.cli.models import show_models
     from metastudio.commands.tenants import list_options
 
@@ -171,15 +111,15 @@ def models(options: Options, as_json: bool, time_zone: str | None) -> None:
 @cli.command()
 @click.option("--port", default=0, show_default="a free one", type=click.IntRange(0, 65535), help="Loopback port")
 @click.option("--jobs", default=5000, show_default=True, type=click.IntRange(0, 10_000_000), help="Jobs to begin with")
-@click.option(
-    "--seed", default=1, show_default=True, type=click.IntRange(0), help="Another one: another project and keys"
-)
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Another seed: another tenant")
 def simulate(port: int, jobs: int, seed: int) -> None:
     """Serve a simulated tenant, to try things without an account."""
     from metastudio_simulator import serve
 
     try:
         serve(port, jobs, seed, write=click.echo)
+    except KeyboardInterrupt:
+        return
     except OSError as error:
         raise ConfigurationError(
             f"Port {port} cannot be used: {error.strerror}.", hint="Choose another --port."
@@ -188,46 +128,45 @@ def simulate(port: int, jobs: int, seed: int) -> None:
 
 @cli.command()
 def demo() -> None:
-    """Sync a simulated tenant twice into metastudio.duckdb and show the report."""
+    """Sync a simulated tenant twice into videos.duckdb and show the report."""
     set_up()
     from metastudio.cli.demo import run_demo
 
     run_demo()
 
 
-class _Terminated(BaseException):
-    """SIGTERM came."""
-
-
-def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise _Terminated
-
-
 def main() -> NoReturn:
-    """Run the command line and end with an exit code of `docs/cli.md#exit-codes`, or 130 and 143 on Ctrl-C and SIGTERM."""
-    gc.set_threshold(50_000)  # imports make many objects that stay: to look at them every 700 takes a tenth of the time
-    signal.signal(signal.SIGTERM, _terminate)
+    """Run the command line, and exit with a code of `errors`, or 130 or 143 after a signal."""
+    prepare_process()
     try:
         cli(standalone_mode=False)
     except click.ClickException as error:
         error.show()
+        _write_usage_error(error)
         sys.exit(2)
-    except MetaStudioError as error:
-        sys.stderr.write(f"Error: {error}\n")
-        sys.exit(error.exit_code)
-    except _Terminated:
+    except TerminatedError:
         sys.stderr.write("Terminated: nothing is lost, the next run goes on.\n")
-        _leave(143)
+        leave(143)
     except (KeyboardInterrupt, click.Abort) as error:
-        code = 128 + getattr(error, "signal_code", signal.SIGINT)
         sys.stderr.write("Interrupted: nothing is lost, the next run goes on.\n")
-        _leave(code)
+        leave(128 + getattr(error, "signal_code", SIGINT))
+    except Exception as error:
+        from metastudio.error_mapping import to_metastudio_error
+
+        mapped = to_metastudio_error(error)
+        sys.stderr.write(f"Error: {mapped}\n")
+        sys.exit(mapped.exit_code)
     sys.exit(0)
 
 
-def _leave(code: int) -> NoReturn:
-    """End at once: what still works for other tenants may be killed at any moment, and is not waited for."""
-    if any(thread.name.startswith("metastudio-tenant") for thread in threading.enumerate()):
-        sys.stderr.flush()
-        os._exit(code)
-    sys.exit(code)
+def _write_usage_error(error: click.ClickException) -> None:
+    """Write the error as JSON, too, if that was asked for."""
+    if "--json" not in sys.argv:
+        return
+    from metastudio.cli.output import write_json
+    from metastudio.commands.result import CommandResult
+
+    context = getattr(error, "ctx", None)
+    refused = ConfigurationError(error.format_message(), hint="See metastudio --help.")
+    name = (context and context.info_name) or "metastudio"
+    write_json(CommandResult(command=name, pipeline="metastudio", error=refused).as_json())

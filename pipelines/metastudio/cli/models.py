@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from metastudio.cli.output import write_error, write_json, write_out
 from metastudio.commands.models import ModelsResult, run_models
+from metastudio.commands.result import CommandResult
 from metastudio.pipeline.options import Options
 
 
@@ -13,7 +14,7 @@ def show_models(options: Options, time_zone: str | None, *, as_json: bool) -> in
     if result.error is not None:
         write_error(result.error)
     if as_json:
-        write_json(_to_dict(result))
+        write_json(_make_result(options, result).as_json())
         return result.error.exit_code if result.error else 0
     if result.error is None:
         write_out(f"The reporting models are built in {result.dataset}; {result.tests.passed} tests passed.")
@@ -22,13 +23,11 @@ def show_models(options: Options, time_zone: str | None, *, as_json: bool) -> in
     return result.error.exit_code if result.error else 0
 
 
-def _to_dict(result: ModelsResult) -> dict[str, object]:
-    return {
-        "command": "models",
-        "ok": result.error is None,
+def _make_result(options: Options, result: ModelsResult) -> CommandResult:
+    details = {
         "passed": result.tests.passed,
         "warned": list(result.tests.warned),
         "failed": list(result.tests.failed),
         "seconds": result.seconds,
-        "error": result.error and result.error.as_dict(),
     }
+    return CommandResult(command="models", pipeline=options.name, error=result.error, details=details)

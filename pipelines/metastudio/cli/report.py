@@ -12,6 +12,7 @@ from rich.table import Table
 
 from metastudio.cli.output import write_json, write_out
 from metastudio.commands.report import run_report
+from metastudio.commands.result import CommandResult
 from metastudio.errors import ConfigurationError
 from metastudio.pipeline.options import Options
 from metastudio.reporting.health import describe_health
@@ -25,7 +26,8 @@ def show_report(chosen: Sequence[Options], *, as_json: bool, html: Path | None =
     """Print the report of each tenant as tables, or of one tenant as JSON or as a page.
 
     Raises:
-        ConfigurationError: JSON or a page was asked for several tenants, or the page cannot be written.
+        ConfigurationError: JSON or a page was asked for several tenants, or the page cannot be
+            written.
         MetaStudioError: the report could not be read.
     """
     if len(chosen) > 1 and (as_json or html is not None):
@@ -33,18 +35,16 @@ def show_report(chosen: Sequence[Options], *, as_json: bool, html: Path | None =
     for options in chosen:
         if len(chosen) > 1:
             write_out(f"\n{options.tenant}")
-        _show(run_report(options, charts=html is not None), as_json=as_json, html=html)
-
-
-def _show(report: Report, *, as_json: bool, html: Path | None) -> None:
-    if html is not None:
-        _write_page(report, html)
-    if as_json:
-        write_json(report.as_dict())
-    elif html is None:
-        _print(report)
-    else:
-        write_out(f"The report is in {html}.")
+        report = run_report(options, charts=html is not None)
+        if html is not None:
+            _write_page(report, html)
+        if as_json:
+            result = CommandResult(command="report", pipeline=options.name, details=report.as_dict())
+            write_json(result.as_json())
+        elif html is None:
+            _print(report)
+        else:
+            write_out(f"The report is in {html}.")
 
 
 def _print(report: Report) -> None:

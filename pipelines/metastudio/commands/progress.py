@@ -1,11 +1,11 @@
-"""Tells how far a run is: one log line a chunk, for schedulers and files."""
+"""Shows how far a run is: one log line per chunk, for schedulers and files."""
 
 from __future__ import annotations
 
 import logging
 import time
 
-from metastudio.config.settings import Tenant
+from metastudio.config.tenant import Tenant
 from metastudio.extraction.types import Chunk
 from metastudio.formatting import format_count
 from metastudio.pipeline.summary import Summary
@@ -15,10 +15,10 @@ log = logging.getLogger("metastudio")
 
 
 class LogProgress:
-    """Logs one line a chunk: for schedulers and files."""
+    """Logs one line per chunk. The base of all progress displays."""
 
     def of(self, tenant: str) -> LogProgress:
-        """Give a watcher of one of several tenants."""
+        """Return the progress of one of several tenants."""
         return LogProgress()
 
     def start(self, tenant: Tenant, reader: Reader) -> None:
@@ -30,7 +30,7 @@ class LogProgress:
         log.info("%s: %s", chunk.mode, self.describe(summary, chunk))
 
     def describe(self, summary: Summary, chunk: Chunk) -> str:
-        """Say how far the run is: windows, rows, rows/s, share of the quota, what it waits for, time left."""
+        """Describe how far the run is: windows, rows, pace, share of the quota, time left."""
         seconds = max(time.monotonic() - self._started, 0.001)
         client = self._reader.client
         requests = client.counters.requests if client else 0
@@ -49,4 +49,4 @@ class LogProgress:
         return ", ".join(parts)
 
     def stop(self) -> None:
-        """Nothing is left open."""
+        """Close the display."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from metastudio.commands.models import rebuild_models
 from metastudio.error_mapping import to_metastudio_error
-from metastudio.pipeline.factory import open_existing
+from metastudio.pipeline.factory import open_existing, open_pipeline
 from metastudio.pipeline.lock import lock_pipeline
 from metastudio.pipeline.options import Options
 from metastudio.reporting.model_version import Models
@@ -25,7 +25,7 @@ def run_report(options: Options, *, charts: bool = False) -> Report:
         models = Models(destination)
         if not models.is_current():
             with lock_pipeline(options):
-                rebuild_models(models.pipeline)
+                rebuild_models(open_pipeline(options))
         return read_report(models, destination.project_id, charts=charts)
     except Exception as error:
         raise to_metastudio_error(error) from None

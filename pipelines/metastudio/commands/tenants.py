@@ -1,5 +1,8 @@
-"""Does a command for each of several tenants, a few at a time: one that fails or hangs holds up no other, and each ends with an exit code
-of its own. A command for one tenant stays what it is.
+"""The commands for several tenants, a few at a time.
+
+A failing or hanging tenant does not block the others.
+
+With a single tenant, a command does what it does in `load`, and returns the same result.
 """
 
 from __future__ import annotations
@@ -11,21 +14,25 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import replace
+from functools import partial
 from logging import LogRecord
 
 from dlt.destinations.exceptions import DestinationConnectionError
 
-from metastudio.commands.load import CommandResult, MultiTenantResult, run_maintenance, run_sync
+from metastudio.commands.load import maintain, run_audit, run_backfill, run_sync
+from metastudio.commands.models import build_outdated
 from metastudio.commands.progress import LogProgress
-from metastudio.config.settings import Tenant, list_tenants, resolve_tenant, resolve_tenants_at_once
+from metastudio.commands.result import LoadResult, MultiTenantResult
+from metastudio.config.settings import resolve_settings
+from metastudio.config.tenant import Tenant, list_tenants, resolve_tenant
 from metastudio.destination.jobs import Destination
-from metastudio.errors import BusyError, ConfigurationError, MetaStudioError
+from metastudio.errors import BusyError, ConfigurationError, IncompleteError, MetaStudioError
 from metastudio.pipeline.factory import open_pipeline
 from metastudio.pipeline.lock import lock_pipeline
 from metastudio.pipeline.options import Options
 
 THREADS = "metastudio-tenant"
-"""What the threads that work for tenants are named after."""
+"""Prefix of the names of the threads that work for tenants."""
 
 log = logging.getLogger("metastudio")
 
@@ -33,71 +40,91 @@ _current: ContextVar[str | None] = ContextVar("tenant", default=None)
 
 
 def list_options(options: Options) -> list[Options]:
-    """Give the options of each tenant that a command is for: the chosen one, or all, or the only one, which has no name.
+    """Return the options of each tenant that a command is for: the chosen one, or all.
 
     Raises:
-        ConfigurationError: the names are no names, or two tenants would hold the same jobs.
+        ConfigurationError: a name is not valid, or two tenants would hold the same jobs.
     """
     names = list_tenants()
     check_apart(names)
     return [replace(options, tenant=name) for name in names] if names and not options.tenant else [options]
 
 
-def sync_tenants(options: Options, watcher: LogProgress) -> CommandResult | MultiTenantResult:
-    """Bring the destination up to date for the tenants that the options are for; what they share is looked after once, at the end."""
-    outcome = run_tenants("sync", options, watcher, lambda one, its: run_sync(one, its, upkeep=one is options))
-    if isinstance(outcome, MultiTenantResult):
-        done = next((name for name, its in outcome.by_tenant.items() if its.error is None), None)
-        if done is not None:
-            _keep_up(replace(options, tenant=done))
-    return outcome
+def sync_tenants(options: Options, listener: LogProgress) -> LoadResult | MultiTenantResult:
+    """Sync the chosen tenants. What they share is maintained once, at the end."""
+    chosen = list_options(options)
+    if chosen == [options]:
+        return run_sync(options, listener)
+    result = _run_for_each("sync", options, chosen, listener, partial(run_sync, maintenance=False))
+    loaded = [one for one in chosen if result.by_tenant[str(one.tenant)].exit_code in (0, IncompleteError.exit_code)]
+    if loaded:
+        _maintain_shared(loaded[0])
+    return result
 
 
-def _keep_up(options: Options) -> None:
+def backfill_tenants(
+    options: Options, listener: LogProgress, since: str, until: str | None
+) -> LoadResult | MultiTenantResult:
+    """Read a range of creation times again, for the chosen tenants."""
+    chosen, run = list_options(options), partial(run_backfill, since=since, until=until)
+    if chosen == [options]:
+        return run(options, listener)
+    return _run_for_each("backfill", options, chosen, listener, run)
+
+
+def audit_tenants(
+    options: Options, listener: LogProgress, *, repair: bool, allow_deletions: bool
+) -> LoadResult | MultiTenantResult:
+    """Compare the destination with the API, for the chosen tenants."""
+    chosen, run = list_options(options), partial(run_audit, repair=repair, allow_deletions=allow_deletions)
+    if chosen == [options]:
+        return run(options, listener)
+    return _run_for_each("audit", options, chosen, listener, run)
+
+
+def _run_for_each(
+    command: str,
+    options: Options,
+    chosen: list[Options],
+    listener: LogProgress,
+    run: Callable[[Options, LogProgress], LoadResult],
+) -> MultiTenantResult:
+    """Run a command for tenants in threads. Each has its own state, lock and pace."""
+    started = time.monotonic()
+
+    def run_for(one: Options) -> LoadResult:
+        _current.set(one.tenant)
+        return run(one, listener.of(str(one.tenant)))
+
+    log.addFilter(name_tenant)
+    executor = ThreadPoolExecutor(resolve_settings().tenants_at_once, thread_name_prefix=THREADS)
+    try:
+        with _keep_file_open(chosen[0]):
+            results = list(executor.map(run_for, chosen))
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)
+    by_tenant = {str(one.tenant): result for one, result in zip(chosen, results, strict=True)}
+    seconds = round(time.monotonic() - started, 3)
+    return MultiTenantResult(command=command, pipeline=options.name, by_tenant=by_tenant, seconds=seconds)
+
+
+def _maintain_shared(options: Options) -> None:
     try:
         with lock_pipeline(options):
             destination = Destination(open_pipeline(options))
             with destination.keep_connection():
-                build = run_maintenance(destination, models=resolve_tenant(options.tenant).build_models)
-            if build is not None:
-                build()
+                is_outdated = maintain(destination, models=resolve_tenant(options.tenant).build_models)
+            if is_outdated:
+                build_outdated(destination.pipeline)
     except BusyError:
         log.info("Descriptions and reporting models are left to the run that is under way.")
 
 
-def run_tenants(
-    command: str, options: Options, watcher: LogProgress, work: Callable[[Options, LogProgress], CommandResult]
-) -> CommandResult | MultiTenantResult:
-    """Do a command for the tenants that the options are for, several in threads; each keeps state, lock and pace of its own.
-
-    Raises:
-        ConfigurationError: the names are no names, or two tenants would hold the same jobs.
-    """
-    chosen = list_options(options)
-    if chosen == [options]:
-        return work(options, watcher)
-    started = time.monotonic()
-
-    def work_for(one: Options) -> CommandResult:
-        _current.set(one.tenant)
-        return work(one, watcher.of(str(one.tenant)))
-
-    log.addFilter(name_tenant)
-    executor = ThreadPoolExecutor(resolve_tenants_at_once(), thread_name_prefix=THREADS)
-    try:
-        with _hold_open(chosen[0]):
-            outcomes = list(executor.map(work_for, chosen))
-    finally:
-        executor.shutdown(wait=False, cancel_futures=True)
-    by_tenant = {str(one.tenant): outcome for one, outcome in zip(chosen, outcomes, strict=True)}
-    return MultiTenantResult(command, by_tenant, round(time.monotonic() - started, 3))
-
-
 @contextmanager
-def _hold_open(options: Options) -> Iterator[None]:
-    """Hold a DuckDB file open: one that a thread closes for the last time, while another opens it, cannot be opened.
+def _keep_file_open(options: Options) -> Iterator[None]:
+    """Keep a DuckDB file open: while a thread closes it for the last time, others cannot open it.
 
-    Where it cannot be opened at all, each tenant says so.
+    If the file cannot be opened at all, each tenant reports so.
     """
     with ExitStack() as stack:
         with suppress(DestinationConnectionError, MetaStudioError):
@@ -106,12 +133,12 @@ def _hold_open(options: Options) -> Iterator[None]:
 
 
 def check_apart(names: Iterable[str]) -> None:
-    """Check that no two tenants can hold the same job: an audit of the one would mark the other's as deleted.
+    """Check that no two tenants can hold the same job: one's audit would mark the other's.
 
-    A tenant whose settings are wrong is passed over: it is told of where it is worked for.
+    A tenant whose settings are wrong is skipped: its own run reports them.
 
     Raises:
-        ConfigurationError: two tenants ask for the same project, and not for different app users.
+        ConfigurationError: two tenants have the same project, and not two different app users.
     """
     held: dict[str, list[tuple[str, Tenant]]] = {}
     for name in names:
@@ -123,13 +150,13 @@ def check_apart(names: Iterable[str]) -> None:
             if None in (tenant.app_user_id, that.app_user_id) or tenant.app_user_id == that.app_user_id:
                 raise ConfigurationError(
                     f"The tenants {other} and {name} ask for the same project.",
-                    hint="Leave one out, or give each an app_user_id of its own.",
+                    hint="Remove one of them, or set a different app_user_id for each.",
                 )
         held[tenant.project_id].append((name, tenant))
 
 
 def name_tenant(record: LogRecord) -> bool:
-    """Put the tenant that is worked for before a line of the log."""
+    """Put the name of the thread's tenant before a line of the log."""
     if (name := _current.get()) is not None:
         record.msg = f"{name}: {record.msg}"
     return True

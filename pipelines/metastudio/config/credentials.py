@@ -1,6 +1,8 @@
-"""The ways to sign in, as settings: which one is meant is decided by what is set, with the vendor's variables as fall-back.
+"""The credentials, as settings. What is set decides which kind is meant.
 
-No message of this module ever holds a setting's value.
+The variables of the vendor's SDK are the fallback.
+
+No message of this module holds a setting's value.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from metastudio.errors import ConfigurationError
 
 @configspec
 class CredentialSettings(CredentialsConfiguration):
-    """One of: access_key + secret_key [+ security_token]; token; username + password + domain_name [+ iam_endpoint]."""
+    """An access key (with a security token if it is temporary), a token, or an IAM user."""
 
     access_key: TSecretStrValue | None = None
     secret_key: TSecretStrValue | None = None
@@ -29,14 +31,14 @@ class CredentialSettings(CredentialsConfiguration):
     iam_endpoint: str | None = None
 
     def on_resolved(self) -> None:
-        """Nothing here: what is missing is said by `make_credentials`, in our words."""
+        """Accept partial credentials: `make_credentials` says what is missing."""
 
 
 def make_credentials(settings: CredentialSettings) -> AccessKey | Token | Password:
-    """Choose the way to sign in by what is set.
+    """Return the credentials of the kind that is set.
 
     Raises:
-        ConfigurationError: nothing is set, or only a part of what belongs together.
+        ConfigurationError: nothing is set, or only a part of one kind.
     """
     if settings.access_key or settings.secret_key:
         if not (settings.access_key and settings.secret_key):
@@ -44,7 +46,9 @@ def make_credentials(settings: CredentialSettings) -> AccessKey | Token | Passwo
         return AccessKey(settings.access_key, settings.secret_key, settings.security_token or None)
     if settings.token:
         return Token(settings.token)
-    if settings.password or settings.domain_name:  # dlt takes a bare USERNAME, too, which many machines set
+    if (
+        settings.password or settings.domain_name
+    ):  # not username: dlt also reads a bare USERNAME, which many machines set
         if not (settings.username and settings.password and settings.domain_name):
             raise _incomplete("username, password and domain_name")
         return Password(settings.username, settings.password, settings.domain_name)

@@ -1,4 +1,4 @@
-"""Points out what looks like a setting, in the environment or in dlt's files, and is none."""
+"""Points out what looks like a setting in the environment or in dlt's files and is not one."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import Any
 
 import dlt
 
-from metastudio.config.settings import SECTION, Settings, list_names, list_tenants
+from metastudio.config.settings import SECTION, Settings, list_names
+from metastudio.config.tenant import list_tenants
 
 log = logging.getLogger("metastudio")
 
 
 def warn_of_unknown_settings() -> None:
-    """Say which settings are none: a misspelled one would be left out in silence."""
+    """Warn of each unknown setting: a misspelled one would be ignored without a word."""
     known, tenants = list_names(Settings), list_tenants()
     for path, write in _list_given():
         place = 1 if path[0] in tenants and len(path) > 1 else 0
@@ -27,7 +28,7 @@ def warn_of_unknown_settings() -> None:
 
 
 def _list_given() -> Iterator[tuple[list[str], Callable[[Sequence[str]], str]]]:
-    """Give the path of each setting within the section, and how paths are written where it was found."""
+    """Yield each setting's path, and a function that writes paths as its source does."""
     for name in sorted(os.environ):
         if name.startswith("SOURCES__METASTUDIO__"):
             yield name.lower().split("__")[2:], lambda path: "__".join((*SECTION, *path)).upper()

@@ -16,7 +16,8 @@ from dagster import (
     multi_asset,
 )
 
-from metastudio.commands.load import CommandResult, run_audit, run_backfill
+from metastudio.commands.load import run_audit, run_backfill
+from metastudio.commands.result import LoadResult
 from metastudio.config.settings import Settings
 from metastudio.orchestration.results import DagsterProgress, describe_run, raise_for_error
 from metastudio.orchestration.tenant_names import MAINTENANCE_GROUP, TenantNames
@@ -43,7 +44,7 @@ def make_audit(names: TenantNames) -> AssetsDefinition:
     return audit
 
 
-def describe_findings(result: CommandResult) -> dict[str, int]:
+def describe_findings(result: LoadResult) -> dict[str, int]:
     """Return as metadata what differed before the repair."""
     assert result.audit is not None
     findings = result.audit.findings

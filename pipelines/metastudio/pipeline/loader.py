@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from dlt.common.destination.exceptions import SchemaUpdateError
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from metastudio.config.settings import Tenant
+from metastudio.config.tenant import Tenant
 from metastudio.destination.dlt_internals import record_base_state
 from metastudio.destination.jobs import Destination
 from metastudio.destination.ledger import make_ledger

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
 from metastudio.extraction.state import State, count_missing
 from metastudio.extraction.types import Chunk
-from metastudio.formatting import format_count
 
 
 @dataclass(slots=True, kw_only=True)
@@ -22,8 +20,6 @@ class Summary:
         scrub_changed: how many of them had changed.
     """
 
-    command: str
-    ok: bool = False
     mode: str | None = None
     requests: int = 0
     retries: int = 0
@@ -33,27 +29,13 @@ class Summary:
     rows_loaded: int = 0
     rejected: int = 0
     marked_deleted: int = 0
-    watermark: str | None = None
-    seconds: float = 0.0
-    load_ids: list[str] = field(default_factory=list)
-    error: dict[str, str | None] | None = None
     gaps: int = 0
     missing: int = 0
     scrubbed: int = 0
     scrub_changed: int = 0
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @property
-    def notes(self) -> list[str]:
-        """The figures about gaps and scrubbing in words, where there are any."""
-        notes = []
-        if self.gaps:
-            notes.append(f"{format_count(self.gaps, 'gap')} with {format_count(self.missing, 'job')} missing")
-        if self.scrubbed:
-            notes.append(f"scrub: {self.scrub_changed:,} of {format_count(self.scrubbed, 'job')} had changed unseen")
-        return notes
+    watermark: str | None = None
+    seconds: float = 0.0
+    load_ids: list[str] = field(default_factory=list)
 
     def add(self, chunk: Chunk, rows: int) -> None:
         """Count a loaded chunk; a run that had to read in a dearer way says so in `mode`."""

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from metastudio.api.client import Client
 from metastudio.api.rate_limiter import find_rate_limiter
 from metastudio.api.responses import JobsPage
-from metastudio.config.settings import Tenant
+from metastudio.config.tenant import Tenant
 from metastudio.extraction.types import Fetch, Page, Query
 from metastudio.records.parser import Rejected, Row, RowParser
 from metastudio.timestamps import format_time

@@ -9,7 +9,7 @@ import dlt
 import pyarrow as pa
 from dlt.extract import DltResource
 
-from metastudio.config.settings import Tenant
+from metastudio.config.tenant import Tenant
 from metastudio.destination.jobs import Destination
 from metastudio.extraction.types import Chunk
 from metastudio.records.schema import SCHEMA_VERSION, TABLES, VIDEOS, Table

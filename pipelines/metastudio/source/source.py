@@ -14,7 +14,7 @@ from typing import Any, cast
 import dlt
 from dlt.extract import DltResource
 
-from metastudio.config.settings import Tenant, resolve_tenant
+from metastudio.config.tenant import Tenant, resolve_tenant
 from metastudio.config.unknown_settings import warn_of_unknown_settings
 from metastudio.destination.dlt_internals import find_active_pipeline, read_committed_mark, read_local_mark
 from metastudio.destination.jobs import Destination

@@ -6,7 +6,7 @@ from typing import cast
 
 import dlt
 
-from metastudio.config.settings import Tenant
+from metastudio.config.tenant import Tenant
 from metastudio.destination.dlt_internals import read_committed_source_state
 from metastudio.errors import ConfigurationError, IncompleteError
 from metastudio.extraction.state import State, count_missing

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from metastudio.api.client import Client
-from metastudio.config.settings import Tenant
+from metastudio.config.tenant import Tenant
 from metastudio.destination.jobs import Destination
 from metastudio.extraction.backfill import backfill
 from metastudio.extraction.context import ExtractionContext

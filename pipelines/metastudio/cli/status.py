@@ -1,0 +1,60 @@
+"""The text of `metastudio status`: one line per figure, gap, limit and run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from metastudio.commands.result import CommandResult
+from metastudio.formatting import format_count, format_figure
+
+UNITS = {"_days": "days", "_seconds": "s"}
+"""Endings of names that say the unit of the value."""
+
+
+def describe_status(result: CommandResult) -> str:
+    """Describe where a pipeline stands; nothing if that could not be read."""
+    details = dict(result.details)
+    if not details:
+        return ""
+    gaps, missing, limits, runs = (details.pop(name) for name in ("gaps", "missing", "limits", "last_runs"))
+    tables = details.pop("tables").items()
+    details["tables"] = ", ".join(f"{table} {format_count(rows, 'row')}" for table, rows in tables)
+    summary = f"{len(gaps)}, with {format_count(missing, 'job')} missing" if gaps else "none"
+    lines = [_write_line(name.replace("_", " "), format_figure(value)) for name, value in details.items()]
+    lines.append(_write_line("gaps", summary))
+    lines += [_describe_gap(gap) for gap in gaps]
+    lines += [*_describe_limits(limits), *(_describe_run(run) for run in runs)]
+    return "\n".join([_write_line("pipeline", result.pipeline), *lines])
+
+
+def _write_line(name: str, text: str) -> str:
+    return f"{name:<20} {text}"
+
+
+def _describe_gap(gap: Mapping[str, Any]) -> str:
+    text = (
+        f"{gap['since']} to {gap['until']}: {gap['reason']}, {gap['rows_read']:,} of {format_count(gap['count'], 'job')}"
+        f" read, {gap['missing']:,} missing; since {gap['found_at']}, next try {gap['next_try_at']}"
+    )
+    return _write_line("gap", text)
+
+
+def _describe_limits(limits: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what was learned of the endpoint, whatever it is."""
+    for name, value in limits.items():
+        if value is None or value is False:
+            continue
+        unit = next((f" {unit}" for ending, unit in UNITS.items() if name.endswith(ending)), "")
+        label = next((name.removesuffix(ending) for ending in UNITS if name.endswith(ending)), name)
+        text = "yes" if value is True else format_figure(value)
+        yield _write_line("limit", f"{label.replace('_', ' ')}: {text}{unit}")
+
+
+def _describe_run(run: Mapping[str, Any]) -> str:
+    text = (
+        f"{run['mode']}, {format_count(run['windows'], 'window')}: {format_count(run['rows_read'], 'row')} read"
+        f" with {format_count(run['requests'], 'request')}, {'complete' if run['complete'] else 'NOT complete'},"
+        f" finished {format_figure(run['finished_at'])} UTC"
+    )
+    return _write_line(f"run {run['run_id'][:8]}", text)

@@ -1,0 +1,113 @@
+"""How a command ended. All results have one shape as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from metastudio.errors import MetaStudioError
+from metastudio.extraction.audit import Audit
+from metastudio.pipeline.summary import Summary
+from metastudio.timestamps import format_time
+
+ALERT_FIRST = (1, 5, 3, 2, 4, 6)
+"""Exit codes, the gravest first: what needs a person comes before what a later run repairs."""
+
+TOTALS = (
+    "requests",
+    "retries",
+    "throttled",
+    "windows",
+    "rows_read",
+    "rows_loaded",
+    "rejected",
+    "marked_deleted",
+    "gaps",
+    "missing",
+    "scrubbed",
+    "scrub_changed",
+    "load_ids",
+)
+"""Figures that are summed over tenants."""
+
+
+@dataclass(kw_only=True)
+class CommandResult:
+    """How a command ended.
+
+    Args:
+        at: when the command began.
+        details: what the command found, as JSON values.
+    """
+
+    command: str
+    pipeline: str
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    error: MetaStudioError | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> int:
+        return self.error.exit_code if self.error else 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the result as `--json` prints it."""
+        return {
+            "command": self.command,
+            "ok": self.error is None,
+            "at": format_time(self.at),
+            "pipeline": self.pipeline,
+            "exit_code": self.exit_code,
+            **self.get_details(),
+            "error": self.error.as_dict() if self.error else None,
+        }
+
+    def get_details(self) -> dict[str, Any]:
+        """Return what this kind of result adds to the common shape."""
+        return self.details
+
+
+@dataclass(kw_only=True)
+class LoadResult(CommandResult):
+    """How a command that loads ended: its figures, and for an audit what it compared and found."""
+
+    summary: Summary = field(default_factory=Summary)
+    audit: Audit | None = None
+
+    def get_details(self) -> dict[str, Any]:
+        return asdict(self.summary)
+
+
+@dataclass(kw_only=True)
+class MultiTenantResult(CommandResult):
+    """How a command ended for several tenants, by name. The error sums up those of the tenants."""
+
+    by_tenant: Mapping[str, CommandResult]
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.error = sum_up_errors({name: result.error for name, result in self.by_tenant.items()})
+
+    def get_details(self) -> dict[str, Any]:
+        loads = [result.summary for result in self.by_tenant.values() if isinstance(result, LoadResult)]
+        totals = Summary(seconds=self.seconds)
+        for name in TOTALS:
+            setattr(totals, name, sum((getattr(summary, name) for summary in loads), getattr(totals, name)))
+        tenants = {name: result.as_json() for name, result in self.by_tenant.items()}
+        return {**(asdict(totals) if loads else {}), "tenants": tenants}
+
+
+def sum_up_errors(errors: Mapping[str, MetaStudioError | None]) -> MetaStudioError | None:
+    """Return one error for those of several tenants, with the gravest exit code, or None."""
+    failed = {name: error for name, error in errors.items() if error}
+    if not failed:
+        return None
+    names = ", ".join(f"{name} (exit code {error.exit_code})" for name, error in failed.items())
+    others = "; the others are done." if len(failed) < len(errors) else "."
+    total = MetaStudioError(
+        f"{len(failed)} of {len(errors)} tenants failed: {names}.", hint=f"See above what to do for each{others}"
+    )
+    total.exit_code = min((error.exit_code for error in failed.values()), key=ALERT_FIRST.index)
+    return total

@@ -1,0 +1,64 @@
+"""`--json`: one object of one shape for every command, also where it fails."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+SECTION = "SOURCES__METASTUDIO__"
+COMMON = {"command", "ok", "at", "pipeline", "exit_code", "error"}
+ERROR = {"code", "message", "request_id", "hint"}
+FIGURES = {"mode", "requests", "windows", "rows_read", "rows_loaded", "gaps", "missing", "watermark", "load_ids"}
+
+
+def assert_shape(ended, command, code):
+    told = ended.json
+    assert told.keys() >= COMMON
+    assert (told["command"], told["exit_code"], told["ok"]) == (command, code, code == 0)
+    assert abs((datetime.now(UTC) - datetime.fromisoformat(told["at"])).total_seconds()) < 600
+    assert told["error"] is None if code == 0 else told["error"].keys() == ERROR
+    return told
+
+
+def test_every_command_that_succeeds_has_the_shape(sim, settings, run):
+    told = [assert_shape(run("sync", "--json"), "sync", 0)]
+    told.append(assert_shape(run("audit", "--allow-deletions", "--json"), "audit", 0))
+    told.append(assert_shape(run("backfill", "--since", "2025-12-01", "--json"), "backfill", 0))
+
+    assert all(one.keys() >= FIGURES for one in told)
+    assert (told[0]["gaps"], told[0]["missing"], told[0]["pipeline"]) == (0, 0, "metastudio")
+    assert_shape(run("check", "--json"), "check", 0)
+    status = assert_shape(run("status", "--json", "--pipeline", "metastudio"), "status", 0)
+    assert (status["gaps"], status["missing"]) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["sync"], ["audit"], ["backfill", "--since", "2025-01-01"], ["check"], ["status"], ["report"], ["models"]],
+)
+def test_every_command_that_fails_has_the_shape(settings, run, monkeypatch, arguments):
+    monkeypatch.setenv(f"{SECTION}PAGE_SIZE", "0")
+
+    ended = run(*arguments, "--json", "--pipeline", "other")
+
+    assert assert_shape(ended, arguments[0], 2)["pipeline"] == "other"
+    assert len(ended.out.splitlines()) == 1
+
+
+@pytest.mark.parametrize("arguments", [["sync", "--no-such-option"], ["backfill"], ["sync", "--config-dir", "nowhere"]])
+def test_wrong_usage_has_the_shape(run, arguments):
+    assert_shape(run(*arguments, "--json"), arguments[0], 2)
+
+
+def test_of_several_tenants_each_has_the_shape(sim, settings, run, monkeypatch):
+    monkeypatch.setenv(f"{SECTION}TENANTS", "berlin, osaka")
+    monkeypatch.setenv(f"{SECTION}OSAKA__PROJECT_ID", "0" * 32)
+
+    for command in ("sync", "status"):
+        told = assert_shape(run(command, "--json"), command, 2)
+        assert {name: (one["ok"], one["exit_code"], one["pipeline"]) for name, one in told["tenants"].items()} == {
+            "berlin": (True, 0, "metastudio_berlin"),
+            "osaka": (False, 2, "metastudio_osaka"),
+        }
+        assert all(one.keys() >= COMMON for one in told["tenants"].values())

@@ -1,0 +1,12 @@
+"""Messages send nobody to a package index: the package is on none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[2] / "pipelines"
+
+
+def test_no_message_says_to_install_from_a_package_index():
+    for file in sorted(PACKAGE.rglob("*.py")):
+        assert "pip install" not in file.read_text(encoding="utf-8"), file
