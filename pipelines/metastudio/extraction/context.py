@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from metastudio.errors import RefusedError, UnavailableError
 from metastudio.extraction.gaps import update_gaps
 from metastudio.extraction.limits import EndpointLimits
-from metastudio.extraction.state import Gap, State
+from metastudio.extraction.state import Gap, State, count_missing
 from metastudio.extraction.types import Chunk, ExtractionSettings, Fetch, LoadedJobs, Page, Query, UnreadableError
 from metastudio.timestamps import SECOND
 
@@ -59,6 +59,8 @@ class ExtractionContext:
             async for chunk in chunks:
                 if chunk.windows:
                     self.gaps = update_gaps(self.gaps, chunk.windows, await self.now())
+                for entry in chunk.windows:
+                    entry.open_gaps, entry.missing = len(self.gaps), count_missing(State(gaps=self.gaps))
                 for name, value in (
                     ("gaps", self.gaps),
                     ("limits", self.limits.values),

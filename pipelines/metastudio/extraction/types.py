@@ -175,6 +175,8 @@ class LedgerEntry:
 
     Attributes:
         is_window: whether since and until are a window of create_time that was asked for as such.
+        open_gaps: the number of gaps that are open once this line is committed.
+        missing: the number of jobs that are missing in them.
     """
 
     mode: Mode
@@ -190,6 +192,8 @@ class LedgerEntry:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     is_window: bool = True
+    open_gaps: int = 0
+    missing: int = 0
 
     def add(self, page: Page) -> None:
         """Count an answer in."""

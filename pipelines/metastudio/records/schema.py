@@ -137,7 +137,7 @@ WINDOWS_TABLE = Table(
         Column("run_id", "text", "One run of the connector", nullable=False),
         Column("window", "bigint", "Number of the window within the run, from 1", nullable=False),
         PROJECT_ID,
-        Column("mode", "text", "backfill, changes, rescan, reread, scrub or audit", nullable=False),
+        Column("mode", "text", "backfill, changes, rescan, reread, gap, scrub or audit", nullable=False),
         Column(
             "since", "timestamp", "Start of the window's create_time range; in mode changes, of the update_time range"
         ),
@@ -149,6 +149,8 @@ WINDOWS_TABLE = Table(
         Column("throttled", "bigint", "Requests that the gateway refused for the quota (429)"),
         Column("complete", "bool", "Whether it is proved that nothing of the window is missing"),
         Column("reason", "text", "Why the window is a gap; null where it is complete"),
+        Column("open_gaps", "bigint", "Number of gaps that were open after this line"),
+        Column("missing", "bigint", "Number of jobs that were missing in those gaps"),
         Column("started_at", "timestamp", "The server's clock at the first answer, UTC"),
         Column("finished_at", "timestamp", "The server's clock at the last answer, UTC"),
         APP_USER_ID,
