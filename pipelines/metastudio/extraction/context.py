@@ -150,7 +150,10 @@ async def find_max_range(context: ExtractionContext, refusal: RefusedError | Una
     Raises:
         RefusedError, UnavailableError: the given one, where not even a day is answered.
     """
-    now = await context.now()
+    try:
+        now = await context.now()
+    except RefusedError:  # nothing is answered at all
+        raise refusal from None
     days = (now - context.settings.start_date).days
     while days > 1:
         days //= 2
