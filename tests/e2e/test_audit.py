@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import duckdb
+import pytest
 
 from tests.support.rows import held_rows, shown_rows
 
@@ -63,3 +64,25 @@ def test_a_job_marked_as_deleted_is_written_when_it_returns_as_it_was(sim, setti
     assert run("sync").code == 0
 
     assert held_rows(query) == shown_rows(sim)
+
+
+@pytest.mark.parametrize(
+    ("isolation", "told", "line"),
+    [
+        ("off", False, "IAM-user isolation off"),
+        ("on", True, "IAM-user isolation on: the API shows only the jobs of the credentials' own IAM user"),
+        ("not_found", None, "IAM-user isolation unknown: the API does not say"),
+    ],
+)
+def test_the_audit_tells_of_isolation_and_a_refusal_is_no_error(sim, settings, run, isolation, told, line):
+    assert run("sync").code == 0
+    sim.behavior.isolation = isolation
+    arguments = ("audit", "--dry-run", "--allow-deletions")
+
+    as_json, as_text = run(*arguments, "--json"), run(*arguments)
+
+    assert as_json.json["isolation"] is told
+    assert line in as_text.out
+    assert (as_json.json["error"] or {}).get("code", "") != "404"
+    if isolation != "on":
+        assert as_json.code == 0

@@ -79,7 +79,7 @@ def test_the_ledger_gives_the_same_health_as_the_model(lab, incomplete, monkeypa
 
     assert counted.pop("freshness_seconds") == pytest.approx(modeled["freshness_seconds"], abs=60)
     assert counted.items() <= modeled.items()
-    assert counted["last_complete_sync_at"] is not None
+    assert counted["last_sync_at"] is not None
     assert (counted["incomplete_windows"], counted["rejected_records"]) == (1, 1)
 
 
@@ -87,13 +87,13 @@ def test_stale_tables_warn_and_later_are_an_error():
     from dagster import AssetCheckSeverity
     from metastudio.orchestration.checks import check_completeness, check_freshness, check_rejected
 
-    synced = {"last_complete_sync_at": datetime(2026, 1, 15, 12, tzinfo=UTC), "incomplete_windows": 0}
+    synced = {"last_sync_at": datetime(2026, 1, 15, 12, tzinfo=UTC), "incomplete_windows": 0}
     found = [check_freshness({**synced, "freshness_seconds": hours * 3600.0}, 3600) for hours in (1, 2, 5)]
     assert [result.passed for result in found] == [True, False, False]
     assert [result.severity for result in found[1:]] == [AssetCheckSeverity.WARN, AssetCheckSeverity.ERROR]
     rejected = check_rejected({"rejected_records": 2})
     assert (rejected.passed, rejected.severity) == (False, AssetCheckSeverity.WARN)
-    never = {"last_complete_sync_at": None, "freshness_seconds": None, "incomplete_windows": 0}
+    never = {"last_sync_at": None, "freshness_seconds": None, "incomplete_windows": 0, "gaps": 0, "missing": 0}
     assert not check_freshness(never, 3600).passed and not check_completeness(never).passed
 
 

@@ -165,7 +165,7 @@ def test_an_audit_repairs_differences_marks_deleted_jobs_and_reports_both(lab):
 
     assert result.success
     found = materialized(result)["audit"]
-    assert (found["mode"], found["missing"], found["other_state"], found["marked_deleted"]) == ("audit", 1, 0, 1)
+    assert (found["mode"], found["not_loaded"], found["other_state"], found["marked_deleted"]) == ("audit", 1, 0, 1)
     assert found["requests"] > 1 and found["rows_read"] > 0
     assert lab.ask("SELECT job_id FROM digital_human_videos WHERE deleted_at IS NOT NULL") == [(gone,)]
     assert lab.ask(f"SELECT count(*) FROM digital_human_videos WHERE job_id = '{lost}'") == [(1,)]

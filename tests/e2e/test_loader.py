@@ -132,7 +132,7 @@ def test_a_scrub_counts_what_it_read_and_what_had_changed(settings, query):
     with load(make_chunk(rows=make_rows(150))):
         pass
     rows = [*make_rows(2, output_asset_config={"asset_name": "renamed"}), *make_rows(150)[2:]]
-    scrub = make_entry("scrub", count=150, rows_read=150, complete=True)
+    scrub = make_entry("scrub", count=150, rows_read=150, rows_changed=2, complete=True)
     with load(make_chunk(state=loaded_state()), make_chunk(mode="scrub", rows=rows, windows=[scrub])) as loader:
         summary = loader.summary
 

@@ -16,10 +16,14 @@ from metastudio.reporting.health import describe_health
 
 HEALTHY = {
     "as_of": datetime(2026, 1, 15, 12, tzinfo=UTC),
-    "last_complete_sync_at": datetime(2026, 1, 15, 12, tzinfo=UTC),
+    "last_sync_at": datetime(2026, 1, 15, 12, tzinfo=UTC),
     "freshness_seconds": 180.0,
     "is_complete": True,
     "incomplete_windows": 0,
+    "gaps": 0,
+    "missing": 0,
+    "scrubbed": 0,
+    "scrub_changed": 0,
     "jobs": 1234,
     "deleted_jobs": 0,
     "jobs_in_unknown_states": 0,
@@ -51,7 +55,7 @@ def test_a_figure_is_written_for_people(written, expected):
 
 def test_healthy_data_is_said_to_be_fresh_and_complete():
     assert describe_health(HEALTHY) == [
-        (True, "The last complete sync ended 2026-01-15 12:00:00 UTC, 3.0 min ago."),
+        (True, "The last sync ended 2026-01-15 12:00:00 UTC, 3.0 min ago."),
         (True, "Complete: every window was proved complete."),
         (True, "1,234 jobs, 0 of them deleted at the API."),
     ]
@@ -60,7 +64,10 @@ def test_healthy_data_is_said_to_be_fresh_and_complete():
 @pytest.mark.parametrize(
     ("trouble", "number", "sentence"),
     [
-        ({"last_complete_sync_at": None}, 2, "No sync was complete yet"),
+        ({"last_sync_at": None}, 2, "No sync has read all changes yet"),
+        ({"gaps": 2, "missing": 3}, 1, "Not complete: 2 gaps, 3 jobs missing: metastudio status lists them."),
+        ({"gaps": 1, "missing": 1, "incomplete_windows": 1}, 1, "1 gap, 1 job missing"),
+        ({"scrubbed": 1940, "scrub_changed": 2}, 1, "Scrub: 2 of 1,940 jobs had changed unseen"),
         ({"is_complete": False, "incomplete_windows": 2}, 1, "2 windows of the last run could not be proved complete"),
         ({"rejected_records": 3}, 1, "3 records were rejected"),
         ({"jobs_in_unknown_states": 1, "unknown_states": "THAWED"}, 1, "does not know: THAWED"),
@@ -71,6 +78,12 @@ def test_each_trouble_is_said_and_marked(trouble, number, sentence):
 
     assert len(marked) == number
     assert sentence in marked[0]
+
+
+def test_a_scrub_that_found_nothing_is_good_news():
+    assert (True, "Scrub: 0 of 10 jobs had changed unseen in the last 30 days.") in describe_health(
+        HEALTHY | {"scrubbed": 10}
+    )
 
 
 def test_data_never_synced_is_said_to_be_so():

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import orjson
 
 from metastudio.commands.progress import LogProgress
-from metastudio.commands.result import CommandResult, LoadResult, MultiTenantResult
+from metastudio.commands.result import CommandResult, LoadResult, MultiTenantResult, describe_isolation
 from metastudio.errors import MetaStudioError
 from metastudio.extraction.audit import Audit, Comparison
 from metastudio.formatting import format_count
@@ -72,6 +72,8 @@ def write_result(result: CommandResult, describe: Callable[[Any], str], *, as_js
 def describe_load(result: LoadResult) -> str:
     """Describe a result of `sync`, `backfill` or `audit`, what an audit compared first."""
     lines = describe_audit(result.audit) if result.audit and result.audit.comparisons else []
+    if lines:
+        lines.append(f"IAM-user isolation {describe_isolation(result.is_isolated)}")
     return "\n".join([*lines, *([] if result.error else [describe_summary(result.command, result.summary)])])
 
 

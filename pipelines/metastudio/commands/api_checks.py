@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from metastudio.api.client import Client
+from metastudio.commands.result import describe_isolation
 from metastudio.config.tenant import Tenant
 from metastudio.errors import ConfigurationError, CredentialsError, MetaStudioError, RefusedError, UnavailableError
 from metastudio.extraction.sort_order import classify_order, find_order_evidence
@@ -127,13 +128,8 @@ class ApiChecks:
 
     async def _check_isolation(self) -> Finding:
         is_isolated = await self._client.fetch_isolation()
-        if is_isolated is None:
-            return Finding("unknown: the API does not say")
-        if not is_isolated:
-            return Finding("off")
-        return make_limit(
-            "on: the API shows only the jobs of the credentials' own IAM user, whatever app_user_id says."
-        )
+        text = describe_isolation(is_isolated)
+        return make_limit(text) if is_isolated else Finding(text)
 
     async def _check_page_size(self) -> Finding:
         received, asked = len(self._first.records), self._tenant.page_size

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 
 from metastudio.commands.models import build_outdated, has_outdated_models
 from metastudio.commands.result import LoadResult
@@ -97,9 +97,12 @@ def run_audit(
     ):
         loader.require_synced()
 
-        def read(run: ExtractionContext) -> AsyncIterator[Chunk]:
+        async def read(run: ExtractionContext) -> AsyncIterator[Chunk]:
+            result.is_isolated = await loader.fetch_isolation()
             result.audit = Audit(run, loader.state, repair=repair, allow_deletions=allow_deletions)
-            return result.audit.chunks()
+            async with aclosing(result.audit.chunks()) as chunks:
+                async for chunk in chunks:
+                    yield chunk
 
         result.summary.mode = "audit"
         loader.load(read)

@@ -71,13 +71,19 @@ class CommandResult:
 
 @dataclass(kw_only=True)
 class LoadResult(CommandResult):
-    """How a command that loads ended: its figures, and for an audit what it compared and found."""
+    """How a command that loads ended: its figures, and for an audit what it compared and found.
+
+    Args:
+        is_isolated: whether IAM-user isolation is on; None where the API did not say.
+    """
 
     summary: Summary = field(default_factory=Summary)
     audit: Audit | None = None
+    is_isolated: bool | None = None
 
     def get_details(self) -> dict[str, Any]:
-        return asdict(self.summary)
+        isolation = {"isolation": self.is_isolated} if self.command == "audit" else {}
+        return {**asdict(self.summary), **isolation}
 
 
 @dataclass(kw_only=True)
@@ -97,6 +103,15 @@ class MultiTenantResult(CommandResult):
             setattr(totals, name, sum((getattr(summary, name) for summary in loads), getattr(totals, name)))
         tenants = {name: result.as_json() for name, result in self.by_tenant.items()}
         return {**(asdict(totals) if loads else {}), "tenants": tenants}
+
+
+def describe_isolation(is_isolated: bool | None) -> str:
+    """Return whether IAM-user isolation is on, and what that means."""
+    if is_isolated is None:
+        return "unknown: the API does not say"
+    if not is_isolated:
+        return "off"
+    return "on: the API shows only the jobs of the credentials' own IAM user, whatever app_user_id says."
 
 
 def sum_up_errors(errors: Mapping[str, MetaStudioError | None]) -> MetaStudioError | None:

@@ -4,38 +4,75 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from metastudio.destination.connection import TenantTables, make_batches
 from metastudio.records.schema import WINDOWS, WINDOWS_TABLE, TenantKey
 
 _COMPLETENESS = """
-WITH runs AS (
+WITH dearest_ways AS (
     SELECT
-        max(finished_at) AS finished_at,
-        max(CASE WHEN mode IN ('rescan', 'reread') THEN 1 ELSE 0 END) AS rescanned,
-        max(CASE WHEN mode = 'changes' AND complete THEN 1 ELSE 0 END) AS changed,
-        sum(CASE WHEN mode = 'changes' AND NOT complete THEN 1 ELSE 0 END) AS unproved_changes,
-        sum(CASE WHEN mode <> 'changes' AND NOT complete THEN 1 ELSE 0 END) AS unproved_others
+        run_id,
+        max({window}) AS last_window,
+        max(CASE mode WHEN 'reread' THEN 2 WHEN 'rescan' THEN 1 ELSE 0 END) AS dearest_way
     FROM {{windows}}
     WHERE {own}
     GROUP BY run_id
 ),
 
-judged AS (
+runs AS (
     SELECT
-        finished_at,
-        rescanned + changed > 0 AS reached_the_end,
-        unproved_others + CASE WHEN rescanned = 1 THEN 0 ELSE unproved_changes END AS incomplete
-    FROM runs
+        lines.run_id,
+        min(started_at) AS started_at,
+        max(finished_at) AS finished_at,
+        max(CASE WHEN dearest_way > 0 OR (mode = 'changes' AND complete) THEN 1 ELSE 0 END) AS reached_end,
+        sum(
+            CASE
+                WHEN complete THEN 0
+                WHEN mode = 'changes' AND dearest_way = 0 THEN 1
+                WHEN mode = 'rescan' AND dearest_way = 1 AND reason IS NULL THEN 1
+                WHEN mode IN ('changes', 'rescan', 'gap', 'scrub') THEN 0
+                WHEN reason IS NULL THEN 1
+                ELSE 0
+            END
+        ) AS incomplete,
+        coalesce(max(CASE WHEN {window} = last_window THEN open_gaps END), 0) AS gaps,
+        coalesce(max(CASE WHEN {window} = last_window THEN missing END), 0) AS missing
+    FROM {{windows}} AS lines
+    INNER JOIN dearest_ways ON dearest_ways.run_id = lines.run_id
+    WHERE {own}
+    GROUP BY lines.run_id
 )
 
 SELECT
-    max(CASE WHEN reached_the_end AND incomplete = 0 THEN finished_at END),
-    max(CASE WHEN finished_at = (SELECT max(finished_at) FROM judged) THEN incomplete ELSE 0 END)
-FROM judged
+    (SELECT max(finished_at) FROM runs WHERE reached_end = 1 AND incomplete = 0),
+    (SELECT max(finished_at) FROM runs WHERE reached_end = 1 AND incomplete = 0 AND gaps = 0),
+    incomplete,
+    gaps,
+    missing
+FROM runs
+ORDER BY finished_at DESC, started_at DESC, run_id
+LIMIT 1
 """
 """The rules of the model `sync_health`, in portable SQL; a test compares the two."""
+
+
+class Completeness(NamedTuple):
+    """How complete the tables are.
+
+    Attributes:
+        synced_at: the end of the last run that read all changes.
+        complete_at: the end of the last such run that left no gap open.
+        incomplete_windows: windows of the last run that are neither proved complete nor gaps.
+        gaps: gaps that are open after the last run.
+        missing: jobs that are missing in them, at least.
+    """
+
+    synced_at: datetime | None = None
+    complete_at: datetime | None = None
+    incomplete_windows: int = 0
+    gaps: int = 0
+    missing: int = 0
 
 
 def make_ledger(windows: Sequence[Any], tenant: TenantKey, run_id: str, first_window: int) -> dict[str, Sequence[Any]]:
@@ -85,11 +122,15 @@ class Ledger(TenantTables):
         )
         return [{**dict(zip(names, row, strict=True)), "complete": bool(row[5])} for row in rows]
 
-    def completeness(self) -> tuple[datetime | None, int]:
-        """Return the end of the last complete sync, and the unproved windows of the last run."""
-        rows = self.query(_COMPLETENESS.format(own=self._own), *self._params)
-        synced_at, incomplete = rows[0] if rows else (None, None)
-        return synced_at, int(incomplete or 0)
+    def completeness(self) -> Completeness:
+        """Return how complete the tables are, by the lines of all runs."""
+        with self.connect() as client:
+            window = client.escape_column_name("window")
+        rows = self.query(_COMPLETENESS.format(own=self._own, window=window), *self._params, *self._params)
+        if not rows:
+            return Completeness()
+        synced_at, complete_at, *figures = rows[0]
+        return Completeness(synced_at, complete_at, *(int(figure) for figure in figures))
 
     def known_rejected(self, record_hashes: Collection[str]) -> set[str]:
         """Return which of these records are in `rejected_records` already."""

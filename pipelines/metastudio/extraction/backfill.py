@@ -14,8 +14,19 @@ from metastudio.errors import MetaStudioError, RefusedError
 from metastudio.extraction.context import ExtractionContext, find_max_range
 from metastudio.extraction.proof import WindowRead
 from metastudio.extraction.state import Progress, State, to_incremental_state
-from metastudio.extraction.types import OPEN_END, Chunk, Mode, Page, Query, UnreadableError, Window, newest_versions
+from metastudio.extraction.types import (
+    OPEN_END,
+    Chunk,
+    LedgerEntry,
+    Mode,
+    Page,
+    Query,
+    UnreadableError,
+    Window,
+    newest_versions,
+)
 from metastudio.extraction.windows import read_range
+from metastudio.records.parser import Row
 from metastudio.timestamps import format_time, parse_time
 
 
@@ -109,3 +120,22 @@ def make_chunk(reads: list[WindowRead], mode: Mode, state: State) -> Chunk:
         windows=[entry for read in reads for entry in read.entries],
         state=State(**state),
     )
+
+
+async def keep_changed(context: ExtractionContext, chunk: Chunk) -> None:
+    """Drop the jobs that are held as they are shown, and count the others in the ledger's lines."""
+    chunk.rows = await context.loaded.changed(chunk.rows)
+    changed = {row.job_id for row in chunk.rows}
+    chunk.seen = [row for row in chunk.seen if row.job_id in changed]
+    for entry in chunk.windows:
+        entry.rows_changed = 0
+    for row in chunk.rows:
+        entry = _find_entry(chunk, row)
+        entry.rows_changed = (entry.rows_changed or 0) + 1
+
+
+def _find_entry(chunk: Chunk, row: Row) -> LedgerEntry:
+    """Return the line of the window that a job shows its creation in; the first one where none is."""
+    time = row.create_time
+    lines = (entry for entry in chunk.windows if time is not None and entry.since <= time <= entry.until)
+    return next(lines, chunk.windows[0])

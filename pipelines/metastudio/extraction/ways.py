@@ -9,7 +9,7 @@ from enum import Enum, auto
 from typing import Protocol
 
 from metastudio.errors import IncompleteError
-from metastudio.extraction.backfill import read_chunks
+from metastudio.extraction.backfill import keep_changed, read_chunks
 from metastudio.extraction.changes import Scan, should_scan
 from metastudio.extraction.context import ExtractionContext
 from metastudio.extraction.rescan import rescan
@@ -99,9 +99,7 @@ class Reread:
         async with aclosing(read_chunks(self.context, window, "reread", self.state)) as chunks:
             async for chunk in chunks:
                 newest = _find_newest(chunk, newest)
-                chunk.rows = await self.context.loaded.changed(chunk.rows)
-                changed = {row.job_id for row in chunk.rows}
-                chunk.seen = [row for row in chunk.seen if row.job_id in changed]
+                await keep_changed(self.context, chunk)
                 yield chunk
         state = await _move_watermark(self.context, self.state, newest)
         state["backfill"] = {**state["backfill"], "not_rows": self.context.not_rows}

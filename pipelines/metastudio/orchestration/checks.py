@@ -18,6 +18,7 @@ from dagster import (
     multi_asset_check,
 )
 
+from metastudio.destination.ledger import Completeness
 from metastudio.error_mapping import to_metastudio_error
 from metastudio.formatting import format_seconds
 from metastudio.orchestration.results import raise_for_error
@@ -47,7 +48,11 @@ def make_checks(names: TenantNames) -> AssetChecksDefinition:
         except Exception as error:
             raise_for_error(context, to_metastudio_error(error))
             return
-        results = (check_freshness(health, limit), check_completeness(health), check_rejected(health))
+        results = (
+            check_freshness(health, limit),
+            check_completeness(health, names.settings.max_missing),
+            check_rejected(health),
+        )
         for spec in sorted(context.selected_asset_check_keys):
             result = next(result for result in results if result.check_name == spec.name)
             yield result._replace(asset_key=spec.asset_key)
@@ -59,14 +64,15 @@ def _make_specs(names: TenantNames, limit_seconds: float) -> Iterator[AssetCheck
     yield AssetCheckSpec(
         "freshness",
         asset=names.key(VIDEOS),
-        description=f"The last complete sync ended at most {format_seconds(limit_seconds)} ago"
+        description=f"The last sync that read all changes ended at most {format_seconds(limit_seconds)} ago"
         f" (`stale_after_seconds`); {ERROR_AFTER_LIMITS} times that is an error.",
     )
     yield AssetCheckSpec(
         "completeness",
         asset=names.key(VIDEOS),
         blocking=True,
-        description="A sync reached its end, and the last run proved every window complete. The models wait for that.",
+        description="A sync reached its end, and the last run left nothing unproved and no gap open. The models wait for"
+        " that. Gaps that `max_missing` accepts are a warning, and the models do not wait for them.",
     )
     yield AssetCheckSpec(
         "rejected",
@@ -87,23 +93,26 @@ def find_health(options: Options) -> Row:
     destination, _ = open_existing(options)
     models = Models(destination)
     if find_adapter(destination.pipeline) is not None and models.is_current():
-        return read_health(models, destination.project_id) or _make_health(None, 0, 0)
-    return _make_health(*destination.completeness(), destination.count_rows(REJECTED))
+        return read_health(models, destination.project_id) or _make_health(Completeness(), 0)
+    return _make_health(destination.completeness(), destination.count_rows(REJECTED))
 
 
-def _make_health(last_complete_sync_at: datetime | None, incomplete_windows: int, rejected_records: int) -> Row:
-    ended_at = last_complete_sync_at
+def _make_health(completeness: Completeness, rejected_records: int) -> Row:
+    ended_at = completeness.synced_at
     return {
-        "last_complete_sync_at": ended_at,
+        "last_sync_at": ended_at,
+        "last_complete_sync_at": completeness.complete_at,
         "freshness_seconds": ended_at and max((datetime.now(UTC) - ended_at).total_seconds(), 0.0),
-        "incomplete_windows": incomplete_windows,
+        "incomplete_windows": completeness.incomplete_windows,
+        "gaps": completeness.gaps,
+        "missing": completeness.missing,
         "rejected_records": rejected_records,
     }
 
 
 def check_freshness(health: Row, limit_seconds: float) -> AssetCheckResult:
-    """Check how long ago the last complete sync ended."""
-    age, ended_at = health["freshness_seconds"], health["last_complete_sync_at"]
+    """Check how long ago the last sync that read all changes ended."""
+    age, ended_at = health["freshness_seconds"], health["last_sync_at"]
     is_error = age is None or age > ERROR_AFTER_LIMITS * limit_seconds
     return AssetCheckResult(
         check_name="freshness",
@@ -113,20 +122,21 @@ def check_freshness(health: Row, limit_seconds: float) -> AssetCheckResult:
         metadata={
             "limit_seconds": limit_seconds,
             **({"age_seconds": round(age, 1)} if age is not None else {}),
-            **({"last_complete_sync_at": MetadataValue.timestamp(ended_at)} if ended_at else {}),
+            **({"last_sync_at": MetadataValue.timestamp(ended_at)} if ended_at else {}),
         },
     )
 
 
-def check_completeness(health: Row) -> AssetCheckResult:
-    """Check whether anything may be missing."""
+def check_completeness(health: Row, max_missing: int = 0) -> AssetCheckResult:
+    """Check whether anything may be missing. Accepted gaps are a warning, which does not block."""
     is_complete, sentence = describe_completeness(health)
+    is_accepted = health["gaps"] and not health["incomplete_windows"] and health["missing"] <= max_missing
     return AssetCheckResult(
         check_name="completeness",
         passed=is_complete,
-        severity=AssetCheckSeverity.ERROR,
+        severity=AssetCheckSeverity.WARN if is_accepted else AssetCheckSeverity.ERROR,
         description=sentence,
-        metadata={"incomplete_windows": health["incomplete_windows"]},
+        metadata={name: health[name] for name in ("incomplete_windows", "gaps", "missing")},
     )
 
 

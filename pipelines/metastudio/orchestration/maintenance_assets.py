@@ -49,7 +49,7 @@ def describe_findings(result: LoadResult) -> dict[str, int]:
     assert result.audit is not None
     findings = result.audit.findings
     return {
-        "missing": len(findings.missing),
+        "not_loaded": len(findings.missing),
         "other_state": len(findings.other_state),
         "marked_deleted": result.summary.marked_deleted,
     }

@@ -80,5 +80,7 @@ def describe_run(summary: Summary, progress: DagsterProgress) -> Mapping[str, An
         "quota_percent": round(progress.quota_percent(summary), 2),
         "seconds": summary.seconds,
         "rejected": summary.rejected,
+        "gaps": summary.gaps,
+        "missing": summary.missing,
         **({"watermark": watermark} if watermark else {}),
     }

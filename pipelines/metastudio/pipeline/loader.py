@@ -62,6 +62,7 @@ class ChunkLoader:
         )
         self.state: State = {}
         self._listener = listener
+        self._reader: Reader | None = None
         self._rejected_here: set[str] = set()
         self._run_id = uuid.uuid4().hex
 
@@ -105,7 +106,7 @@ class ChunkLoader:
         Raises:
             IncompleteError: a window was not proved whole; it is in the ledger.
         """
-        reader = Reader(self.tenant, self.destination, steps)
+        reader = self._reader = Reader(self.tenant, self.destination, steps)
         self._listener.start(self.tenant, reader)
         try:
             for chunk in reader:
@@ -116,6 +117,11 @@ class ChunkLoader:
             raise
         finally:
             self._count_requests(reader)
+
+    async def fetch_isolation(self) -> bool | None:
+        """Return, within the steps of `load`, whether IAM-user isolation is on; None if unknown."""
+        assert self._reader is not None and self._reader.client is not None
+        return await self._reader.client.fetch_isolation()
 
     def _load_chunk(self, chunk: Chunk, resume: Callable[[], None]) -> None:
         new_rejected = self._count_new_rejected(chunk)
@@ -136,7 +142,7 @@ class ChunkLoader:
     def _count_scrubbed(self, chunk: Chunk) -> None:
         if chunk.mode == "scrub":
             self.summary.scrubbed += sum(window.rows_read for window in chunk.windows)
-            self.summary.scrub_changed += len(self.destination.changed(chunk.rows))
+            self.summary.scrub_changed += sum(window.rows_changed or 0 for window in chunk.windows)
 
     def _add_to_ledger(self, chunk: Chunk) -> bool:
         """Write only the ledger lines of a chunk that brings nothing new: a package costs 0.3 s.

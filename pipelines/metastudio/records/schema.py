@@ -144,6 +144,7 @@ WINDOWS_TABLE = Table(
         Column("until", "timestamp", "End of the same range, itself left out"),
         Column("count", "bigint", "The API's count of jobs from since to until; it counts both ends"),
         Column("rows_read", "bigint", "Distinct jobs read from it"),
+        Column("rows_changed", "bigint", "Jobs among them that the destination held otherwise; null if not compared"),
         Column("requests", "bigint", "Requests made for it, retries included"),
         Column("retries", "bigint", "Requests repeated after a failure"),
         Column("throttled", "bigint", "Requests that the gateway refused for the quota (429)"),

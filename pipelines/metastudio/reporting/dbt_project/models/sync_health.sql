@@ -1,28 +1,57 @@
--- A sync is complete if it read all changes and proved every window complete. A window of changes
--- does not count if a rescan followed in the same run: the rescan read its jobs again.
-with runs as (
+-- A sync is complete if it reached its end and no gap is open after it. A window that could not be
+-- read whole has a reason and is a gap; whether it is still open is said by the run's last line.
+-- What changes or rescan left unproved does not count if a dearer way followed in the same run.
+with lines as (
+    select
+        *,
+        row_number() over (partition by project_id, app_user_id, run_id order by window_number desc) as rank_from_end,
+        max(case mode when 'reread' then 2 when 'rescan' then 1 else 0 end)
+            over (partition by project_id, app_user_id, run_id) as dearest_way
+    from {{ ref('stg_extraction_windows') }}
+),
+
+runs as (
     select
         project_id,
         app_user_id,
         run_id,
+        min(started_at) as started_at,
         max(finished_at) as finished_at,
-        coalesce(max(mode) filter (where mode in ('audit', 'rescan')), min(mode)) as mode,
-        count(*) filter (where not is_complete and mode <> 'changes')
-        + case when bool_or(mode = 'rescan') then 0 else count(*) filter (where not is_complete and mode = 'changes') end
-            as incomplete_windows,
-        coalesce(bool_or(mode = 'rescan' or (mode = 'changes' and is_complete)), false) as reached_end,
+        coalesce(
+            min(mode) filter (where mode in ('audit', 'reread')),
+            min(mode) filter (where mode = 'rescan'),
+            min(mode) filter (where mode in ('backfill', 'changes')),
+            min(mode)
+        ) as mode,
+        count(*) filter (
+            where not is_complete and case mode
+                when 'changes' then dearest_way = 0
+                when 'rescan' then dearest_way = 1 and reason is null
+                when 'gap' then false
+                when 'scrub' then false
+                else reason is null
+            end
+        ) as incomplete_windows,
+        coalesce(max(open_gaps) filter (where rank_from_end = 1), 0) as gaps,
+        coalesce(max(missing) filter (where rank_from_end = 1), 0) as missing,
+        coalesce(bool_or(dearest_way > 0 or (mode = 'changes' and is_complete)), false) as reached_end,
         sum(requests) as requests,
         sum(retries) as retries,
         sum(throttled) as throttled
-    from {{ ref('stg_extraction_windows') }}
+    from lines
     group by project_id, app_user_id, run_id
 ),
 
 ranked as (
     select
         *,
-        row_number() over (partition by project_id, app_user_id order by finished_at desc nulls last, run_id) as rank,
-        row_number() over (partition by project_id order by finished_at desc nulls last, run_id) as rank_in_project
+        row_number() over (
+            partition by project_id, app_user_id
+            order by finished_at desc nulls last, started_at desc nulls last, run_id
+        ) as rank,
+        row_number() over (
+            partition by project_id order by finished_at desc nulls last, started_at desc nulls last, run_id
+        ) as rank_in_project
     from runs
 ),
 
@@ -31,8 +60,11 @@ app_users as (
         project_id,
         max(finished_at) as as_of,
         max(mode) filter (where rank_in_project = 1) as last_run_mode,
-        max(finished_at) filter (where reached_end and incomplete_windows = 0) as last_complete_sync_at,
+        max(finished_at) filter (where reached_end and incomplete_windows = 0) as last_sync_at,
+        max(finished_at) filter (where reached_end and incomplete_windows = 0 and gaps = 0) as last_complete_sync_at,
         coalesce(sum(incomplete_windows) filter (where rank = 1), 0) as incomplete_windows,
+        coalesce(sum(gaps) filter (where rank = 1), 0) as gaps,
+        coalesce(sum(missing) filter (where rank = 1), 0) as missing,
         sum(requests) as requests,
         sum(retries) as retries,
         sum(throttled) as throttled
@@ -45,13 +77,27 @@ ledger as (
         project_id,
         max(as_of) as as_of,
         max(last_run_mode) as last_run_mode,
+        case when count(last_sync_at) = count(*) then min(last_sync_at) end as last_sync_at,
         case when count(last_complete_sync_at) = count(*) then min(last_complete_sync_at) end as last_complete_sync_at,
         sum(incomplete_windows) as incomplete_windows,
+        cast(sum(gaps) as bigint) as gaps,
+        cast(sum(missing) as bigint) as missing,
         cast(sum(requests) as bigint) as requests,
         cast(sum(retries) as bigint) as retries,
         cast(sum(throttled) as bigint) as throttled
     from app_users
     group by project_id
+),
+
+scrubs as (
+    select
+        stg_extraction_windows.project_id,
+        cast(sum(jobs_read) as bigint) as scrubbed,
+        cast(sum(jobs_changed) as bigint) as scrub_changed
+    from {{ ref('stg_extraction_windows') }} as stg_extraction_windows
+    inner join ledger on ledger.project_id = stg_extraction_windows.project_id
+    where mode = 'scrub' and finished_at > ledger.as_of - interval '30 days'
+    group by stg_extraction_windows.project_id
 ),
 
 jobs as (
@@ -85,12 +131,17 @@ select
     ledger.as_of,
     {{ day_of('ledger.as_of') }} as today,
     ledger.last_run_mode,
+    ledger.last_sync_at,
     ledger.last_complete_sync_at,
     greatest(
-        cast(extract(epoch from current_timestamp) - extract(epoch from ledger.last_complete_sync_at) as double precision), 0
+        cast(extract(epoch from current_timestamp) - extract(epoch from ledger.last_sync_at) as double precision), 0
     ) as freshness_seconds,
-    ledger.last_complete_sync_at is not null and ledger.incomplete_windows = 0 as is_complete,
+    ledger.last_sync_at is not null and ledger.incomplete_windows = 0 and ledger.gaps = 0 as is_complete,
     cast(ledger.incomplete_windows as bigint) as incomplete_windows,
+    ledger.gaps,
+    ledger.missing,
+    coalesce(scrubs.scrubbed, 0) as scrubbed,
+    coalesce(scrubs.scrub_changed, 0) as scrub_changed,
     jobs.newest_change_at,
     coalesce(jobs.jobs, 0) as jobs,
     coalesce(jobs.open_jobs, 0) as open_jobs,
@@ -103,6 +154,7 @@ select
     ledger.retries,
     ledger.throttled
 from ledger
+left join scrubs on scrubs.project_id = ledger.project_id
 left join jobs on jobs.project_id = ledger.project_id
 left join unknown_states on unknown_states.project_id = ledger.project_id
 left join rejected on rejected.project_id = ledger.project_id

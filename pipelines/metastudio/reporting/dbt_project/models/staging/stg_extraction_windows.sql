@@ -8,10 +8,14 @@ select
     cast(until as timestamp with time zone) as until,
     cast("count" as bigint) as jobs_expected,
     cast(rows_read as bigint) as jobs_read,
+    cast(rows_changed as bigint) as jobs_changed,
     cast(requests as bigint) as requests,
     cast(retries as bigint) as retries,
     cast(throttled as bigint) as throttled,
     coalesce(complete, false) as is_complete,
+    cast(reason as text) as reason,
+    cast(open_gaps as bigint) as open_gaps,
+    cast(missing as bigint) as missing,
     cast(started_at as timestamp with time zone) as started_at,
     cast(finished_at as timestamp with time zone) as finished_at
 from {{ source('metastudio', 'extraction_windows') }}
