@@ -28,25 +28,9 @@ def test_the_first_sync_loads_every_job_exactly_as_the_api_shows_it(sim, setting
 
 def test_the_json_summary_has_exactly_the_fields_of_the_interface(settings, run):
     assert list(run("sync", "--json").json) == [
-        "command",
-        "ok",
-        "mode",
-        "requests",
-        "retries",
-        "throttled",
-        "windows",
-        "rows_read",
-        "rows_loaded",
-        "rejected",
-        "marked_deleted",
-        "watermark",
-        "seconds",
-        "load_ids",
-        "error",
-        "gaps",
-        "missing",
-        "scrubbed",
-        "scrub_changed",
+        *("command", "ok", "at", "pipeline", "exit_code", "mode", "requests", "retries", "throttled"),
+        *("windows", "rows_read", "rows_loaded", "rejected", "marked_deleted", "gaps", "missing"),
+        *("scrubbed", "scrub_changed", "watermark", "seconds", "load_ids", "error"),
     ]
 
 
@@ -102,7 +86,7 @@ def test_all_tables_and_columns_are_there_and_typed_before_any_row_is(sim, setti
             " WHERE table_schema = 'metastudio' AND table_name NOT LIKE '\\_dlt%' ESCAPE '\\'"
         )
     )
-    assert len(types) == 18 + 4 + 16 + 6
+    assert len(types) == 18 + 4 + 19 + 6
     for name in ("create_time", "lastupdate_time", "start_time", "end_time", "deleted_at"):
         assert types[f"digital_human_videos.{name}"] == "TIMESTAMP WITH TIME ZONE"
     assert types["digital_human_videos.duration"] == "DOUBLE"

@@ -39,7 +39,7 @@ class Summary:
 
     def add(self, chunk: Chunk, rows: int) -> None:
         """Count a loaded chunk; a run that had to read in a dearer way says so in `mode`."""
-        if chunk.mode != "scrub" and (self.mode != "backfill" or chunk.mode == "audit"):
+        if chunk.mode not in ("gap", "scrub") and (self.mode != "backfill" or chunk.mode == "audit"):
             self.mode = chunk.mode
         self.windows += len(chunk.windows)
         self.rows_read += sum(window.rows_read for window in chunk.windows)
