@@ -194,8 +194,9 @@ class Audit:
         if compared.api is None:
             return compared.state is not None
         unmended = self._unmended.total() if compared.state is None else self._unmended[compared.state]
+        stateless = 0 if compared.state is None else max(0, self._unmended[None])  # counted in any state
         rest = compared.api - compared.destination - unmended
-        return 0 <= rest <= count_missing(State(gaps=self.context.gaps))
+        return 0 <= rest <= count_missing(State(gaps=self.context.gaps)) + stateless
 
     @staticmethod
     def _make_rest_error(compared: Comparison) -> IncompleteError:

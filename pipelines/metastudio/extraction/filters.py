@@ -7,7 +7,7 @@ from datetime import timedelta
 from metastudio.errors import IncompleteError
 from metastudio.extraction.context import SMALL_QUESTION, ExtractionContext
 from metastudio.extraction.pages import read_page
-from metastudio.extraction.types import Page, Query, UnreadableError, Window
+from metastudio.extraction.types import OPEN_END, Page, Query, UnreadableError, Window
 from metastudio.timestamps import SECOND
 
 KEPT = "kept to"
@@ -54,6 +54,8 @@ async def verify_filters(context: ExtractionContext) -> None:
     if newest is None or newest.create_time is None:
         return
     second = newest.create_time.replace(microsecond=0)
+    if second > OPEN_END - A_DAY_AROUND:  # no such time: nothing can be learned from it
+        return
     for window, finding in (
         (Window(second, second + SECOND), KEPT),
         (Window(second - SECOND, second + SECOND), ENDS_LEFT_OUT),
