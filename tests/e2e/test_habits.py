@@ -56,14 +56,6 @@ def test_a_job_that_cannot_be_read_is_a_gap_that_closes_when_it_can(sim, setting
     assert held_rows(query) == shown_rows(sim)
 
 
-def test_the_newest_job_may_be_the_one_that_cannot_be_read(sim, settings, run, query):
-    sim.behavior.poisonous_jobs = [sim.tenant.visible()[-1]["job_id"]]
-
-    assert run("sync").code == 5
-
-    assert held_rows(query) == shown_rows(sim)
-
-
 def test_a_job_of_the_year_9999_holds_up_nothing(sim, settings, run, query):
     (job_id,) = sim.tenant.create(at="9999-12-31T23:00:00Z", lastupdate_time="2026-01-15T11:00:00Z")
     assert run("sync").code == 0
