@@ -117,7 +117,8 @@ def _require_equal(audit: Audit) -> None:
     unexplained = [
         each
         for each in audit.comparisons
-        if each.api is not None and not 0 <= each.api - each.destination <= len(findings.without_id)
+        if each.api is not None
+        and not 0 <= each.api - each.destination <= len(findings.without_id) + findings.doubled.total()
     ]
     if findings.differences or unexplained:
         raise IncompleteError(

@@ -48,14 +48,15 @@ class Comparison:
 
 @dataclass(slots=True)
 class Findings:
-    """What the parts that differed turned out to hold; records without a job_id are no difference,
-    they cannot be loaded.
+    """What the parts that differed turned out to hold. Records without a job_id, which cannot be
+    loaded, and jobs that the API lists twice are no difference.
     """
 
     missing: set[str] = field(default_factory=set)
     vanished: set[str] = field(default_factory=set)
     other_state: set[str] = field(default_factory=set)
     without_id: Counter[str] = field(default_factory=Counter)
+    doubled: Counter[str] = field(default_factory=Counter)
 
     @property
     def differences(self) -> int:
@@ -148,6 +149,8 @@ class Audit:
             if number == ROUNDS:
                 self._failures.append(self._make_rest_error(compared))
                 return
+            if number == 0 and state is None:
+                await self._look_for_count_cap(compared)
             before = self.findings.differences
             whole = number == ROUNDS - 1 or not self._can_count
             async with aclosing(self._repair(state, compared.api or 0, whole=whole)) as chunks:
@@ -173,6 +176,17 @@ class Audit:
             self.unfiltered_states.append(state)
             return Comparison(state, None, held)
 
+    async def _look_for_count_cap(self, compared: Comparison) -> None:
+        """Learn that the API's count stops at a figure, where its halves count more than the whole."""
+        if compared.api is None or compared.api >= compared.destination:
+            return
+        middle = await self.context.loaded.nth_created(OPEN_END, compared.destination // 2)
+        if middle is None:
+            return
+        older = await self.context.count(self.context.settings.start_date, middle)
+        if older + await self.context.count(middle) > compared.api + self.context.settings.page_size:
+            self.context.learn("count_cap", compared.api)
+
     def _is_explained(self, compared: Comparison) -> bool:
         """Return whether the API counts more by what was found and is not mended, and by no more
         than that and what gaps hide.
@@ -180,8 +194,9 @@ class Audit:
         if compared.api is None:
             return compared.state is not None
         unmended = self._unmended.total() if compared.state is None else self._unmended[compared.state]
+        stateless = 0 if compared.state is None else max(0, self._unmended[None])  # counted in any state
         rest = compared.api - compared.destination - unmended
-        return 0 <= rest <= count_missing(State(gaps=self.context.gaps))
+        return 0 <= rest <= count_missing(State(gaps=self.context.gaps)) + stateless
 
     @staticmethod
     def _make_rest_error(compared: Comparison) -> IncompleteError:
@@ -261,6 +276,9 @@ class Audit:
         for key, number in Counter(item.key for item in read.without_id).items():
             self._unmended[_find_state(items[key])] += max(0, number - self.findings.without_id[key])
             self.findings.without_id |= Counter({key: number})
+        for job_id, number in Counter(read.doubled).items():
+            self._unmended[came[job_id].state] += max(0, number - self.findings.doubled[job_id])
+            self.findings.doubled |= Counter({job_id: number})
 
     async def _can_tell_vanished(self, read: WindowRead) -> bool:
         """Return whether what a window did not list is gone: the filters must mean what they say."""

@@ -34,13 +34,13 @@ async def backfill(context: ExtractionContext, state: State) -> AsyncGenerator[C
     """Read everything not read yet, down to `start_date`; what changes meanwhile is for later."""
     start = context.settings.start_date
     progress = state.get("backfill", Progress())
-    overview = await _read_overview(context)
+    overview, whole_count = await _read_overview(context)
     if "snapshot_at" not in progress:
         progress = Progress(snapshot_at=format_time(await context.now()), newest_update=_find_newest(overview, start))
     until = parse_time(progress["done_since"]) if "done_since" in progress else OPEN_END
     async with aclosing(read_chunks(context, Window(start, max(start, until)), "backfill", state)) as chunks:
         async for chunk in chunks:
-            chunk.expected_rows = overview.count if overview else None
+            chunk.expected_rows = whole_count
             done_since = min(entry.since for entry in chunk.windows)
             chunk.state["backfill"] = Progress(
                 **{
@@ -54,21 +54,30 @@ async def backfill(context: ExtractionContext, state: State) -> AsyncGenerator[C
             yield chunk
 
 
-async def _read_overview(context: ExtractionContext) -> Page | None:
-    """Ask for the job updated last: its time is where the later runs begin.
+async def _read_overview(context: ExtractionContext) -> tuple[Page | None, int | None]:
+    """Ask for the job updated last, whose time is where the later runs begin, and for the count of
+    all jobs. The newest jobs may be what cannot be read: then the first one behind them is asked for.
 
-    Where the whole list is refused, the widest window that is answered is found instead.
+    Where the whole list is refused, the widest window that is answered is found, and only its newest
+    job is known.
     """
-    query = Query(since=context.settings.start_date, limit=1, sort_key="update_time")
+    start, behind = context.settings.start_date, context.settings.page_size
+    failure: RefusedError | UnreadableError
+    for query in (
+        Query(since=start, limit=1, sort_key="update_time"),
+        Query(since=start, limit=1),
+        Query(since=start, limit=1, offset=behind),
+    ):
+        try:
+            page = await context.fetch(query)
+            return page, page.count
+        except (RefusedError, UnreadableError) as error:
+            failure = error
+    width = await find_max_range(context, failure)
     try:
-        return await context.fetch(query)
+        return await context.fetch(Query(since=await context.now() - width, limit=1)), None
     except (RefusedError, UnreadableError):
-        pass
-    try:
-        return await context.fetch(Query(since=context.settings.start_date, limit=1))
-    except (RefusedError, UnreadableError) as error:
-        await find_max_range(context, error)
-        return None
+        return None, None
 
 
 def _find_newest(overview: Page | None, start: datetime) -> str:
@@ -97,7 +106,7 @@ async def read_chunks(
             async for read in windows:
                 reads.append(read)
                 rows += len(read.seen)
-                context.not_rows += len(read.without_id) + read.doubled
+                context.not_rows += len(read.without_id) + len(read.doubled)
                 if rows >= context.settings.chunk_rows:
                     yield make_chunk(reads, mode, state)
                     reads, rows = [], 0

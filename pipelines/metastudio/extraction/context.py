@@ -154,13 +154,33 @@ async def find_max_range(context: ExtractionContext, refusal: RefusedError | Una
         now = await context.now()
     except RefusedError:  # nothing is answered at all
         raise refusal from None
-    days = (now - context.settings.start_date).days
-    while days > 1:
-        days //= 2
+    refused = (now - context.settings.start_date).days
+    answered = refused // 2
+    while answered and not await is_width_answered(context, timedelta(days=answered)):
+        refused, answered = answered, answered // 2
+    if not answered:
+        raise refusal
+    while isinstance(refusal, RefusedError) and refused - answered > 1:  # a refusal is quick, a time-out is not
+        middle = (answered + refused) // 2
+        if await is_width_answered(context, timedelta(days=middle)):
+            answered = middle
+        else:
+            refused = middle
+    context.learn("max_range_days", answered)
+    return timedelta(days=answered)
+
+
+async def is_width_answered(context: ExtractionContext, width: timedelta) -> bool:
+    """Return whether a window of this width is answered, if only behind its newest jobs: those may
+    be what cannot be read.
+    """
+    now = await context.now()
+    for offset in (0, context.settings.page_size):
         try:
-            await context.fetch(Query(since=now - timedelta(days=days), until=now, limit=1))
-        except (RefusedError, UnreadableError):
+            await context.try_fetch(Query(since=now - width, until=now, offset=offset, limit=1, attempts=1))
+        except RefusedError:
+            return False
+        except UnavailableError:
             continue
-        context.learn("max_range_days", days)
-        return timedelta(days=days)
-    raise refusal
+        return True
+    return False

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 from metastudio.errors import IncompleteError
 from metastudio.extraction.context import SMALL_QUESTION, ExtractionContext
-from metastudio.extraction.types import Page, Query, Window
+from metastudio.extraction.pages import read_page
+from metastudio.extraction.types import OPEN_END, Page, Query, UnreadableError, Window
 from metastudio.timestamps import SECOND
 
 KEPT = "kept to"
@@ -14,6 +15,8 @@ ENDS_LEFT_OUT = "ends left out"
 OTHER_ZONE = "times of another zone"
 A_DAY_AROUND = timedelta(hours=26)
 """No two time zones are further apart."""
+FEW_ROWS = 10
+"""So many of the newest jobs are asked for: the first of them may be one that cannot be read."""
 
 
 class FiltersIgnoredError(IncompleteError):
@@ -43,16 +46,26 @@ async def verify_filters(context: ExtractionContext) -> None:
     since = context.settings.start_date
     if context.limits.max_range:
         since = max(since, await context.now() - context.limits.max_range)
-    newest = next((row for row in (await context.fetch(Query(since=since, limit=1))).rows if row.create_time), None)
+    try:
+        rows = (await read_page(context, Query(since=since, limit=FEW_ROWS))).rows
+    except UnreadableError:
+        return
+    newest = next((row for row in rows if row.create_time), None)
     if newest is None or newest.create_time is None:
         return
     second = newest.create_time.replace(microsecond=0)
+    if second > OPEN_END - A_DAY_AROUND:  # no such time: nothing can be learned from it
+        return
     for window, finding in (
         (Window(second, second + SECOND), KEPT),
         (Window(second - SECOND, second + SECOND), ENDS_LEFT_OUT),
         (Window(second - A_DAY_AROUND, second + A_DAY_AROUND), OTHER_ZONE),
     ):
-        page = await context.fetch(Query(since=window.since, until=window.until, limit=context.settings.page_size))
+        until = window.until if window.until <= await context.now() else None  # an end ahead of now may be refused
+        try:
+            page = await read_page(context, Query(since=window.since, until=until, limit=context.settings.page_size))
+        except UnreadableError:
+            return
         if finding == KEPT and page.rows and lies_outside(window, page):
             if page.count > len(page.records):
                 raise _make_error("create_since")

@@ -27,7 +27,8 @@ class WindowRead:
     """What was read of a window: rows, the entry that proves it whole, and the gaps in it.
 
     The entry of a window with gaps has the figures of the rest of the window. `rejected` includes
-    the records `without_id`; `doubled` counts the jobs that stand twice in the list.
+    the records `without_id`; `doubled` names each job once for every time that it stands in the
+    list again.
     """
 
     window: Window
@@ -35,7 +36,7 @@ class WindowRead:
     seen: list[Row]
     rejected: list[Rejected]
     without_id: list[Rejected]
-    doubled: int = 0
+    doubled: list[str] = field(default_factory=list)
     gaps: list[LedgerEntry] = field(default_factory=list)
 
     @property
@@ -121,7 +122,7 @@ class WindowReading:
             seen=self._seen,
             rejected=[*self._rejected.values()],
             without_id=self._without_id,
-            doubled=max(0, self.entry.rows_read - len(self._without_id) - len(self._found)),
+            doubled=[*(self._found - Counter(set(self._found))).elements()],
         )
 
     def _find_reason(self) -> str:

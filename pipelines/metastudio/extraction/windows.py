@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TypeAlias
 
-from metastudio.errors import RefusedError, UnavailableError
-from metastudio.extraction.context import ExtractionContext, find_max_range
+from metastudio.errors import RefusedError
+from metastudio.extraction.context import ExtractionContext, find_max_range, is_width_answered
 from metastudio.extraction.filters import ENDS_LEFT_OUT, lies_outside, verify_filters
 from metastudio.extraction.narrowing import find_doubtful
 from metastudio.extraction.pages import TooDeepError, read_page, read_rest
@@ -177,13 +177,10 @@ async def _give_up(
     window, now = reading.window, await context.now()
     end = max(window.since, now) if window.until == OPEN_END else window.until
     width = end - window.since
-    if width > DAY:
-        try:
-            await context.try_fetch(Query(since=now - width, until=now, limit=1, attempts=1))
-        except (RefusedError, UnavailableError):
-            await find_max_range(context, error)
-            if parts := await _split_by_width(context, window):
-                return parts
+    if width > DAY and not await is_width_answered(context, width):
+        await find_max_range(context, error)
+        if parts := await _split_by_width(context, window):
+            return parts
     parts = split_window(Window(window.since, end))
     if window.until == OPEN_END and width >= SECOND:
         parts = [Window(end, OPEN_END), *(parts or [Window(window.since, end)])]

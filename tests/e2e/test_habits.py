@@ -1,0 +1,67 @@
+"""Habits that list APIs are known to have: what can be read is loaded, and the rest is said."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.rows import held_rows, shown_rows
+
+HARMLESS = {
+    "doubled jobs": ({"doubled_jobs": 2}, 40),
+    "empty pages of null": ({"empty_page": "null_jobs"}, 40),
+    "a count that stops": ({"count_cap": 250}, 60),
+    "a short range": ({"max_range_days": 365}, 90),
+    "a short range that times out": ({"max_range_days": 365, "max_range_refusal": "504"}, 120),
+    "shallow offsets": ({"max_offset": 200, "max_offset_refusal": "404"}, 60),
+    "no end ahead of now": ({"future_until_refusal": "400"}, 40),
+    "times of another zone": ({"filter_utc_offset_hours": 8}, 40),
+    "ends left out": ({"create_since_exclusive": True, "create_until_exclusive": True}, 40),
+    "a clock ahead": ({"date_skew_seconds": 3600, "date_skew_answers": 1}, 40),
+    "a state refused": ({"refused_states": ["BLOCK"]}, 40),
+    "another charset": ({"body_charset": "gbk"}, 40),
+}
+
+
+@pytest.mark.parametrize(("habit", "most_requests"), HARMLESS.values(), ids=list(HARMLESS))
+def test_a_habit_that_hides_nothing_costs_no_row_and_no_error(sim, settings, run, query, habit, most_requests):
+    sim.behavior.merge(habit)
+
+    assert run("sync").code == 0
+    assert sim.stats.requests <= most_requests
+    assert held_rows(query) == shown_rows(sim)
+
+    assert run("audit").code == 0
+
+
+@pytest.mark.parametrize("blank", ["empty", "null", "no_job_id"])
+def test_blank_rows_are_rejected_and_no_difference(sim, settings, run, query, blank):
+    sim.behavior.merge({"blank_jobs": 3, "blank_row": blank})
+
+    assert run("sync").code == 0
+    assert run("audit").code == 0
+
+    assert held_rows(query) == shown_rows(sim)
+
+
+@pytest.mark.parametrize("habit", [{"hidden_jobs": 1}, {"poisonous_jobs": 1}], ids=["hidden", "poisonous"])
+def test_a_job_that_cannot_be_read_is_a_gap_that_closes_when_it_can(sim, settings, run, query, habit):
+    sim.behavior.merge(habit)
+
+    assert run("sync").code == 5
+    assert held_rows(query) == shown_rows(sim)
+
+    sim.behavior.merge(dict.fromkeys(habit, 0))
+    sim.clock.advance(86_400)
+    assert run("sync").code == 0
+    assert held_rows(query) == shown_rows(sim)
+
+
+def test_a_job_of_the_year_9999_holds_up_nothing(sim, settings, run, query):
+    (job_id,) = sim.tenant.create(at="9999-12-31T23:00:00Z", lastupdate_time="2026-01-15T11:00:00Z")
+    assert run("sync").code == 0
+    sim.tenant.vanish(job_id)
+    sim.clock.advance(3600)
+
+    assert [run("audit").code, run("audit").code] == [0, 0]
+
+    assert held_rows(query) == shown_rows(sim)
