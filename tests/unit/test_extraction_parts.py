@@ -21,7 +21,9 @@ from metastudio.extraction.types import ExtractionSettings, Page, Query, Window,
 from metastudio.extraction.windows import read_range, split_window
 from metastudio.timestamps import format_time, parse_time
 
-from tests.properties.tenant import EMPTY, NOW, SECOND, START, Destination, Reader, Tenant, run_alone
+from tests.support.destination import Destination
+from tests.support.reader import Reader, run_alone
+from tests.support.tenant import EMPTY, NOW, SECOND, START, Habits, Tenant
 
 SECONDS = st.datetimes(datetime(2000, 1, 1), datetime(2040, 1, 1)).map(
     lambda time: time.replace(microsecond=0, tzinfo=NOW.tzinfo)
@@ -104,7 +106,7 @@ def test_a_job_created_at_a_fraction_of_a_boundary_second_is_not_lost(make_reade
 def test_an_endpoint_that_ignores_a_create_time_filter_is_found_out(
     make_reader: MakeReader, filters: tuple[str, ...], older: bool
 ) -> None:
-    reader = make_reader(filters=filters)
+    reader = make_reader(habits=Habits(filters=filters))
     for number in range(3_000):
         reader.tenant.add(START + (3_000 if older else 0) * DAY + number * timedelta(minutes=7), state="SUCCEED")
     with pytest.raises(IncompleteError, match="must be empty"):
@@ -113,7 +115,7 @@ def test_an_endpoint_that_ignores_a_create_time_filter_is_found_out(
 
 
 def test_a_window_answered_with_jobs_outside_of_it_is_refused_though_it_is_small(make_reader: MakeReader) -> None:
-    reader = make_reader(filters=(), sorting="refused")
+    reader = make_reader(habits=Habits(filters=()), sorting="refused")
     for number in range(500):
         reader.tenant.add(NOW - (500 - number) * DAY, state="SUCCEED")
     with pytest.raises(IncompleteError, match="must be empty"):
@@ -156,7 +158,7 @@ def test_records_without_an_id_are_no_difference_to_an_audit(make_reader: MakeRe
 def test_a_count_that_is_wrong_leaves_gaps_and_loads_everything(
     make_reader: MakeReader, error: int, number: int
 ) -> None:
-    reader = make_reader(count_error=error)
+    reader = make_reader(habits=Habits(count_error=error))
     for place in range(number):
         reader.tenant.add(START + place * DAY / 2, state="SUCCEED")
     reader.sync()
@@ -189,7 +191,7 @@ def test_a_job_that_vanishes_and_one_that_appears_do_not_pass_for_a_window_that_
 
     def swap(request: int) -> None:
         if request == 2 and lost in reader.tenant.jobs:
-            reader.tenant.jobs.remove(lost)
+            reader.tenant.remove(lost)
             reader.tenant.add(state="WAITING")
 
     reader.tenant.meanwhile = swap
@@ -206,7 +208,7 @@ def test_an_open_window_whose_count_stayed_the_same_is_still_read_until_it_stood
 
     def swap(request: int) -> None:
         if request == 2:
-            reader.tenant.jobs.remove(first)
+            reader.tenant.remove(first)
             reader.tenant.add(state="SUCCEED")
 
     reader.tenant.meanwhile = swap
@@ -220,7 +222,7 @@ def test_a_job_that_vanishes_while_its_window_is_read_costs_one_more_try(make_re
     for number in range(150):
         reader.tenant.add(START + number * DAY, state="SUCCEED")
     first = reader.tenant.jobs[0]
-    reader.tenant.meanwhile = lambda request: reader.tenant.jobs.remove(first) if request == 2 else None
+    reader.tenant.meanwhile = lambda request: reader.tenant.remove(first) if request == 2 else None
     (chunk,) = reader.read(START, START + 200 * DAY)
     assert [(record.count, record.rows_read, record.requests) for record in chunk.windows] == [(149, 149, 5)]
     assert {row.job_id for row in chunk.rows} >= {job.job_id for job in reader.tenant.jobs}
@@ -291,7 +293,7 @@ def happen_at(reader: Reader, request: int, happens: str, victim: int) -> None:
             reader.tenant.add(state="SUCCEED")
         if "vanish" in happens:
             for job in changed[victim : victim + 1 + ("two" in happens)]:
-                reader.tenant.jobs.remove(job)
+                reader.tenant.remove(job)
         if "jump" in happens:
             for job in changed[victim :: 40 if "one" in happens else 7]:
                 reader.tenant.change(job, "AGAIN")
@@ -367,10 +369,10 @@ def test_a_start_date_that_moved_on_and_back_reads_again_what_was_left_out(make_
 
 
 def test_a_watermark_ahead_of_the_server_comes_back(make_reader: MakeReader) -> None:
-    reader = make_reader(skews=[5 * DAY])
+    reader = make_reader(habits=Habits(skews=[5 * DAY]))
     reader.tenant.add(state="WAITING")
     reader.sync()
-    reader.tenant.skews = [timedelta(0)]
+    reader.tenant.habits.skews = [timedelta(0)]
     reader.tenant.now += timedelta(minutes=1)
     reader.tenant.add(state="WAITING")
     reader.sync()
