@@ -98,6 +98,14 @@ async def read_chunks(
         raise failure
 
 
+async def keep_changed(context: ExtractionContext, chunk: Chunk) -> Chunk:
+    """Leave the rows out that are held as they came."""
+    chunk.rows = await context.loaded.changed(chunk.rows)
+    changed = {row.job_id for row in chunk.rows}
+    chunk.seen = [row for row in chunk.seen if row.job_id in changed]
+    return chunk
+
+
 def make_chunk(reads: list[WindowRead], mode: Mode, state: State) -> Chunk:
     """Put windows together, each job once."""
     seen = [row for read in reads for row in read.seen]

@@ -12,6 +12,7 @@ from metastudio.timestamps import SECOND
 KEPT = "kept to"
 ENDS_LEFT_OUT = "ends left out"
 OTHER_ZONE = "times of another zone"
+IGNORED = "ignored"
 A_DAY_AROUND = timedelta(hours=26)
 """No two time zones are further apart."""
 
@@ -26,6 +27,11 @@ def lies_outside(window: Window, page: Page) -> bool:
     return sum(not window.since <= time <= window.until for time in times) * 2 > len(times)
 
 
+def are_ignored(context: ExtractionContext) -> bool:
+    """Return whether a filter was lately found to be ignored."""
+    return context.limits.values.get("filters") == IGNORED
+
+
 async def verify_filters(context: ExtractionContext) -> None:
     """Look for the newest job in the window that must hold it, and for none where none can be.
 
@@ -35,10 +41,13 @@ async def verify_filters(context: ExtractionContext) -> None:
     Raises:
         FiltersIgnoredError: a filter is ignored.
     """
+    if are_ignored(context):
+        raise _make_error("create_since or create_until")
     if context.filters_verified or "filters" in context.limits.values:
         return
     context.filters_verified = True
     if (await context.fetch(SMALL_QUESTION)).records:
+        context.learn("filters", IGNORED)
         raise _make_error("create_until")
     since = context.settings.start_date
     if context.limits.max_range:
@@ -55,6 +64,7 @@ async def verify_filters(context: ExtractionContext) -> None:
         page = await context.fetch(Query(since=window.since, until=window.until, limit=context.settings.page_size))
         if finding == KEPT and page.rows and lies_outside(window, page):
             if page.count > len(page.records):
+                context.learn("filters", IGNORED)
                 raise _make_error("create_since")
             finding = OTHER_ZONE
         is_crowded = finding == KEPT and page.count > len(page.records)

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import datetime, timedelta
 
-from metastudio.extraction.backfill import make_chunk
+from metastudio.extraction.backfill import keep_changed, make_chunk
 from metastudio.extraction.context import ExtractionContext
 from metastudio.extraction.state import Scrub, State
 from metastudio.extraction.types import Chunk, Window
@@ -31,10 +31,7 @@ async def scrub(context: ExtractionContext, state: State) -> AsyncGenerator[Chun
         since = until - SECOND
     async with aclosing(read_range(context, Window(since, until), "scrub")) as windows:
         reads = [read async for read in windows]
-    chunk = make_chunk(reads, "scrub", state)
-    chunk.rows = await context.loaded.changed(chunk.rows)
-    changed = {row.job_id for row in chunk.rows}
-    chunk.seen = [row for row in chunk.seen if row.job_id in changed]
+    chunk = await keep_changed(context, make_chunk(reads, "scrub", state))
     rows_read = sum(entry.rows_read for entry in chunk.windows)
     chunk.state["scrub"] = await plan_scrub(context, since, rows_read)
     yield chunk
