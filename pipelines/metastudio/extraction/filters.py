@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from metastudio.errors import IncompleteError
+from metastudio.errors import IncompleteError, RefusedError
 from metastudio.extraction.context import SMALL_QUESTION, ExtractionContext
-from metastudio.extraction.types import Page, Query, Window
+from metastudio.extraction.types import Page, Query, UnreadableError, Window
 from metastudio.timestamps import SECOND
 
 KEPT = "kept to"
@@ -25,6 +25,12 @@ def lies_outside(window: Window, page: Page) -> bool:
     """Return whether most rows of an answer show a creation outside of the window."""
     times = [row.create_time for row in page.rows if row.create_time is not None]
     return sum(not window.since <= time <= window.until for time in times) * 2 > len(times)
+
+
+def find_margin(context: ExtractionContext) -> timedelta:
+    """Return by how much to widen a window so that it surely holds what was created in it."""
+    finding = context.limits.values.get("filters")
+    return {KEPT: timedelta(0), ENDS_LEFT_OUT: SECOND}.get(str(finding), A_DAY_AROUND)
 
 
 def are_ignored(context: ExtractionContext) -> bool:
@@ -52,7 +58,11 @@ async def verify_filters(context: ExtractionContext) -> None:
     since = context.settings.start_date
     if context.limits.max_range:
         since = max(since, await context.now() - context.limits.max_range)
-    newest = next((row for row in (await context.fetch(Query(since=since, limit=1))).rows if row.create_time), None)
+    try:
+        page = await context.fetch(Query(since=since, limit=1))
+    except (RefusedError, UnreadableError):  # too wide, or its first job cannot be read
+        return
+    newest = next((row for row in page.rows if row.create_time), None)
     if newest is None or newest.create_time is None:
         return
     second = newest.create_time.replace(microsecond=0)
@@ -61,7 +71,10 @@ async def verify_filters(context: ExtractionContext) -> None:
         (Window(second - SECOND, second + SECOND), ENDS_LEFT_OUT),
         (Window(second - A_DAY_AROUND, second + A_DAY_AROUND), OTHER_ZONE),
     ):
-        page = await context.fetch(Query(since=window.since, until=window.until, limit=context.settings.page_size))
+        try:
+            page = await context.fetch(Query(since=window.since, until=window.until, limit=context.settings.page_size))
+        except (RefusedError, UnreadableError):
+            return
         if finding == KEPT and page.rows and lies_outside(window, page):
             if page.count > len(page.records):
                 context.learn("filters", IGNORED)
