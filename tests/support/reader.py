@@ -112,3 +112,6 @@ class Reader:
 def run_alone(work: Coroutine[Any, Any, T]) -> T:
     with asyncio.Runner() as runner:
         return runner.run(work)
+
+
+MakeReader = Callable[..., Reader]
