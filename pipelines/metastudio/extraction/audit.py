@@ -270,7 +270,13 @@ class Audit:
             if job_id in held:
                 if held[job_id] != row.state:
                     self._record_difference(self.findings.other_state, job_id, {held[job_id]: -1, row.state: 1})
-            elif row.create_time is not None and row.create_time < window.until:
+            elif (
+                row.create_time is not None
+                and row.create_time < window.until
+                and not (
+                    window.since - SECOND <= row.create_time < window.since  # held, and asked for to be safe
+                )
+            ):
                 self._record_difference(self.findings.missing, job_id, {row.state: 1})
         items = {item.key: item for item in read.without_id}
         for key, number in Counter(item.key for item in read.without_id).items():

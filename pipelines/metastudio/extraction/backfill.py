@@ -138,7 +138,7 @@ async def keep_changed(context: ExtractionContext, chunk: Chunk) -> None:
     chunk.seen = [row for row in chunk.seen if row.job_id in changed]
     for entry in chunk.windows:
         entry.rows_changed = 0
-    for row in chunk.rows:
+    for row in chunk.rows if chunk.windows else ():
         entry = _find_entry(chunk, row)
         entry.rows_changed = (entry.rows_changed or 0) + 1
 

@@ -47,6 +47,7 @@ class ExtractionContext:
         self.largest_count = 0
         self.whole_count: int | None = None
         self.not_rows = 0
+        self.page_cap: int | None = None
         self.filters_verified = False
         self._small_questions = 0
         self._asking = asyncio.Lock()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from metastudio.errors import IncompleteError
+from metastudio.errors import IncompleteError, RefusedError
 from metastudio.extraction.context import SMALL_QUESTION, ExtractionContext
 from metastudio.extraction.pages import read_page
 from metastudio.extraction.types import OPEN_END, Page, Query, UnreadableError, Window
@@ -13,6 +13,7 @@ from metastudio.timestamps import SECOND
 KEPT = "kept to"
 ENDS_LEFT_OUT = "ends left out"
 OTHER_ZONE = "times of another zone"
+IGNORED = "ignored"
 A_DAY_AROUND = timedelta(hours=26)
 """No two time zones are further apart."""
 FEW_ROWS = 10
@@ -29,6 +30,17 @@ def lies_outside(window: Window, page: Page) -> bool:
     return sum(not window.since <= time <= window.until for time in times) * 2 > len(times)
 
 
+def find_margin(context: ExtractionContext) -> timedelta:
+    """Return by how much to widen a window so that it surely holds what was created in it."""
+    finding = context.limits.values.get("filters")
+    return {KEPT: timedelta(0), ENDS_LEFT_OUT: SECOND}.get(str(finding), A_DAY_AROUND)
+
+
+def are_ignored(context: ExtractionContext) -> bool:
+    """Return whether a filter was lately found to be ignored."""
+    return context.limits.values.get("filters") == IGNORED
+
+
 async def verify_filters(context: ExtractionContext) -> None:
     """Look for the newest job in the window that must hold it, and for none where none can be.
 
@@ -38,17 +50,20 @@ async def verify_filters(context: ExtractionContext) -> None:
     Raises:
         FiltersIgnoredError: a filter is ignored.
     """
+    if are_ignored(context):
+        raise _make_error("create_since or create_until")
     if context.filters_verified or "filters" in context.limits.values:
         return
     context.filters_verified = True
     if (await context.fetch(SMALL_QUESTION)).records:
+        context.learn("filters", IGNORED)
         raise _make_error("create_until")
     since = context.settings.start_date
     if context.limits.max_range:
         since = max(since, await context.now() - context.limits.max_range)
     try:
         rows = (await read_page(context, Query(since=since, limit=FEW_ROWS))).rows
-    except UnreadableError:
+    except (RefusedError, UnreadableError):  # too wide, or none of them can be read
         return
     newest = next((row for row in rows if row.create_time), None)
     if newest is None or newest.create_time is None:
@@ -64,10 +79,11 @@ async def verify_filters(context: ExtractionContext) -> None:
         until = window.until if window.until <= await context.now() else None  # an end ahead of now may be refused
         try:
             page = await read_page(context, Query(since=window.since, until=until, limit=context.settings.page_size))
-        except UnreadableError:
+        except (RefusedError, UnreadableError):
             return
         if finding == KEPT and page.rows and lies_outside(window, page):
             if page.count > len(page.records):
+                context.learn("filters", IGNORED)
                 raise _make_error("create_since")
             finding = OTHER_ZONE
         is_crowded = finding == KEPT and page.count > len(page.records)

@@ -97,8 +97,8 @@ def _join(pages: list[Page], skipped: int) -> Page:
 async def read_rest(context: ExtractionContext, query: Query, first: Page) -> list[Page]:
     """Read what follows the first page, by as many rows a page as the first one gave.
 
-    A server may cap its pages. Where the last page is full it is read on, so that a count that is
-    too low shows.
+    A server may cap its pages. Where the last page is full, by what is known of that cap, it is
+    read on, so that a count that is too low shows.
 
     Raises:
         TooDeepError: the endpoint does not go that deep.
@@ -106,6 +106,8 @@ async def read_rest(context: ExtractionContext, query: Query, first: Page) -> li
     step = len(first.records) + first.skipped
     if not step:
         return []
+    if step < min(first.count, query.limit):
+        context.page_cap = max(step, context.page_cap or 0)
     spans = await gather_or_cancel(
         _read_span(
             context, replace(query, offset=offset), min(offset + step, first.count), last=offset + step >= first.count
@@ -113,7 +115,7 @@ async def read_rest(context: ExtractionContext, query: Query, first: Page) -> li
         for offset in range(step, first.count, step)
     )
     pages = [page for span in spans for page in span]
-    if first.count == step == query.limit:
+    if first.count == step and step in (query.limit, context.page_cap):
         pages += await _read_span(context, replace(query, offset=step), step + 1, last=True)
     return pages
 
@@ -128,7 +130,7 @@ async def _read_span(context: ExtractionContext, query: Query, end: int, *, last
         pages.append(page)
         if not received:
             break
-        full = received == query.limit
+        full = received in (query.limit, context.page_cap)
         if not last:
             page.records = page.records[: end - query.offset]
         query = replace(query, offset=query.offset + received)

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from metastudio.extraction.types import LedgerEntry, Mode, Page, Window
 from metastudio.records.parser import Rejected, Row
+from metastudio.timestamps import SECOND
 
 NOT_LISTED = "counted, not listed"
 NOT_COUNTED = "listed, not counted"
@@ -20,6 +21,8 @@ FEW_MISSING = 5
 """So few missing jobs are looked for at once; more may come when the window is read again."""
 MANY_MISSING = 50
 """So many missing jobs are not looked for one by one."""
+MAX_PASSES = 50
+"""Number of passes over one window, as long as each brings jobs that the others did not."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,6 +68,8 @@ class WindowReading:
         self.count: int | None = None
         self.skipped = 0
         self.passes = 0
+        self._is_one_page = False
+        self._brought_more = False
         self._seen: list[Row] = []
         self._rejected: dict[str, Rejected] = {}
         self._without_id: list[Rejected] = []
@@ -90,8 +95,9 @@ class WindowReading:
         self.count = counts.pop() if len(counts) == 1 else None
         self.skipped = sum(page.skipped for page in pages)
         self._without_id = [record for page in pages for record in page.without_id]
-        self.entry.rows_read = found.total() + len(self._without_id)
-        is_one_page = sum(bool(page.records) for page in pages) <= 1
+        rows_before, self.entry.rows_read = self.entry.rows_read, found.total() + len(self._without_id)
+        self._brought_more = is_same_count and self.entry.rows_read > rows_before
+        self._is_one_page = is_one_page = sum(bool(page.records) for page in pages) <= 1
         self.entry.complete = self.entry.rows_read == self.count and (self.is_closed or is_same or is_one_page)
         return self.entry.complete
 
@@ -106,9 +112,23 @@ class WindowReading:
         known = [time for time in times if time is not None]
         return sorted(known, reverse=True) if len(known) == len(times) and not self._without_id else None
 
+    def is_worth_a_pass(self, tries: int, *, is_part: bool) -> bool:
+        """Return whether reading the window once more may bring the proof.
+
+        One answer that holds all of a closed window does not change; nor do rows that could not be
+        read twice. An unstable order is read as long as each pass brings more.
+        """
+        if self.skipped and self.passes > 1:
+            return False
+        if self.is_closed and self.count is not None and self._is_one_page and (is_part or self.passes > 1):
+            return False
+        return self.passes < tries or (self.is_closed and self._brought_more and self.passes < MAX_PASSES)
+
     @property
     def is_worth_narrowing(self) -> bool:
         """Return whether to look for the places where jobs are missing."""
+        if self._is_one_page or self.window.width <= SECOND:
+            return False
         few = FEW_MISSING if self.passes == 1 else MANY_MISSING
         return self.is_closed and self.count is not None and 0 < self.missing <= few
 

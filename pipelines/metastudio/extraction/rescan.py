@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from metastudio.errors import RefusedError
 from metastudio.extraction.backfill import read_chunks
 from metastudio.extraction.context import ExtractionContext
+from metastudio.extraction.filters import find_margin, verify_filters
 from metastudio.extraction.state import State
 from metastudio.extraction.types import OPEN_END, Chunk, LedgerEntry, Query, UnreadableError, Window, newest_versions
 from metastudio.timestamps import SECOND, parse_time
@@ -30,11 +31,13 @@ async def rescan(context: ExtractionContext, state: State) -> AsyncGenerator[Chu
     """Read what can still change; no chunk changes the state."""
     settings = context.settings
     now = await context.now()
-    since = max(settings.start_date, min(parse_time(state["watermark"]) - settings.overlap, now - settings.rescan))
+    await verify_filters(context)
+    since = min(parse_time(state["watermark"]) - settings.overlap, now - settings.rescan) - find_margin(context)
+    since = max(settings.start_date, since)
     async with aclosing(read_chunks(context, Window(since, OPEN_END), "rescan", state)) as chunks:
         async for chunk in chunks:
             yield chunk
-    async with aclosing(_read_open_jobs(context, since, state)) as chunks:
+    async with aclosing(_read_open_jobs(context, since + find_margin(context), state)) as chunks:
         async for chunk in chunks:
             yield chunk
 
@@ -56,7 +59,9 @@ async def _read_open_jobs(context: ExtractionContext, before: datetime, state: S
             context.learn("job_ids", "refused")
     start = context.settings.start_date
     created = [time for time in jobs.values() if time is not None and time >= start]
-    for window in plan_windows(created):
+    margin = find_margin(context)
+    for planned in plan_windows(created):
+        window = Window(planned.since - margin, planned.until + margin)
         async with aclosing(read_chunks(context, window, "rescan", state)) as chunks:
             async for chunk in chunks:
                 yield chunk

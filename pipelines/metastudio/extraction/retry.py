@@ -10,6 +10,7 @@ from metastudio.errors import RefusedError, UnavailableError
 from metastudio.extraction.backfill import make_chunk
 from metastudio.extraction.context import ExtractionContext
 from metastudio.extraction.gaps import to_window
+from metastudio.extraction.pages import TooDeepError, read_rest
 from metastudio.extraction.proof import NOT_READABLE, WindowRead, WindowReading
 from metastudio.extraction.state import Gap, State
 from metastudio.extraction.types import Chunk, LedgerEntry
@@ -21,16 +22,19 @@ async def retry_gap(context: ExtractionContext, state: State, gap: Gap) -> Async
     window = to_window(gap)
     reading = WindowReading(window, "gap", is_closed=window.until <= await context.closed_until())
     try:
-        first = await context.try_fetch(replace(make_query(context, window), attempts=1))
-    except (RefusedError, UnavailableError):
+        query = replace(make_query(context, window), attempts=1)
+        first = await context.try_fetch(query)
+        is_small = first.count <= context.settings.page_size
+        pages = [first, *await read_rest(context, query, first)] if is_small else []
+    except (RefusedError, UnavailableError, TooDeepError):
         entry = LedgerEntry(
             mode="gap", since=window.since, until=window.until, count=gap["count"], rows_read=gap["rows_read"],
             reason=NOT_READABLE, requests=1, started_at=await context.now(), finished_at=await context.now(),
         )  # fmt: skip
         yield Chunk(mode="gap", windows=[entry], state=State(**state))
         return
-    if first.count <= context.settings.page_size:
-        reading.add([first])
+    if pages:
+        reading.add(pages)
         yield make_chunk([reading.make_read()], "gap", state)
         return
     reads: list[WindowRead] = []

@@ -17,6 +17,9 @@ from metastudio.extraction.types import Chunk, Window
 from metastudio.extraction.windows import read_range
 from metastudio.timestamps import SECOND, format_time, parse_time
 
+SCRUB_PAGES = 5
+"""Size of the window that one sync reads again."""
+
 
 async def scrub(context: ExtractionContext, state: State) -> AsyncGenerator[Chunk, None]:
     """Read one window of the past where one is due, and load what changed unseen."""
@@ -25,7 +28,7 @@ async def scrub(context: ExtractionContext, state: State) -> AsyncGenerator[Chun
     if not settings.scrub or plan is None or parse_time(plan["next_at"]) > now:
         return
     until = parse_time(plan["until"])
-    oldest = await context.loaded.nth_created(until, settings.max_rows_per_window)
+    oldest = await context.loaded.nth_created(until, SCRUB_PAGES * settings.page_size)
     since = settings.start_date if oldest is None else max(settings.start_date, oldest.replace(microsecond=0))
     if until - since < SECOND:
         since = until - SECOND
@@ -46,6 +49,6 @@ async def plan_scrub(context: ExtractionContext, until: datetime | None = None, 
     if until is None or until <= settings.start_date:
         until = await context.closed_until()
     total = sum((await context.loaded.counts(settings.start_date)).values())
-    share = min(1.0, (settings.max_rows_per_window if rows_read is None else rows_read) / max(total, 1))
+    share = min(1.0, (SCRUB_PAGES * settings.page_size if rows_read is None else rows_read) / max(total, 1))
     wait = max(timedelta(minutes=1), settings.scrub * share)
     return Scrub(until=format_time(until), next_at=format_time(now + wait))

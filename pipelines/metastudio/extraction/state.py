@@ -97,6 +97,13 @@ def is_backfilled(state: State, start_date: datetime) -> bool:
     return done_since is not None and parse_time(done_since) <= start_date
 
 
+def skip_backfill(state: State, start_date: datetime, now: datetime) -> State:
+    """Return the state with which later runs read everything, because no window can be read."""
+    start = format_time(start_date)
+    progress = Progress(snapshot_at=format_time(now), newest_update=start, done_since=start)
+    return State(**{**state, "backfill": progress})
+
+
 def to_incremental_state(state: State, start_date: datetime) -> State:
     """Return the state with which the later runs begin, once the backfill has ended.
 

@@ -13,14 +13,21 @@ from contextlib import aclosing
 from metastudio.errors import IncompleteError
 from metastudio.extraction.backfill import backfill
 from metastudio.extraction.context import ExtractionContext
-from metastudio.extraction.filters import ENDS_LEFT_OUT, OTHER_ZONE
+from metastudio.extraction.filters import ENDS_LEFT_OUT, OTHER_ZONE, FiltersIgnoredError, are_ignored
 from metastudio.extraction.gaps import due_gaps
 from metastudio.extraction.limits import ASK_AGAIN
 from metastudio.extraction.retry import retry_gap
 from metastudio.extraction.scrub import plan_scrub, scrub
-from metastudio.extraction.state import Progress, State, count_missing, is_backfilled, to_incremental_state
+from metastudio.extraction.state import (
+    Progress,
+    State,
+    count_missing,
+    is_backfilled,
+    skip_backfill,
+    to_incremental_state,
+)
 from metastudio.extraction.types import Chunk
-from metastudio.extraction.ways import Changes, Reread, Rescan, Verdict, Way
+from metastudio.extraction.ways import Changes, Reread, Rescan, Verdict, Way, WholeList
 from metastudio.timestamps import format_time, parse_time
 
 
@@ -51,13 +58,15 @@ class _Sync:
         start = self.context.settings.start_date
         is_first = not is_backfilled(self.state, start)
         if is_first:
-            async with aclosing(self._follow(backfill(self.context, self.state))) as chunks:
+            async with aclosing(self._backfill()) as chunks:
                 async for chunk in chunks:
                     yield chunk
         self.state = to_incremental_state(self.state, start)
         async with aclosing(self._read_ways()) as chunks:
             async for chunk in chunks:
                 yield chunk
+        if are_ignored(self.context):
+            return
         if is_first or "lacking" in self.state["backfill"]:
             async with aclosing(self._compare_counts()) as chunks:
                 async for chunk in chunks:
@@ -66,6 +75,15 @@ class _Sync:
             async with aclosing(self._look_after_the_past()) as chunks:
                 async for chunk in chunks:
                     yield chunk
+
+    async def _backfill(self) -> AsyncGenerator[Chunk, None]:
+        """Read everything by windows, or leave it to the whole list where windows prove nothing."""
+        try:
+            async with aclosing(self._follow(backfill(self.context, self.state))) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        except FiltersIgnoredError:
+            self.state = skip_backfill(self.state, self.context.settings.start_date, await self.context.now())
 
     async def _follow(self, chunks: AsyncGenerator[Chunk, None]) -> AsyncGenerator[Chunk, None]:
         """Pass chunks on and keep the state that holds after each."""
@@ -77,16 +95,26 @@ class _Sync:
                 yield chunk
 
     async def _read_ways(self) -> AsyncGenerator[Chunk, None]:
-        """Take one way after the other until one has read everything."""
+        """Take one way after the other until one has read everything.
+
+        Raises:
+            FiltersIgnoredError: windows prove nothing, and neither does the whole list.
+        """
         verdict = Verdict.REFUSED
-        for make_way in (Changes, Rescan, Reread):
+        for make_way in (Changes, Rescan, Reread, WholeList):
             if make_way is Rescan and verdict is Verdict.NOT_WHOLE:
                 continue  # it cannot see changes of older jobs
+            if make_way in (Rescan, Reread) and are_ignored(self.context):
+                continue  # they read by windows
             way: Way = make_way(self.context, self.state)
             self.has_reread = make_way is Reread
-            async with aclosing(self._follow(way.chunks())) as chunks:
-                async for chunk in chunks:
-                    yield chunk
+            try:
+                async with aclosing(self._follow(way.chunks())) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
+            except FiltersIgnoredError:
+                if make_way is WholeList:
+                    raise
             verdict = way.verdict
             if verdict is Verdict.WHOLE:
                 return

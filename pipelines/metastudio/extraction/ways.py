@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import datetime
 from enum import Enum, auto
 from typing import Protocol
 
-from metastudio.errors import IncompleteError
+from metastudio.errors import IncompleteError, RefusedError
 from metastudio.extraction.backfill import keep_changed, read_chunks
 from metastudio.extraction.changes import Scan, should_scan
 from metastudio.extraction.context import ExtractionContext
+from metastudio.extraction.filters import verify_filters
+from metastudio.extraction.pages import TooDeepError, read_page
 from metastudio.extraction.rescan import rescan
 from metastudio.extraction.state import State, set_watermark
-from metastudio.extraction.types import OPEN_END, Chunk, Window
+from metastudio.extraction.types import (
+    OPEN_END,
+    Chunk,
+    LedgerEntry,
+    Page,
+    Query,
+    UnreadableError,
+    Window,
+    newest_versions,
+)
 from metastudio.timestamps import format_time, parse_time
 
 
@@ -116,6 +129,74 @@ class Reread:
                 f" would take about {requests:,} requests, more than max_reread_requests.",
                 hint=f"Run metastudio backfill --since {settings.start_date:%Y-%m-%d}, or raise max_reread_requests.",
             )
+
+
+class WholeList:
+    """The list without windows, where the endpoint ignores create_since or create_until.
+
+    In order of creation jobs move only where others appear or vanish, so that a pass with equal
+    counts that finds as many jobs is whole.
+    """
+
+    def __init__(self, context: ExtractionContext, state: State) -> None:
+        self.context = context
+        self.state = state
+        self.verdict = Verdict.REFUSED
+        self._newest: datetime | None = None
+        self._entry = LedgerEntry(mode="reread", since=context.settings.start_date, until=OPEN_END, is_window=False)
+
+    async def chunks(self) -> AsyncGenerator[Chunk, None]:
+        """Read the list from the top until a pass is whole.
+
+        Raises:
+            FiltersIgnoredError: none is.
+        """
+        for _ in range(self.context.settings.tries):
+            async with aclosing(self._read_pass()) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+            if self._entry.complete:
+                self.verdict = Verdict.WHOLE
+                state = await _move_watermark(self.context, self.state, self._newest)
+                yield Chunk(mode="reread", windows=[self._entry], state=state)
+                return
+        await verify_filters(self.context)
+
+    async def _read_pass(self) -> AsyncGenerator[Chunk, None]:
+        """Read page after page, and find out whether that was everything."""
+        settings, found, without_id = self.context.settings, Counter[str](), 0
+        query, pages, counts = Query(since=settings.start_date, limit=settings.page_size), list[Page](), set[int]()
+        while True:
+            try:
+                page = await read_page(self.context, query)
+            except (TooDeepError, RefusedError, UnreadableError):
+                counts.add(-1)
+                break
+            self._entry.add(page)
+            pages.append(page)
+            counts.add(page.count)
+            found |= Counter(row.job_id for row in page.rows)
+            without_id += len(page.without_id)
+            if sum(len(page.records) for page in pages) >= settings.chunk_rows:
+                yield await self._make_chunk(pages)
+                pages = []
+            received = len(page.records) + page.skipped
+            query = replace(query, offset=query.offset + received)
+            if not received or (query.offset >= page.count and received < settings.page_size):
+                break
+        yield await self._make_chunk(pages)
+        self._entry.rows_read = found.total() + without_id
+        self._entry.complete = counts == {self._entry.rows_read}
+
+    async def _make_chunk(self, pages: list[Page]) -> Chunk:
+        seen = [row for page in pages for row in page.rows]
+        rejected = [item for page in pages for item in page.rejected]
+        chunk = Chunk(
+            mode="reread", rows=newest_versions(seen), seen=seen, rejected=rejected, state=State(**self.state)
+        )
+        self._newest = _find_newest(chunk, self._newest)
+        await keep_changed(self.context, chunk)
+        return chunk
 
 
 def _find_newest(chunk: Chunk, newest: datetime | None) -> datetime | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -16,7 +17,7 @@ from typing import TypeAlias
 
 from metastudio.errors import RefusedError
 from metastudio.extraction.context import ExtractionContext, find_max_range, is_width_answered
-from metastudio.extraction.filters import ENDS_LEFT_OUT, lies_outside, verify_filters
+from metastudio.extraction.filters import find_margin, lies_outside, verify_filters
 from metastudio.extraction.narrowing import find_doubtful
 from metastudio.extraction.pages import TooDeepError, read_page, read_rest
 from metastudio.extraction.proof import NOT_LISTED, NOT_READABLE, REFUSED, TOO_DEEP, WindowRead, WindowReading
@@ -50,7 +51,7 @@ def split_window(window: Window, parts: int = 2) -> list[Window]:
 async def read_window(context: ExtractionContext, window: Window, mode: Mode, *, is_part: bool = False) -> _Outcome:
     """Read a window, or return its parts where it is too large or too restless to be read at once.
 
-    What comes back unproved, at the latest after `tries` passes, is a gap, or has gaps.
+    What comes back unproved is a gap, or has gaps.
 
     Args:
         is_part: the window is a doubtful part of another one and not narrowed down further.
@@ -64,9 +65,9 @@ async def read_window(context: ExtractionContext, window: Window, mode: Mode, *,
     query = make_query(context, window)
     closed_until = await context.closed_until()
     reading = WindowReading(window, mode, is_closed=window.until <= closed_until)
-    for attempt in range(context.settings.tries):
-        if attempt and not reading.is_closed:
-            await context.sleep(PAUSE_SECONDS * 2 ** (attempt - 1))
+    while reading.is_worth_a_pass(context.settings.tries, is_part=is_part):
+        if reading.passes and not reading.is_closed:
+            await context.sleep(PAUSE_SECONDS * 2 ** (reading.passes - 1))
         try:
             first = await read_page(context, query)
         except (RefusedError, UnreadableError) as error:
@@ -77,7 +78,7 @@ async def read_window(context: ExtractionContext, window: Window, mode: Mode, *,
         if not fits and (parts := _cut(window, closed_until, await context.now())):
             return parts
         is_large = first.count > context.limits.max_rows(context.settings.max_rows_per_window)
-        is_restless = attempt > 1 and first.count > context.settings.page_size
+        is_restless = reading.passes > 1 and first.count > context.settings.page_size
         if (is_large or is_restless) and (parts := _plan_parts(context, window, first)):
             return parts
         try:
@@ -98,10 +99,12 @@ async def read_window(context: ExtractionContext, window: Window, mode: Mode, *,
 
 
 def make_query(context: ExtractionContext, window: Window) -> Query:
-    """Return the question for a window's first page; where the endpoint leaves the ends out, for a second more."""
-    ends_left_out = context.limits.values.get("filters") == ENDS_LEFT_OUT
+    """Return the question for a window's first page, and for the second before it where the
+    endpoint leaves the ends out, as far as is known.
+    """
+    since = window.since - min(SECOND, find_margin(context))
     return Query(
-        since=window.since - SECOND if ends_left_out else window.since,
+        since=max(since, min(window.since, context.settings.start_date)),
         until=None if window.until == OPEN_END else window.until,
         limit=context.settings.page_size,
     )
@@ -191,9 +194,12 @@ async def _read_as_deep_as_possible(
     context: ExtractionContext, reading: WindowReading, query: Query, first: Page
 ) -> WindowRead:
     """Read a window that cannot be split down to the deepest offset that is answered."""
-    depth = context.limits.max_offset or 0
-    rest = await read_rest(context, query, replace(first, count=min(first.count, depth)))
-    reading.add([first, *rest])
+    pages, offset = [first], 0
+    with suppress(TooDeepError):
+        while received := len(pages[-1].records) + pages[-1].skipped:
+            offset += received
+            pages.append(await read_page(context, replace(query, offset=offset)))
+    reading.add(pages)
     return reading.make_read(TOO_DEEP)
 
 

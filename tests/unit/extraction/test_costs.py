@@ -10,7 +10,8 @@ from math import ceil
 import pytest
 from metastudio.extraction.types import ExtractionSettings
 
-from tests.properties.tenant import NOW, SECOND, START, Reader, Tenant
+from tests.support.reader import Reader
+from tests.support.tenant import NOW, SECOND, START, Tenant
 
 DAY = timedelta(days=1)
 STATES = ("SUCCEED", "FAILED", "PROCESSING")
@@ -102,7 +103,7 @@ def test_an_audit_costs_at_most_40_requests_for_each_difference(
     reader.sync()
     for job in random.Random(5).sample(reader.tenant.jobs, differing):
         if kind == "vanished":
-            reader.tenant.jobs.remove(job)
+            reader.tenant.remove(job)
         elif kind == "missing":
             del reader.destination.rows[str(job.job_id)]
         else:

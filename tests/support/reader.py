@@ -1,0 +1,117 @@
+"""Runs the protocol over a tenant in memory into a destination in memory, and kills it where told to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import aclosing
+from datetime import datetime
+from typing import Any, TypeVar
+
+from metastudio.extraction.audit import Audit
+from metastudio.extraction.backfill import read_again
+from metastudio.extraction.context import ExtractionContext
+from metastudio.extraction.state import count_missing
+from metastudio.extraction.sync import sync
+from metastudio.extraction.types import Chunk, ExtractionSettings, Page, Query, Window
+
+from tests.support.destination import Destination
+from tests.support.tenant import Tenant
+
+T = TypeVar("T")
+
+
+class Killed(Exception):
+    """The process that reads is killed here."""
+
+
+class Reader:
+    """Runs the protocol over a tenant into a destination; `kill` says where the process ends.
+
+    A kill is ("before" or "after", n): before or after the commit of the n-th chunk; ("request", n): instead of the n-th answer;
+    ("cancel", n): the task is cancelled there.
+    """
+
+    def __init__(self, tenant: Tenant, limits: ExtractionSettings) -> None:
+        self.tenant = tenant
+        self.settings = limits
+        self.destination = Destination()
+        self._runner = asyncio.Runner()
+
+    def close(self) -> None:
+        self._runner.close()
+
+    @property
+    def missing(self) -> int:
+        """Return how many jobs the open gaps miss: above `max_missing` a sync ends with exit code 5."""
+        return count_missing(self.destination.state)
+
+    def sync(self, kill: tuple[str, int] | None = None) -> list[Chunk]:
+        return self._run(lambda run: sync(run, self.destination.state), kill)
+
+    def read(self, since: datetime, until: datetime) -> list[Chunk]:
+        """What `metastudio backfill --since --until` does."""
+        return self._run(lambda run: read_again(run, Window(since, until), self.destination.state), None)
+
+    def audit(self, kill: tuple[str, int] | None = None, *, repair: bool = True) -> Audit:
+        audits: list[Audit] = []
+
+        def chunks(run: ExtractionContext) -> AsyncGenerator[Chunk, None]:
+            audits.append(Audit(run, self.destination.state, repair=repair))
+            return audits[0].chunks()
+
+        self._run(chunks, kill)
+        return audits[0]
+
+    def count(self, work: Callable[[], object]) -> int:
+        """Say how many requests a piece of work takes."""
+        before = self.tenant.requests
+        work()
+        return self.tenant.requests - before
+
+    def _run(
+        self, work: Callable[[ExtractionContext], AsyncGenerator[Chunk, None]], kill: tuple[str, int] | None
+    ) -> list[Chunk]:
+        return self._runner.run(self._load(work, kill or ("", 0)))
+
+    async def _load(
+        self, work: Callable[[ExtractionContext], AsyncGenerator[Chunk, None]], kill: tuple[str, int]
+    ) -> list[Chunk]:
+        first = self.tenant.requests
+        me = asyncio.current_task()
+        assert me is not None
+
+        async def fetch(query: Query) -> Page:
+            if kill == ("request", self.tenant.requests - first):
+                raise Killed
+            if kill == ("cancel", self.tenant.requests - first):
+                me.cancel()
+                await asyncio.sleep(0)
+            return await self.tenant.fetch(query)
+
+        done: list[Chunk] = []
+        try:
+            async with aclosing(
+                work(ExtractionContext(fetch, self.destination, self.settings, sleep=self.tenant.sleep))
+            ) as chunks:
+                async for chunk in chunks:
+                    if kill == ("before", len(done)):
+                        raise Killed
+                    self.destination.load(chunk)
+                    done.append(chunk)
+                    if kill == ("after", len(done) - 1):
+                        raise Killed
+        except asyncio.CancelledError:
+            me.uncancel()
+            raise Killed from None
+        finally:
+            assert asyncio.all_tasks() == {me}, "no task is left behind"
+        return done
+
+
+def run_alone(work: Coroutine[Any, Any, T]) -> T:
+    with asyncio.Runner() as runner:
+        return runner.run(work)
+
+
+MakeReader = Callable[..., Reader]

@@ -1,0 +1,241 @@
+"""A tenant in memory that does everything a real one may do to a reader.
+
+Times are exact to the microsecond inside and shown to the second. Between any two answers something
+may happen (`meanwhile`). Its copies may lag behind each other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from metastudio.errors import RefusedError, UnavailableError
+from metastudio.extraction.types import Page, Query
+from metastudio.records.parser import Rejected, Row
+
+SECOND = timedelta(seconds=1)
+NONE = timedelta(0)
+NOW = datetime(2026, 1, 15, 12, 0, 0, 400_000, tzinfo=UTC)
+START = datetime(2016, 1, 1, tzinfo=UTC)
+EMPTY = Row(*[None] * len(Row._fields))  # type: ignore[arg-type]
+
+
+def show(time: datetime) -> datetime:
+    return time.replace(microsecond=0)
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One job; `version` counts its changes, and is shown as its duration.
+
+    Attributes:
+        job_id: None makes it a record to be rejected.
+        broken: the times that it shows in no known form.
+        flaw: "hidden" (counted, never listed), "doubled" (listed and counted twice) or
+            "unreadable" (no page that holds it is answered).
+        shown_at: when it was first shown in this version.
+        before: the version before.
+    """
+
+    job_id: str | None
+    created: datetime
+    updated: datetime
+    state: str = "WAITING"
+    version: int = 1
+    broken: frozenset[str] = frozenset()
+    flaw: str = ""
+    is_blank: bool = False
+    row: Row | Rejected | None = None
+    shown_at: datetime = START
+    before: Job | None = None
+
+    def make_record(self) -> Row | Rejected:
+        if self.row is None:
+            if self.job_id is None:
+                raw = "{}" if self.is_blank else json.dumps({"state": self.state, "created": str(self.created)})
+                self.row = Rejected(f"hash of {raw}", raw, "the record has no job_id", None, show(self.updated))
+            else:
+                self.row = EMPTY._replace(
+                    job_id=self.job_id,
+                    state=self.state,
+                    duration=float(self.version),
+                    create_time=None if "create_time" in self.broken else show(self.created),
+                    lastupdate_time=None if "lastupdate_time" in self.broken else show(self.updated),
+                    updated=None if "lastupdate_time" in self.broken else show(self.updated),
+                )
+        return self.row
+
+
+@dataclass(slots=True)
+class Habits:
+    """What the endpoint does that nobody documents.
+
+    Attributes:
+        max_offset: offset and limit beyond this are refused.
+        max_range: a wider range of creation time is refused.
+        zone: how far from UTC the filters read times.
+        left_out: which of create_since and create_until leave their second out.
+        filters: which of create_since and create_until are obeyed.
+        count_cap: where the count stops.
+        lags: by how much the copies lag behind, one answer after the other.
+        count_lag: how much further the counts lag behind.
+        unknown_states: states that the filter finds no job in.
+        refused_states: states that the filter refuses.
+        skews: of the Date headers, one node's after the other's.
+        clock_ahead: of the Date headers of some answers, by the number of the request.
+        is_down: nothing is answered.
+    """
+
+    max_offset: int | None = None
+    max_range: timedelta | None = None
+    zone: timedelta = NONE
+    left_out: tuple[str, ...] = ()
+    filters: tuple[str, ...] = ("since", "until")
+    count_cap: int | None = None
+    count_error: int = 0
+    lags: Sequence[timedelta] = (NONE,)
+    count_lag: timedelta = NONE
+    unknown_states: frozenset[str] = frozenset()
+    refused_states: frozenset[str] = frozenset()
+    skews: Sequence[timedelta] = (NONE,)
+    clock_ahead: dict[int, timedelta] = field(default_factory=dict)
+    is_down: bool = False
+
+    @property
+    def longest_lag(self) -> timedelta:
+        return max(self.lags) + self.count_lag
+
+
+@dataclass
+class Tenant:
+    """The API of one tenant.
+
+    Args:
+        sorting: what becomes of sort_key=update_time: "honoured", "ignored" (create_time, as
+            sort_dir says), "ignored with sort_dir", "refused", or "upwards" (sort_dir ignored).
+        job_ids: what becomes of this filter: "honoured", "ignored", "refused" or "first only".
+        exact: whether the server keeps fractions of seconds.
+        stable: whether rows of equal time come in the same order each time.
+        cap: the most rows that the server puts on a page.
+        tick: what an answer takes.
+    """
+
+    now: datetime = NOW
+    sorting: str = "honoured"
+    job_ids: str = "honoured"
+    exact: bool = True
+    stable: bool = True
+    cap: int = 100
+    tick: timedelta = timedelta(milliseconds=130)
+    habits: Habits = field(default_factory=Habits)
+    jobs: list[Job] = field(default_factory=list)
+    vanished: list[tuple[Job, datetime]] = field(default_factory=list)
+    requests: int = 0
+    meanwhile: Callable[[int], None] | None = None
+    random: random.Random = field(default_factory=lambda: random.Random(1))
+    _number: int = 0
+
+    def add(self, created: datetime | None = None, **values: Any) -> Job:
+        """Create a job now, or one that was created, and last changed, before and is seen only now."""
+        self._number += 1
+        time = self.now if created is None else created
+        values = {"job_id": f"job-{self._number:06}", "updated": time, "shown_at": self.now, **values}
+        job = Job(created=time, **values)
+        self.jobs.append(job)
+        return job
+
+    def change(self, job: Job, state: str, at: datetime | None = None) -> None:
+        job.before = replace(job, before=job.before if self.habits.longest_lag else None)
+        job.updated = max(job.updated, self.now if at is None else at)
+        job.state, job.version, job.row, job.shown_at = state, job.version + 1, None, self.now
+
+    def remove(self, job: Job) -> None:
+        self.jobs.remove(job)
+        self.vanished.append((job, self.now))
+
+    async def sleep(self, seconds: float) -> None:
+        """Let time go by."""
+        self.now += timedelta(seconds=seconds)
+
+    def shown(self, lag: timedelta = NONE) -> Iterator[Job]:
+        """Return the jobs, in the versions that a copy shows which lags behind."""
+        if not lag:
+            yield from self.jobs
+            return
+        then = self.now - lag
+        for job in [*self.jobs, *(job for job, at in self.vanished if at > then and job not in self.jobs)]:
+            version: Job | None = job
+            while version is not None and version.shown_at > then:
+                version = version.before
+            if version is not None:
+                yield version
+
+    async def fetch(self, query: Query) -> Page:
+        """Answer one question."""
+        await asyncio.sleep(0)
+        if self.meanwhile is not None:
+            self.meanwhile(self.requests)
+        self.requests += 1
+        self.now += self.tick
+        habits = self.habits
+        if habits.is_down:
+            raise UnavailableError("No answer.", status=503)
+        self._refuse(query)
+        lag = habits.lags[self.requests % len(habits.lags)]
+        matching = [job for job in self.shown(lag) if self._matches(job, query)]
+        counted = matching
+        if habits.count_lag:
+            counted = [job for job in self.shown(lag + habits.count_lag) if self._matches(job, query)]
+        page = self._list(matching, query)[query.offset : query.offset + min(query.limit, self.cap)]
+        if any(job.flaw == "unreadable" for job in page):
+            raise UnavailableError("Internal error.", code="MSS.00000004", status=500)
+        count = max(0, len(counted) + sum(job.flaw == "doubled" for job in counted) + habits.count_error)
+        skew = habits.skews[self.requests % len(habits.skews)] + habits.clock_ahead.get(self.requests, NONE)
+        return Page(
+            count=count if habits.count_cap is None else min(count, habits.count_cap),
+            records=[job.make_record() for job in page],
+            server_time=show(self.now + skew),
+        )
+
+    def _refuse(self, query: Query) -> None:
+        habits = self.habits
+        wide = (query.until or self.now) - query.since
+        if (
+            (query.sort_key == "update_time" and self.sorting == "refused")
+            or (query.job_ids and self.job_ids == "refused")
+            or (query.state in habits.refused_states)
+            or (habits.max_offset is not None and query.offset + query.limit > max(habits.max_offset, query.limit))
+            or (habits.max_range is not None and wide > habits.max_range)
+        ):
+            raise RefusedError("Invalid parameter.", code="MSS.00000003", status=400)
+
+    def _matches(self, job: Job, query: Query) -> bool:
+        habits, created = self.habits, self._keep(job.created) + self.habits.zone
+        if "since" in habits.filters and (
+            created < query.since or ("since" in habits.left_out and created == query.since)
+        ):
+            return False
+        until = query.until if "until" in habits.filters else None
+        if until is not None and (created > until or ("until" in habits.left_out and created == until)):
+            return False
+        if query.state is not None and (job.state != query.state or job.state in habits.unknown_states):
+            return False
+        wanted = query.job_ids[:1] if self.job_ids == "first only" else query.job_ids
+        return not wanted or self.job_ids == "ignored" or job.job_id in wanted
+
+    def _keep(self, time: datetime) -> datetime:
+        return time if self.exact else show(time)
+
+    def _list(self, jobs: list[Job], query: Query) -> list[Job]:
+        """Sort the jobs that are listed, some twice."""
+        if not self.stable:
+            self.random.shuffle(jobs)
+        by_update = query.sort_key == "update_time" and self.sorting in ("honoured", "upwards")
+        down = query.sort_key == "create_time" or self.sorting in ("honoured", "ignored")
+        jobs = sorted(jobs, key=lambda job: self._keep(job.updated if by_update else job.created), reverse=down)
+        return [job for job in jobs if job.flaw != "hidden" for _ in range(2 if job.flaw == "doubled" else 1)]

@@ -1,0 +1,47 @@
+"""Endpoints that do not keep to create_since or create_until."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from metastudio.errors import IncompleteError
+
+from tests.support.reader import MakeReader
+from tests.support.tenant import NOW, START, Habits
+
+DAY = timedelta(days=1)
+
+
+@pytest.mark.parametrize("filters", [("since",), ("until",), ()])
+@pytest.mark.parametrize("older", [True, False])
+@pytest.mark.parametrize("sorting", ["honoured", "ignored", "refused"])
+def test_an_endpoint_that_ignores_a_create_time_filter_is_read_without_windows(
+    make_reader: MakeReader, filters: tuple[str, ...], older: bool, sorting: str
+) -> None:
+    reader = make_reader(habits=Habits(filters=filters), sorting=sorting)
+    for number in range(3_000):
+        reader.tenant.add(START + (3_000 if older else 0) * DAY + number * timedelta(minutes=7), state="SUCCEED")
+    assert reader.count(reader.sync) < 120
+    assert len(reader.destination.live) == 3_000
+    reader.tenant.change(reader.tenant.jobs[5], "BLOCK")
+    reader.sync()
+    assert reader.destination.rows[str(reader.tenant.jobs[5].job_id)].state == "BLOCK"
+
+
+def test_a_list_that_neither_windows_nor_its_order_prove_is_loaded_and_an_error(make_reader: MakeReader) -> None:
+    reader = make_reader(habits=Habits(filters=(), count_error=1), sorting="refused")
+    for number in range(500):
+        reader.tenant.add(NOW - (500 - number) * DAY, state="SUCCEED")
+    with pytest.raises(IncompleteError, match="ignores create_since or create_until"):
+        reader.sync()
+    assert len(reader.destination.live) == 500
+
+
+def test_a_small_window_answered_with_jobs_outside_of_it_is_found_out(make_reader: MakeReader) -> None:
+    reader = make_reader(habits=Habits(filters=()), sorting="refused")
+    for number in range(500):
+        reader.tenant.add(NOW - (500 - number) * DAY, state="SUCCEED")
+    reader.sync()
+    assert reader.destination.state["limits"]["filters"] == "ignored"
+    assert len(reader.destination.live) == 500

@@ -1,0 +1,42 @@
+"""Reading again what can still change, where sorting cannot be trusted."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from metastudio.extraction.rescan import MAX_WINDOW_GAP, plan_windows
+
+from tests.support.reader import MakeReader
+from tests.support.tenant import NOW, SECOND
+
+DAY = timedelta(days=1)
+SECONDS = st.datetimes(datetime(2000, 1, 1), datetime(2040, 1, 1)).map(
+    lambda time: time.replace(microsecond=0, tzinfo=NOW.tzinfo)
+)
+
+
+@given(st.lists(SECONDS, max_size=30))
+def test_each_open_job_lies_in_one_planned_window_with_its_whole_second(created: list[datetime]) -> None:
+    windows = list(plan_windows(created))
+    for time in created:
+        assert sum(window.since <= time and time + SECOND <= window.until for window in windows) == 1
+    assert all(newer.since - older.until > MAX_WINDOW_GAP - SECOND for newer, older in pairwise(windows))
+
+
+@pytest.mark.parametrize("sorting", ["ignored", "ignored with sort_dir", "upwards", "refused"])
+def test_where_sorting_is_not_what_was_asked_for_the_same_sync_still_finds_the_changes(
+    make_reader: MakeReader, sorting: str
+) -> None:
+    reader = make_reader(sorting=sorting)
+    for number in range(1_000):  # all last changed in one second, by some migration
+        reader.tenant.add(NOW - (1_000 - number) * DAY / 3, state="SUCCEED", updated=NOW - DAY)
+    reader.sync()
+    for job in reader.tenant.jobs[-20:]:
+        reader.tenant.now += SECOND
+        reader.tenant.change(job, "BLOCK")
+    reader.sync()
+    assert sum(row.state == "BLOCK" for row in reader.destination.live) == 20
