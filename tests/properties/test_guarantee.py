@@ -332,7 +332,7 @@ def vars_of(limits: ExtractionSettings) -> dict[str, object]:
 
 TestTheGuarantee = TenantAtWork.TestCase
 TestTheGuarantee.settings = settings(
-    max_examples=200,
+    max_examples=120,
     stateful_step_count=30,
     deadline=None,
     database=None,
