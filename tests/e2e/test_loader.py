@@ -36,7 +36,7 @@ def make_rows(number, **fields):
         {"job_id": f"job-{index}", "create_time": "2026-01-01T06:00:00Z", "state": "SUCCEED", **fields}
         for index in range(number)
     ]
-    return [RowParser().make_row(job)[0] for job in jobs]
+    return [RowParser().parse(job)[0] for job in jobs]
 
 
 def make_entry(mode, **fields):

@@ -24,7 +24,7 @@ def test_broken_rows_are_set_aside_and_stop_nothing(sim, settings, run, query):
     assert sorted(query("SELECT reason FROM metastudio.rejected_records")) == [
         ("not as documented: lastupdate_time, duration",),
         ("the record has no job_id",),
-        ("the record is no object",),
+        ("the record is not an object",),
     ]
     assert query(
         "SELECT count(*) FROM metastudio.rejected_records WHERE record LIKE '%Signature%' OR request_id IS NULL"
