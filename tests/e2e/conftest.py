@@ -1,4 +1,4 @@
-"""The warehouse that tests of the models and of the report share: built once, as that takes dbt some seconds."""
+"""The warehouse that the tests of models and report share. dbt takes seconds to build it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def built_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wareho
 
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a PostgreSQL server that runs for the tests, on a socket in a folder of its own."""
+    """Yield the URL of a PostgreSQL server that listens on a socket in a temporary folder."""
     folder = tmp_path_factory.mktemp("postgres") / "data"
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR is not set")

@@ -1,4 +1,4 @@
-"""What the loader makes of a run's chunks: figures, gaps, scrubs, rejected records; on a real DuckDB file."""
+"""The loader writes figures, gaps, scrubs and rejected records into a real DuckDB file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The local state and the destination's, where they are not of one kind: lost, set back, another's."""
+"""Syncs whose local state does not match the destination: lost, restored or of another one."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_destination_set_back_to_an_older_copy_is_brought_up_to_date(sim, sett
 
 @pytest.fixture
 def files(settings, folder, monkeypatch):
-    """Choose between DuckDB files that share the state directory, and read the jobs that one holds."""
+    """Return an object that chooses between DuckDB files with one state directory."""
 
     class Files:
         def use(self, name):
@@ -162,7 +162,7 @@ def test_a_kill_between_two_steps_of_dlts_is_mended_without_reading_anything_aga
     assert "reading it again" not in caplog.text
 
 
-def test_a_package_that_a_kill_left_both_extracted_and_normalised_is_loaded_by_the_next_sync(
+def test_a_package_that_a_kill_left_both_extracted_and_normalized_is_loaded_by_the_next_sync(
     sim, settings, run, query, monkeypatch
 ):
     from dlt.common.storages.load_package import PackageStorage
@@ -170,11 +170,11 @@ def test_a_package_that_a_kill_left_both_extracted_and_normalised_is_loaded_by_t
     remove = PackageStorage.delete_package
 
     def die(self, load_id, not_exists_ok=False):
-        if not not_exists_ok:  # the extracted package, after the normalised one was renamed into place
+        if not not_exists_ok:  # the extracted package, after the normalized one was renamed into place
             raise RuntimeError("killed between the two")
         remove(self, load_id, not_exists_ok)
 
-    run("sync")  # without any load before, dlt begins anew
+    run("sync")  # without any load before, dlt starts from scratch
     sim.clock.advance(3600)
     sim.tenant.update(sim.tenant.visible()[0]["job_id"], asset_name="changed")
     with monkeypatch.context() as killed:

@@ -1,4 +1,4 @@
-"""An object store on loopback, the settings that sync into it, and a Spark-compatible engine of several workers that reads from it."""
+"""An object store on loopback, the settings that sync into it, and a Spark-compatible cluster."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def spark(store: str) -> Iterator[object]:
-    """A session with Sail, which speaks Spark's protocol, as a cluster of workers on this machine."""
+    """Yield a session with a local cluster of Sail, which speaks Spark's protocol."""
     from pyspark.sql import SparkSession
 
     (port,) = find_free_ports(1)

@@ -1,4 +1,4 @@
-"""The stream runs in a thread of its own, goes no further than it may, and ends with its consumer."""
+"""The stream runs in a thread of its own, waits for its consumer, and ends with it."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def reader() -> Iterator[Reader]:
 
 
 def fill(tenant: Tenant, number: int, days: float = 3650, seed: int = 1) -> None:
-    """Give a tenant jobs created over so many days, each last changed up to a day later."""
+    """Add jobs created over so many days, each last changed up to a day later."""
     chance = random.Random(seed)
     for _ in range(number):
         created = NOW - DAY - timedelta(days=chance.uniform(0, days - 2))

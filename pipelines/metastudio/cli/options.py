@@ -25,7 +25,7 @@ _COMMON = (
 
 
 def on_pipeline(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the common options. With `--json`, its errors are JSON, too."""
+    """Add the common options to a command. With `--json`, its errors are JSON, too."""
 
     @functools.wraps(command)
     def run(config_dir: Path | None, verbose: int, as_json: bool, **given: Any) -> Any:

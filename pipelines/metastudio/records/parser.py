@@ -16,7 +16,7 @@ from metastudio.redaction import strip_query, strip_signed
 from metastudio.timestamps import parse_time
 
 TERMINAL_STATES = frozenset({"SUCCEED", "SUCCESS", "FAILED", "CANCELED", "BLOCK"})
-"""States in which a job has ended (`docs/api.md#answer`). A job in any other state is still open."""
+"""States in which a job has ended (`docs/api.md#answer`). Jobs in other states are open."""
 
 _needs_cleaning = re.compile(r"[?%\\\0]").search
 """Finds the characters without which a text has neither a signed query nor a NUL."""
@@ -26,9 +26,8 @@ _MAX_RECORD_CHARS = 100_000
 class Row(NamedTuple):
     """A job's fields in the order of the raw table. Nested objects are flattened as dlt does it.
 
-    `updated` is the time that the protocol orders by: the lastupdate_time, or the create_time if the
-    job has no lastupdate_time. It is None if that field is not a valid time. `extra` has the fields
-    that are not documented.
+    `updated` is the time that the protocol orders by: the lastupdate_time, or the create_time if
+    there is none. It is None if the time is not valid. `extra` has the undocumented fields.
     """
 
     job_id: str
@@ -76,7 +75,7 @@ def write_json(value: Any) -> str:
 
 
 def is_blank(value: Any) -> bool:
-    """Return whether a value stands for none: null, or text without a visible character."""
+    """Return whether a value is null or blank text."""
     return value is None or (isinstance(value, str) and not value.strip())
 
 
@@ -195,7 +194,7 @@ class RowParser:
         return None
 
     def _extra(self, job: dict[str, Any], asset: dict[str, Any], error: dict[str, Any]) -> dict[str, Any] | None:
-        """Return the fields that are not documented. Objects are flattened by one level, as in dlt."""
+        """Return the undocumented fields, with objects flattened by one level."""
         if job.keys() <= self._known and asset.keys() <= self._known_asset and error.keys() <= self._known_error:
             return None
         extra: dict[str, Any] = {}
