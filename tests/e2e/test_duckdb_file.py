@@ -1,4 +1,4 @@
-"""The DuckDB file: its name, the processes that hold it, its memory."""
+"""The DuckDB file: its name, its memory, and other processes that use it."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_however_the_file_is_named_its_name_is_checked(settings, run, folder, mo
     assert "has the name of the dataset metastudio" in ended.err
 
 
-def test_a_pipeline_and_a_dataset_of_one_name_are_told_to_name_the_file(settings, run, monkeypatch):
+def test_a_pipeline_named_like_its_dataset_must_name_its_file(settings, run, monkeypatch):
     monkeypatch.delenv("DESTINATION__DUCKDB__CREDENTIALS")
     options = ("--pipeline", "berlin", "--dataset", "berlin")
     ended = run("sync", *options)
@@ -156,7 +156,7 @@ def test_a_file_that_a_reader_holds_is_waited_for(holder, sim, run, query):
     assert held_rows(query) == shown_rows(sim)
 
 
-def test_a_file_that_stays_held_ends_in_exit_code_4_with_its_holder(holder, sim, run, monkeypatch):
+def test_a_file_that_stays_in_use_ends_in_exit_code_4_and_names_the_process(holder, sim, run, monkeypatch):
     monkeypatch.setenv("SOURCES__METASTUDIO__LOCK_SECONDS", "0")
     sim.stats.reset()
 

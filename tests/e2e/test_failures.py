@@ -75,7 +75,7 @@ def test_a_dead_api_ends_in_exit_code_4_within_the_bound_and_the_next_sync_goes_
     assert held_rows(query) == shown_rows(sim)
 
 
-def test_a_wrong_count_is_not_believed_and_the_ledger_keeps_the_figures(sim, settings, run, query):
+def test_a_wrong_count_is_detected_and_the_ledger_keeps_the_figures(sim, settings, run, query):
     sim.behavior.count_offset = 1
 
     ended = run("sync", "--json")
@@ -113,8 +113,8 @@ def find_canaries(folder: Path, text: str, canaries: list[str]) -> list[str]:
     found = [f"{canary} printed" for canary in canaries if canary in text]
     for file in folder.rglob("*"):
         if file.is_file():
-            held = file.read_bytes()
-            found += [f"{canary} in {file.name}" for canary in canaries if canary.encode() in held]
+            content = file.read_bytes()
+            found += [f"{canary} in {file.name}" for canary in canaries if canary.encode() in content]
     return found
 
 

@@ -1,4 +1,4 @@
-"""Records that are broken, and fields that nobody knows."""
+"""Broken records and undocumented fields."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from tests.support.rows import held_rows, shown_rows
 
 
-def test_broken_rows_are_set_aside_and_stop_nothing(sim, settings, run, query):
+def test_broken_rows_are_rejected_and_stop_nothing(sim, settings, run, query):
     spoiled = sim.tenant.visible()[10]["job_id"]
     sim.tenant.corrupt(spoiled, lastupdate_time="not-a-time", duration="abc")
     sim.tenant.add_raw({"state": "SUCCEED", "cover_url": "https://x/y?Signature=secret"}, at="2025-11-01T00:00:00Z")

@@ -117,7 +117,7 @@ def test_the_same_life_ends_in_the_same_rows_on_postgres_as_on_duckdb(live_in):
 
 @pytest.fixture
 def tenants(postgres_url, tmp_path):
-    """Two tenants, and the settings under which each is synced into the same PostgreSQL."""
+    """Yield two tenants, and the settings that sync each of them into the same PostgreSQL."""
     with (
         Simulator(jobs=400, days=400, seed=7, now=NOW) as a,
         Simulator(jobs=600, days=400, seed=8, now=NOW) as b,
@@ -149,7 +149,7 @@ def held_states(ask, dataset, sim):
     )
 
 
-def test_a_load_that_is_held_between_staging_and_merge_is_untouched_by_another_tenants_backfill(tenants, ask):
+def test_a_load_paused_between_staging_and_merge_is_untouched_by_another_tenants_backfill(tenants, ask):
     (a, settings_of_a), (b, settings_of_b) = tenants
     assert Sync(settings_of_a, "a", "overlap", kill_at, 0).end()[0]
     a.clock.advance(3_600)
@@ -199,7 +199,7 @@ def test_two_first_syncs_that_create_the_same_thing_at_the_same_instant_both_suc
         assert held_states(ask, f"first_{what}", sim) == count_states(sim.tenant.visible())
 
 
-def test_a_user_that_may_not_create_schemas_is_told_so(settings, run, ask, postgres_url, monkeypatch):
+def test_a_user_that_may_not_create_schemas_is_reported(settings, run, ask, postgres_url, monkeypatch):
     ask("CREATE ROLE reader LOGIN; SELECT 1")
     monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", postgres_url.replace("postgres:opensesame", "reader:none"))
 

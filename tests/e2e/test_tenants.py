@@ -1,4 +1,4 @@
-"""Several tenants in one dataset: each is whole, by itself, whatever happens to the others."""
+"""Several tenants in one dataset: each is complete, whatever happens to the others."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NAMES = ("berlin", "osaka", "team_3")
 
 @pytest.fixture
 def company(folder, monkeypatch) -> Iterator[dict[str, Simulator]]:
-    """Three simulated tenants, and the settings that sync all of them."""
+    """Start three simulated tenants, and the settings that sync all of them."""
     with ExitStack() as stack:
         sims = {
             name: stack.enter_context(Simulator(jobs=150, days=90, seed=seed, now=NOW))
@@ -205,7 +205,7 @@ def test_two_tenants_of_one_project_are_refused_unless_each_has_an_app_user(comp
     ]
 
 
-def test_a_section_of_its_own_comes_before_the_common_one_and_credentials_come_whole(folder, monkeypatch):
+def test_a_tenants_section_overrides_the_common_one_and_credentials_are_never_mixed(folder, monkeypatch):
     for name, value in {
         "TENANTS": '["berlin", "osaka"]',
         "RESCAN_DAYS": "5",
@@ -255,7 +255,7 @@ def test_a_name_that_cannot_be_one_is_refused(folder, run, monkeypatch, names):
     assert "sources.metastudio.tenants" in ended.err
 
 
-def test_a_misspelled_setting_of_a_tenant_is_told_of(company, run, monkeypatch, caplog):
+def test_a_misspelled_setting_of_a_tenant_is_reported(company, run, monkeypatch, caplog):
     monkeypatch.setenv(f"{SECTION}OSAKA__RESCAN_DAY", "3")
     monkeypatch.setenv(f"{SECTION}PARIS__PROJECT_ID", "3")
 

@@ -57,7 +57,7 @@ def test_tables_and_state_of_a_release_are_taken_over(released, run, query, fold
 
 @pytest.fixture
 def default_file(released, folder, monkeypatch):
-    """The folder as release 0.1.0 left it where no file was configured."""
+    """Return the folder as release 0.1.0 leaves it if no file is configured."""
     (folder / "videos.duckdb").rename(folder / "metastudio.duckdb")
     monkeypatch.delenv("DESTINATION__DUCKDB__CREDENTIALS")
     return folder / "metastudio.duckdb"

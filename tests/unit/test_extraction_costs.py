@@ -1,4 +1,4 @@
-"""What the protocol costs, in requests, counted exactly against the bounds of the design."""
+"""The requests of the protocol do not exceed the bounds of the design."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_changes_cost_a_request_for_each_99_and_two_more(reader: Reader, number:
     assert sum(row.state == "BLOCK" for row in reader.destination.live) == number
 
 
-def test_after_a_burst_a_sync_costs_one_request_again_once_it_has_settled(reader: Reader) -> None:
+def test_after_a_burst_of_changes_a_sync_soon_costs_one_request_again(reader: Reader) -> None:
     fill(reader.tenant, 1_000)
     reader.sync()
     for job in random.Random(3).sample(reader.tenant.jobs, 500):

@@ -1,4 +1,4 @@
-"""The pure parts of the protocol, and single cases that random ones meet too seldom."""
+"""The pure parts of the protocol, and cases that random tests meet too rarely."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_the_parts_of_a_window_share_their_ends_and_leave_no_gap(since: datetime
 
 
 @given(st.lists(SECONDS, max_size=30))
-def test_each_open_job_lies_in_one_planned_window_with_its_whole_second(created: list[datetime]) -> None:
+def test_each_open_job_is_in_one_planned_window_with_its_full_second(created: list[datetime]) -> None:
     windows = list(plan_windows(created))
     for time in created:
         assert sum(window.since <= time and time + SECOND <= window.until for window in windows) == 1
@@ -157,8 +157,8 @@ def test_a_count_that_is_wrong_leaves_gaps_and_loads_everything(
     make_reader: MakeReader, error: int, number: int
 ) -> None:
     reader = make_reader(count_error=error)
-    for place in range(number):
-        reader.tenant.add(START + place * DAY / 2, state="SUCCEED")
+    for index in range(number):
+        reader.tenant.add(START + index * DAY / 2, state="SUCCEED")
     reader.sync()
     assert reader.missing > 0
     assert len(reader.destination.live) == number
@@ -198,7 +198,7 @@ def test_a_job_that_vanishes_and_one_that_appears_do_not_pass_for_a_window_that_
 
 
 def test_an_open_window_whose_count_stayed_the_same_is_still_read_until_it_stood_still(make_reader: MakeReader) -> None:
-    """One job vanishes and another appears: the count stays, and a row between pages is skipped."""
+    """Let one job vanish and another appear: the count stays, but a row is skipped."""
     reader = make_reader(sorting="refused")
     for number in range(150):
         reader.tenant.add(NOW - (300 - number) * SECOND, state="SUCCEED")
@@ -400,7 +400,7 @@ def test_a_failure_of_one_window_ends_the_others_and_is_raised_as_it_is() -> Non
 
 
 def test_waiting_for_the_newest_window_costs_no_processor_time() -> None:
-    """The reader must not spin while a window that was read early waits for its turn."""
+    """Check that the reader does not spin while a window read early waits for its turn."""
     tenant, turns = Tenant(), 0
     for number in range(6_000):
         tenant.add(START + number * DAY / 2, state="SUCCEED")

@@ -125,4 +125,4 @@ class TokenAuth:
         return Headers(headers, **{"X-Auth-Token": token or ""})
 
     def on_refused(self, failure: UnauthenticatedError) -> None:
-        """Nothing is learned: a refused token is handed to `get_token`."""
+        """Do nothing: a refused token is handed to `get_token`."""

@@ -139,4 +139,4 @@ class IamTokenProvider:
         return token
 
     def on_failure(self, failure: AttemptError) -> None:
-        """Nothing is learned from a failure."""
+        """Do nothing: a failure teaches nothing here."""

@@ -18,7 +18,7 @@ _COMMON = (
     click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line"),
     click.option("--dataset", default="metastudio", show_default=True, help="Dataset (schema) of the tables"),
     click.option("--destination", default="duckdb", show_default=True, help="One of dlt's destinations"),
-    click.option("--tenant", help="One of the setting tenants; default: all of them"),
+    click.option("--tenant", help="A name from the setting `tenants`; default: all"),
     click.option("--pipeline", default="metastudio", show_default=True, help="Name of the pipeline"),
     click.option("--config-dir", type=_FOLDER, help="Folder with secrets.toml and config.toml, or with .dlt in it"),
 )
