@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from metastudio.api.auth import AccessKey, Password, Token
 from metastudio.api.client import Client
 from metastudio.config.tenant import Tenant
 from metastudio.errors import ConfigurationError, CredentialsError, MetaStudioError, RefusedError, UnavailableError
@@ -27,6 +28,7 @@ DEPTHS = (9_999, 999)
 """Offsets that are tried where the deepest one is refused."""
 
 MAX_STATES = 6
+KINDS: dict[type, str] = {AccessKey: "access key", Token: "token", Password: "password"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ class ApiChecks:
         except MetaStudioError as error:
             yield CheckResult(name_failure(error), str(error), error)
             return
-        yield CheckResult("credentials", f"{type(tenant.credentials).__name__} accepted")
+        yield CheckResult("credentials", f"{KINDS[type(tenant.credentials)]} accepted")
         yield CheckResult("project", f"{first.count:,} jobs since {self._since:%Y-%m-%d}")
         yield CheckResult("reachability", f"answers after {self._client.latency_seconds * 1000:,.0f} ms")
         checks: dict[str, Callable[[], Awaitable[Finding]]] = {
