@@ -1,7 +1,7 @@
 """Measure how many pages a second the simulator serves to a client that ignores their content.
 
-`bare_client.py URL PROJECT TOKEN JOBS PAGES CONNECTIONS` prints the figures as JSON. Each connection
-is a raw socket, kept alive, with a thread of its own.
+`bare_client.py URL PROJECT TOKEN JOBS PAGES CONNECTIONS` prints the figures as JSON. Each
+connection is a raw socket, kept alive, with a thread of its own.
 """
 
 import json

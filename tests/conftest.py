@@ -24,7 +24,7 @@ def sim() -> Iterator[Simulator]:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory of its own, without anything configured."""
+    """Return a new working directory without any configuration."""
     for name in list(os.environ):
         if name.startswith(
             ("SOURCES__", "DESTINATION__", "HUAWEICLOUD_SDK", "CLOUD_SDK_", "DLT_", "LOAD__", "RUNTIME__")
@@ -39,7 +39,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def settings(sim: Simulator, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The settings that sync from the simulator into a DuckDB file in the working directory."""
+    """Set the environment variables that sync into a DuckDB file in the working directory."""
     values = {
         "SOURCES__METASTUDIO__ENDPOINT": sim.url,
         "SOURCES__METASTUDIO__PROJECT_ID": sim.project_id,

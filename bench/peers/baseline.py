@@ -37,7 +37,7 @@ class Pages:
             return await response.read()
 
     async def read_all(self) -> AsyncIterator[list[bytes]]:
-        """Yield all pages by creation time, in batches of 100; the next two batches are prefetched."""
+        """Yield all pages by creation time, in batches of 100. Two batches are prefetched."""
         first = await self.fetch(0, sort_key="create_time")
         offsets = list(range(100, orjson.loads(first)["count"], 100))
         semaphore = asyncio.Semaphore(CONCURRENCY)

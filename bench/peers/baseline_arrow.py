@@ -1,4 +1,4 @@
-"""The Arrow baseline: aiohttp, orjson, pyarrow, one MERGE into DuckDB for each batch of 100 pages."""
+"""The Arrow baseline: aiohttp, orjson, pyarrow, and one MERGE into DuckDB per 100 pages."""
 
 import asyncio
 

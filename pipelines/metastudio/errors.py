@@ -1,27 +1,27 @@
-"""Everything that can go wrong, sorted by what an orchestrator should do about it.
+"""The errors of this package, sorted by what an orchestrator should do about them.
 
 MetaStudioError                 exit 1   a bug: alert
-  x ConfigurationError          exit 2   usage, settings, destination, a request the API refuses: do not retry
-    x RefusedError              exit 2   the API refuses a question (400, 404, 414 …)
+  x ConfigurationError          exit 2   wrong usage, settings, destination or request: do not retry
+    x RefusedError              exit 2   the API refuses a request (400, 404, 414 …)
   x CredentialsError            exit 3   the API or IAM refused the credentials: do not retry
-  x UnavailableError            exit 4   unreachable, failing or nonsensical after all retries: retry later
+  x UnavailableError            exit 4   unreachable or failing after all retries: retry later
   x IncompleteError             exit 5   completeness or quality could not be established: alert
   x BusyError                   exit 6   another sync of this pipeline is running: skip
 
-A message is one sentence that says what failed and where; the hint says what to do next. Neither ever holds a header, a body,
-a URL's query or a setting's value that could be a secret.
+A message is one sentence that says what failed and where. The hint says what to do next. Neither
+contains a header, a body, a URL's query or a setting's value that could be a secret.
 """
 
 from __future__ import annotations
 
 
 class MetaStudioError(Exception):
-    """Base of all errors that this package raises on purpose.
+    """The base of all errors that this package raises on purpose.
 
     Args:
         message: what failed, and where.
         hint: what to do next.
-        code: the API's error_code (`MSS.…`, `APIGW.…`) where it gave one.
+        code: the API's error_code (`MSS.…`, `APIGW.…`), if there is one.
         request_id: the X-Request-Id of the answer, which the vendor's support asks for.
         status: of the last HTTP answer; None if there was none, as after a time-out.
     """
@@ -45,7 +45,7 @@ class MetaStudioError(Exception):
         self.status = status
 
     def as_dict(self) -> dict[str, str | None]:
-        """Give the error as the JSON summary has it."""
+        """Return the error as `--json` prints it."""
         return {"code": self.code, "message": self.message, "request_id": self.request_id, "hint": self.hint}
 
     def __str__(self) -> str:
@@ -54,13 +54,13 @@ class MetaStudioError(Exception):
 
 
 class ConfigurationError(MetaStudioError):
-    """Usage, settings or destination are wrong, or the API refuses what is asked for; a retry would not help."""
+    """Usage, settings, destination or request are wrong. A retry does not help."""
 
     exit_code = 2
 
 
 class RefusedError(ConfigurationError):
-    """The API refuses a question: its parameters, their size or their depth (400, 404, 414 and other 4xx)."""
+    """The API refuses the parameters of a request (400, 404, 414 and other 4xx)."""
 
 
 class CredentialsError(MetaStudioError):
@@ -70,16 +70,16 @@ class CredentialsError(MetaStudioError):
 
 
 class UnavailableError(MetaStudioError):
-    """The API could not be reached, or kept failing, after all retries; nothing is lost and the next run goes on."""
+    """The API is unreachable or failing after all retries. Nothing is lost."""
 
     exit_code = 4
 
 
 class IncompleteError(MetaStudioError):
-    """What was read could not be proved complete, or too much of it had to be rejected.
+    """The data could not be proved complete, or too many records were rejected.
 
     Args:
-        record: the ledger's line of the window in question, where there is one.
+        record: the ledger entry of the window in question, if there is one.
     """
 
     exit_code = 5
@@ -90,6 +90,6 @@ class IncompleteError(MetaStudioError):
 
 
 class BusyError(MetaStudioError):
-    """Another sync of this pipeline is running; nothing was touched."""
+    """Another sync of this pipeline is running. Nothing was changed."""
 
     exit_code = 6

@@ -1,6 +1,6 @@
-"""What must never be shown or stored: secrets in a server's words, queries of presigned URLs.
+"""Removes what must never be shown or stored: secrets, and the queries of presigned URLs.
 
-Pure. Knows no HTTP and no job.
+Pure: no HTTP and no jobs.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _CUTS = tuple(
 
 _IN_QUERY = r"[^\s\"'<>，。；、）】》]"
 _SIGNED = re.compile(rf"(https?://(?:(?!https?://)[^\s?\"'<>])*)\?{_IN_QUERY}*", re.IGNORECASE)
-# A signed query by what it holds, where nothing that looks like a URL stands before it.
+# A signed query, recognized by its parameters if no URL precedes it.
 _CREDENTIALS = re.compile(
     r"(?:\?|%3F|%253F|\\u003F)[^\s\"'<>?]{0,500}?(?:AccessKeyId|Signature|Credential|Token)(?:=|%3D|%253D|\\u003D)"
     rf"{_IN_QUERY}*",
@@ -70,7 +70,7 @@ def strip_query(url: str) -> str:
 
 
 def strip_signed(value: Any) -> Any:
-    """Return a JSON value without the queries of its URLs, however deep they stand."""
+    """Return a JSON value without the queries of its URLs, at any depth."""
     if isinstance(value, str):
         return _CREDENTIALS.sub("", _SIGNED.sub(r"\1", value)) if _may_hold_query(value) else value
     if isinstance(value, dict):

@@ -95,7 +95,7 @@ def test_an_exit_code_becomes_skip_failure_or_retry(dag, pretend, code, raised):
     assert str(ended.value) == f"exit code {code}: fake failure"
 
 
-def test_an_api_that_is_unreachable_for_once_is_tried_again(dag, pretend):
+def test_an_api_that_is_briefly_unreachable_is_tried_again(dag, pretend):
     left = pretend(4, 0)
     dag.get_task("sync").retry_delay = timedelta(0)
 

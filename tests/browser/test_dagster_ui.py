@@ -28,7 +28,7 @@ SCREENSHOTS = os.environ.get("METASTUDIO_SCREENSHOTS")
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory):
-    """An instance after a sync and a backfill of one month."""
+    """Start an instance after a sync and a backfill of one month."""
     with orchestrate(tmp_path_factory.mktemp("dagster")) as orchestrated:
         months = orchestrated.defs.resolve_assets_def(["metastudio", "backfill"]).partitions_def.get_partition_keys()
         for job, how in (

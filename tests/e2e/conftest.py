@@ -1,4 +1,4 @@
-"""The warehouse that tests of the models and of the report share: built once, as that takes dbt some seconds."""
+"""The warehouse that the tests of models and report share. dbt takes seconds to build it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def built_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wareho
 
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a PostgreSQL server that runs for the tests, on a socket in a folder of its own."""
+    """Yield the URL of a PostgreSQL server that listens on a socket in a temporary folder."""
     folder = tmp_path_factory.mktemp("postgres") / "data"
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR is not set")
@@ -40,7 +40,7 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def warehouse(built_warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
-    """The warehouse, and the settings that belong to it. Who changes it puts it back."""
+    """Return the warehouse, with its settings set. A test that changes it restores it."""
     built_warehouse.configure(monkeypatch)
     return built_warehouse
 
@@ -59,19 +59,19 @@ def ask(warehouse: Warehouse) -> Callable[[str], list[tuple[Any, ...]]]:
 
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orchestrated]:
-    """A Dagster instance on which nothing has run."""
+    """Yield a Dagster instance on which nothing has run."""
     with orchestrate(tmp_path_factory.mktemp("dagster")) as orchestrated:
         yield orchestrated
 
 
 @pytest.fixture(scope="module")
 def first_tick(fresh: Orchestrated) -> Any:
-    """The result of the first tick: the backfill, the checks and the models."""
+    """Return the result of the first tick: the backfill, the checks and the models."""
     return fresh.tick()
 
 
 @pytest.fixture
 def lab(fresh: Orchestrated, first_tick: Any) -> Orchestrated:
-    """The instance after the first tick. A test that changes it restores it."""
+    """Return the instance after the first tick. A test that changes it restores it."""
     assert first_tick.success
     return fresh

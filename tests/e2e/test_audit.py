@@ -28,7 +28,7 @@ def test_a_vanished_job_is_marked_by_the_audit_and_live_again_when_it_returns(si
     assert held_rows(query) == shown_rows(sim)
 
 
-def test_the_audit_shows_the_figures_from_before_it_mended(sim, settings, run):
+def test_the_audit_shows_the_figures_from_before_the_repair(sim, settings, run):
     run("sync")
     gone = [job["job_id"] for job in sim.tenant.visible() if job["state"] == "SUCCEED"][:3]
     for job_id in gone:

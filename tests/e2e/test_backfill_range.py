@@ -13,5 +13,5 @@ def test_a_job_created_half_a_second_before_the_end_is_read(sim, settings, run, 
     ended = run("backfill", "--since", "2025-12-31", "--until", "2026-01-01")
 
     assert ended.code == 0, ended.err
-    held = {job_id for (job_id,) in query("SELECT job_id FROM metastudio.digital_human_videos")}
-    assert {name for name, job_id in created.items() if job_id in held} == {"late"}
+    loaded = {job_id for (job_id,) in query("SELECT job_id FROM metastudio.digital_human_videos")}
+    assert {name for name, job_id in created.items() if job_id in loaded} == {"late"}

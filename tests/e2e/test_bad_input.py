@@ -64,7 +64,7 @@ def test_a_wrong_setting_is_named_and_nothing_is_asked(sim, settings, run, monke
     assert sim.secret_key not in ended.err + ended.out
 
 
-def test_a_region_that_is_not_listed_needs_an_endpoint_and_stands_in_the_rows(settings, run, query, monkeypatch):
+def test_a_region_that_is_not_listed_needs_an_endpoint_and_is_in_the_rows(settings, run, query, monkeypatch):
     monkeypatch.setenv(f"{SECTION}REGION", "mars-1")
     assert run("sync").code == 0
     assert query("SELECT DISTINCT region FROM metastudio.digital_human_videos") == [("mars-1",)]
@@ -73,7 +73,7 @@ def test_a_region_that_is_not_listed_needs_an_endpoint_and_stands_in_the_rows(se
     assert_refused(run("sync"), 2, "region", "cn-north-4", "cn-east-3", "ap-southeast-3", "endpoint")
 
 
-def test_no_credentials_at_all_says_which_ones_there_are(settings, run, monkeypatch):
+def test_missing_credentials_are_reported_with_the_kinds_there_are(settings, run, monkeypatch):
     for name in ("ACCESS_KEY", "SECRET_KEY"):
         monkeypatch.delenv(f"{SECTION}CREDENTIALS__{name}")
 
@@ -107,7 +107,7 @@ def test_a_wrong_password_ends_in_exit_code_3(sim, settings, run, monkeypatch):
     assert "wrong-one" not in ended.err
 
 
-def test_a_project_that_is_not_there_is_a_matter_of_settings(settings, run, monkeypatch):
+def test_an_unknown_project_is_a_configuration_error(settings, run, monkeypatch):
     monkeypatch.setenv(f"{SECTION}PROJECT_ID", "0" * 32)
 
     assert_refused(run("sync"), 2, "MSS.00000002")
@@ -120,24 +120,24 @@ def test_an_unreachable_host_ends_in_exit_code_4(settings, run, monkeypatch):
     assert_refused(run("sync"), 4, "127.0.0.1")
 
 
-def test_a_path_that_cannot_be_written_is_said_so(settings, run, folder, monkeypatch):
+def test_a_path_that_cannot_be_written_is_reported(settings, run, folder, monkeypatch):
     monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", str(folder / "no" / "such" / "folder" / "videos.duckdb"))
 
     assert_refused(run("sync"), 2, "DuckDB file cannot be opened or written", "DESTINATION__DUCKDB__CREDENTIALS")
 
 
-def test_a_file_that_is_no_database_is_said_so(settings, run, folder):
+def test_a_file_that_is_not_a_database_is_reported(settings, run, folder):
     (folder / "videos.duckdb").write_text("not a database, but long enough to look like something" * 100)
 
     assert_refused(run("sync"), 2, "DuckDB file cannot be opened or written")
 
 
 @pytest.mark.parametrize("command", ["sync", "status", "report"])
-def test_a_file_that_another_process_holds_is_said_so(settings, run, folder, monkeypatch, command):
+def test_a_file_that_another_process_uses_is_reported(settings, run, folder, monkeypatch, command):
     monkeypatch.setenv(f"{SECTION}LOCK_SECONDS", "0")
     program = (
         "import duckdb, sys; c = duckdb.connect(sys.argv[1]); c.execute('CREATE TABLE x (i INT)');"
-        " print('held', flush=True); sys.stdin.read()"
+        " print('open', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", program, str(folder / "videos.duckdb")],
@@ -145,7 +145,7 @@ def test_a_file_that_another_process_holds_is_said_so(settings, run, folder, mon
         stdout=subprocess.PIPE,
         text=True,
     ) as holder:
-        assert holder.stdout.readline() == "held\n"
+        assert holder.stdout.readline() == "open\n"
         ended = run(command)
         holder.stdin.close()
 
@@ -153,14 +153,14 @@ def test_a_file_that_another_process_holds_is_said_so(settings, run, folder, mon
 
 
 @pytest.mark.parametrize("command", ["sync", "status"])
-def test_a_state_directory_that_cannot_be_written_is_said_so(settings, run, folder, monkeypatch, command):
+def test_a_state_directory_that_cannot_be_written_is_reported(settings, run, folder, monkeypatch, command):
     (folder / "file").touch()
     monkeypatch.setenv("DLT_DATA_DIR", str(folder / "file"))
 
     assert_refused(run(command), 2, "Not a directory", "DLT_DATA_DIR")
 
 
-def test_a_disk_that_is_full_is_said_so_and_the_next_sync_goes_on(sim, settings, run, query, monkeypatch):
+def test_a_full_disk_is_reported_and_the_next_sync_goes_on(sim, settings, run, query, monkeypatch):
     def fail(*_args, **_kwargs):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -172,7 +172,7 @@ def test_a_disk_that_is_full_is_said_so_and_the_next_sync_goes_on(sim, settings,
     assert query("SELECT count(*) FROM metastudio.digital_human_videos") == [(len(sim.tenant.visible()),)]
 
 
-def test_a_url_that_is_none_is_said_so_without_its_password(settings, run, monkeypatch):
+def test_an_invalid_url_is_reported_without_its_password(settings, run, monkeypatch):
     monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", "postgresql//me:opensesame@host:port/x")
 
     ended = run("sync", "--destination", "postgres")
@@ -182,7 +182,7 @@ def test_a_url_that_is_none_is_said_so_without_its_password(settings, run, monke
 
 
 @pytest.mark.parametrize("file", ["config.toml", "secrets.toml"])
-def test_a_file_of_settings_that_cannot_be_read_is_said_so(folder, file):
+def test_a_configuration_file_that_cannot_be_read_is_reported(folder, file):
     (folder / file).write_text("[sources.metastudio]\nregion =\nsecret_key = opensesame\n")
 
     ended = run_in_process("status", "--config-dir", ".", "--json")
@@ -208,7 +208,7 @@ def test_a_pipeline_without_a_name_is_refused(settings, run, command):
     assert_refused(run(command, "--pipeline", ""), 2, "no name")
 
 
-def test_an_unknown_destination_is_said_so(settings, run):
+def test_an_unknown_destination_is_reported(settings, run):
     assert_refused(run("sync", "--destination", "oracle8"), 2, "destination")
 
 
@@ -236,7 +236,7 @@ def test_a_filter_changed_on_a_pipeline_with_state_is_refused(settings, run, que
 
 
 @pytest.mark.parametrize("command", [["status"], ["report"], ["audit"], ["backfill", "--since", "2025-01-01"]])
-def test_what_needs_a_synced_pipeline_says_so(settings, run, command, folder):
+def test_a_command_that_needs_a_synced_pipeline_says_so(settings, run, command, folder):
     assert_refused(run(*command), 2, "metastudio sync first")
 
 

@@ -38,9 +38,9 @@ def test_everything_fine_is_said_item_by_item_and_nothing_is_written(sim, settin
     assert list(items(ended)) == ITEMS
     texts = {name: item["text"] for name, item in items(ended).items()}
     for name in ("update_time sorting", "create_time filters", "window width", "job_ids", "state filter"):
-        assert texts[name] == "kept to"
-    assert texts["page size"] == "kept to (100)"
-    assert texts["offset"] == "kept to (up to 500)"
+        assert texts[name] == "as documented"
+    assert texts["page size"] == "as documented (100)"
+    assert texts["offset"] == "as documented (up to 500)"
     assert not list(folder.iterdir())
 
 
@@ -82,11 +82,11 @@ def test_limits_of_an_endpoint_are_notes(sim, settings, run):
     ended = run("check", "--json")
 
     assert ended.code == 0
-    told = notes(ended)
-    assert set(told) == {"clock", "page size", "update_time sorting", "job_ids"}
-    assert told["page size"].startswith("limited to 37: ")
-    assert told["update_time sorting"].startswith("not kept to: ")
-    assert told["job_ids"].startswith("not kept to: ")
+    found = notes(ended)
+    assert set(found) == {"clock", "page size", "update_time sorting", "job_ids"}
+    assert found["page size"].startswith("limited to 37: ")
+    assert found["update_time sorting"].startswith("not as documented: ")
+    assert found["job_ids"].startswith("not as documented: ")
 
 
 @pytest.mark.parametrize(
@@ -95,13 +95,13 @@ def test_limits_of_an_endpoint_are_notes(sim, settings, run):
         ({"max_range_days": 90}, "window width", "limited to 90 days: "),
         ({"max_range_days": 100, "max_range_refusal": "500"}, "window width", "limited to 90 days: "),
         ({"future_until_refusal": "400"}, "window width", "limited to now: "),
-        ({"max_offset": 200}, "offset", "not kept to: "),
-        ({"max_offset": 200, "max_offset_refusal": "404"}, "offset", "not kept to: "),
-        ({"job_ids": "refused", "job_ids_refusal": "414"}, "job_ids", "not kept to (refused): "),
-        ({"job_ids": "comma_joined_only"}, "job_ids", "not kept to: "),
-        ({"refused_states": ["SUCCEED"]}, "state filter", "not kept to for SUCCEED: "),
-        ({"unfilterable_states": ["FAILED"]}, "state filter", "not kept to for FAILED: "),
-        ({"filter_utc_offset_hours": 8}, "create_time filters", "not kept to: "),
+        ({"max_offset": 200}, "offset", "not as documented: "),
+        ({"max_offset": 200, "max_offset_refusal": "404"}, "offset", "not as documented: "),
+        ({"job_ids": "refused", "job_ids_refusal": "414"}, "job_ids", "not as documented (refused): "),
+        ({"job_ids": "comma_joined_only"}, "job_ids", "not as documented: "),
+        ({"refused_states": ["SUCCEED"]}, "state filter", "not as documented for SUCCEED: "),
+        ({"unfilterable_states": ["FAILED"]}, "state filter", "not as documented for FAILED: "),
+        ({"filter_utc_offset_hours": 8}, "create_time filters", "not as documented: "),
         ({"isolation": "on", "iam_user": None}, "isolation", "on: "),
     ],
 )
@@ -116,7 +116,7 @@ def test_each_limit_of_an_endpoint_is_a_note_of_its_own(sim, settings, run, monk
     assert notes(ended)[name].startswith(text)
 
 
-def test_tenants_that_isolation_makes_the_same_are_told_of(sim, settings, run, monkeypatch):
+def test_tenants_that_isolation_makes_the_same_are_found_of(sim, settings, run, monkeypatch):
     monkeypatch.setenv(f"{SECTION}TENANTS", "berlin, osaka")
     for name in ("BERLIN", "OSAKA"):
         monkeypatch.setenv(f"{SECTION}{name}__APP_USER_ID", f"user-{name}")
@@ -130,7 +130,7 @@ def test_tenants_that_isolation_makes_the_same_are_told_of(sim, settings, run, m
     assert "berlin and osaka differ only in app_user_id" in warnings[0]
 
 
-def test_an_endpoint_that_refuses_the_order_is_told_of(sim, settings, run):
+def test_an_endpoint_that_refuses_the_order_is_found_of(sim, settings, run):
     sim.behavior.update_time_sorting = "refused"
 
     assert items(run("check", "--json"))["update_time sorting"]["verdict"] == "note"

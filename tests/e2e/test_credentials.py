@@ -32,7 +32,7 @@ def test_the_vendors_environment_variables_serve_where_nothing_else_is_set(sim, 
     assert run("sync").code == 0
 
 
-def test_a_username_of_the_machine_is_no_part_of_the_credentials(sim, settings, run, monkeypatch):
+def test_a_username_of_the_machine_is_not_part_of_the_credentials(sim, settings, run, monkeypatch):
     for name in ("ACCESS_KEY", "SECRET_KEY"):
         monkeypatch.delenv(f"SOURCES__METASTUDIO__CREDENTIALS__{name}")
     monkeypatch.setenv("USERNAME", "somebody")

@@ -1,4 +1,4 @@
-"""Dagster's checks, and what becomes of runs that fail: retry, skip or alert by exit code."""
+"""Dagster's checks, and failed runs: retry, skip or alert by exit code."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def failure(result):
 
 @pytest.fixture
 def incomplete(lab):
-    """An incomplete window of the last run, and a rejected record."""
+    """Write an incomplete window of the last run, and a rejected record."""
     lab.ask(
         "INSERT INTO extraction_windows SELECT * REPLACE ('broken' AS run_id, now() + INTERVAL 1 DAY AS finished_at,"
         " false AS complete, 'backfill' AS mode) FROM extraction_windows LIMIT 1"

@@ -89,15 +89,15 @@ def test_a_month_that_lost_rows_is_complete_after_its_partition_ran(lab):
     months = lab.defs.resolve_assets_def(["metastudio", "backfill"]).partitions_def.get_partition_keys()
     month = months[-2]
     condition = f"strftime(create_time, '%Y-%m-01') = '{month}'"
-    [(held,)] = lab.ask(f"SELECT count(*) FROM digital_human_videos WHERE {condition}")
+    [(loaded,)] = lab.ask(f"SELECT count(*) FROM digital_human_videos WHERE {condition}")
     lab.ask(f"DELETE FROM digital_human_videos WHERE {condition}")
 
     result = lab.execute("metastudio_backfill", partition_key=month)
 
-    assert result.success and held
-    assert lab.ask(f"SELECT count(*) FROM digital_human_videos WHERE {condition}") == [(held,)]
+    assert result.success and loaded
+    assert lab.ask(f"SELECT count(*) FROM digital_human_videos WHERE {condition}") == [(loaded,)]
     [event] = [event for event in result.all_events if event.event_type_value == "ASSET_MATERIALIZATION"]
-    assert (event.partition, event.materialization.metadata["rows_read"].value) == (month, held)
+    assert (event.partition, event.materialization.metadata["rows_read"].value) == (month, loaded)
     [(since, until)] = lab.ask(
         "SELECT min(since), max(until) FROM extraction_windows"
         " WHERE run_id = (SELECT max_by(run_id, started_at) FROM extraction_windows)"

@@ -28,7 +28,7 @@ def osaka():
 
 @pytest.fixture(scope="module")
 def company(postgres_url: str, osaka: Simulator, tmp_path_factory: pytest.TempPathFactory):
-    """Two tenants: berlin, whose settings are those for all, and osaka with settings of its own."""
+    """Start two tenants: berlin with the common settings, and osaka with settings of its own."""
     settings = {
         "PIPELINES__METASTUDIO__DESTINATION_TYPE": OPTIONS.destination,
         "PIPELINES__METASTUDIO__DATASET_NAME": OPTIONS.dataset,
@@ -44,7 +44,7 @@ def company(postgres_url: str, osaka: Simulator, tmp_path_factory: pytest.TempPa
 
 @pytest.fixture(scope="module")
 def runs(company: Orchestrated):
-    """Three runs: berlin with a wrong key, osaka, and berlin again."""
+    """Run three syncs: berlin with a wrong key, osaka, and berlin again."""
     with pytest.MonkeyPatch.context() as wrong:
         wrong.setenv(f"{SECTION}CREDENTIALS__SECRET_KEY", "wrong")
         failed = company.execute("metastudio_sync_berlin")
@@ -104,16 +104,16 @@ def test_each_tenants_tables_count_its_own_rows(company, osaka, runs):
         assert {job_id for (job_id,) in ask(sql)} == jobs
         for table in TABLES:
             event = company.instance.get_latest_materialization_event(AssetKey(["metastudio", name, table.name]))
-            told = event.asset_materialization.metadata["dagster/row_count"].value
+            count = event.asset_materialization.metadata["dagster/row_count"].value
             sql = f"SELECT count(*) FROM company.{table.name} WHERE project_id = '{sim.project_id}'"
-            assert [(told,)] == ask(sql)
+            assert [(count,)] == ask(sql)
 
 
 def test_the_models_are_built_by_the_first_tenants_run_and_hold_all_of_them(company, osaka, runs):
     assert [materialized(run)["daily_production"]["built"] for run in runs[1:]] == [True, False]
     for model, figure in (("video_jobs", "count(*)"), ("daily_production", "sum(created)")):
-        held = ask(f"SELECT project_id, {figure} FROM company_reporting.{model} GROUP BY 1")
-        assert dict(held) == {sim.project_id: len(sim.tenant.visible()) for sim in (company.sim, osaka)}
+        rows = ask(f"SELECT project_id, {figure} FROM company_reporting.{model} GROUP BY 1")
+        assert dict(rows) == {sim.project_id: len(sim.tenant.visible()) for sim in (company.sim, osaka)}
 
 
 # The queue

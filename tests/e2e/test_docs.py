@@ -1,4 +1,4 @@
-"""README and docs: what they tell people to type works, and what they list is what there is."""
+"""README and docs: the commands in them work, and their lists match the code."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ PAGES = {
 MAX_README_BYTES = 8_000
 
 PLANNED_OPTIONS: set[str] = set()
-"""What the pages describe already. Empty it once the option is there."""
+"""Options that the pages describe already and the code does not have yet."""
 
 RUN_BY_OTHER_TESTS = {"metastudio demo": "test_demo.py", "metastudio simulate": "below"}
 SPARK_PAGE = "docs/lake.md"  # its code is run by make lake-test
@@ -82,7 +82,7 @@ def read_rows(page: str, first_heading: str) -> list[list[str]]:
 
 @pytest.fixture(scope="module")
 def synced(tmp_path_factory):
-    """A folder that was synced from a simulated tenant, as after the README's `metastudio sync`."""
+    """Yield a folder that was synced from a simulated tenant, as in the README."""
     folder = tmp_path_factory.mktemp("docs")
     with Simulator(jobs=600, days=90, seed=7, now=NOW) as sim:
         warehouse = Warehouse(sim, Options(), folder, str(folder / "videos.duckdb"))
@@ -94,12 +94,12 @@ def synced(tmp_path_factory):
 
 @pytest.fixture
 def run_there(synced, run, monkeypatch):
-    """The command line in the synced folder."""
+    """Return the command line in the synced folder."""
     synced.configure(monkeypatch)
     return run
 
 
-def test_every_target_that_is_named_is_in_the_makefile():
+def test_every_make_target_in_the_pages_exists():
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     for page, text in PAGES.items():
         assert set(re.findall(r"[`$] ?make ([a-z-]+)", text)) <= targets, page
@@ -220,12 +220,12 @@ def test_installation_names_no_package_index_and_only_extras_that_exist():
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/cli.md"])
-def test_the_commands_listed_are_the_commands_there_are(page):
+def test_the_pages_list_all_commands(page):
     listed = [re.match(r"`metastudio (\w+)", row[0])[1] for row in read_rows(page, "command")]
     assert sorted(listed) == sorted(cli.commands)
 
 
-def test_the_options_listed_are_the_options_there_are():
+def test_the_pages_list_all_options():
     own = {name: {max(param.opts, key=len) for param in command.params} for name, command in cli.commands.items()}
     common = set.intersection(*(options for options in own.values() if "--json" in options))
     listed = {option for row in read_rows("docs/cli.md", "option") for option in re.findall("--[a-z-]+", row[0])}
@@ -235,7 +235,7 @@ def test_the_options_listed_are_the_options_there_are():
         assert set(re.findall("--[a-z-]+", row[0])) - PLANNED_OPTIONS == own[command] - common, command
 
 
-def test_every_option_that_is_written_behind_a_command_exists():
+def test_every_option_in_the_pages_exists():
     for page, text in PAGES.items():
         for name, rest in re.findall(r"(?<!import )\bmetastudio ([a-z]+)\b([^`\n|]*)", text):
             if name in cli.commands:
@@ -243,13 +243,13 @@ def test_every_option_that_is_written_behind_a_command_exists():
                 assert set(re.findall(r"(?<!\S)\[?(--[a-z-]+)", rest)) <= known, f"{page}: metastudio {name}{rest}"
 
 
-def test_the_settings_listed_are_the_settings_there_are():
+def test_the_page_lists_all_settings():
     listed = {name for row in read_rows("docs/configuration.md", "setting") for name in re.findall(r"`(\w+)`", row[0])}
     there = {field.name for field in fields(Settings) if not field.name.startswith("_")} - {"credentials"}
     assert listed == there
 
 
-def test_the_defaults_listed_are_the_defaults_there_are():
+def test_the_page_lists_the_defaults_of_the_code():
     for names, default, *_ in read_rows("docs/configuration.md", "setting"):
         for name in set(re.findall(r"`(\w+)`", names)) & {field.name for field in fields(Settings)}:
             value = getattr(Settings(), name)
@@ -261,7 +261,7 @@ def test_the_defaults_listed_are_the_defaults_there_are():
                 assert str(value).startswith(default.strip("`")), name
 
 
-def test_the_bounds_listed_are_the_bounds_there_are(folder):
+def test_the_page_lists_the_bounds_of_the_code(folder):
     for names, _, bounds, *_ in read_rows("docs/configuration.md", "setting"):
         name = names.strip("`")
         if not bounds:
@@ -276,7 +276,7 @@ def test_the_bounds_listed_are_the_bounds_there_are(folder):
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
-def test_the_columns_listed_are_the_columns_there_are(table):
+def test_the_page_lists_all_columns(table):
     sections = re.split(r"^##+ ", PAGES["docs/data-model.md"], flags=re.MULTILINE)
     (text,) = [section for section in sections if section.startswith(f"{table.name}\n")]
     in_table = {name for cell in re.findall(r"^\| (`.*?) \|", text, re.MULTILINE) for name in re.findall(r"\w+", cell)}

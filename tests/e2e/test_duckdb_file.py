@@ -1,4 +1,4 @@
-"""The DuckDB file: its name, the processes that hold it, its memory."""
+"""The DuckDB file: its name, its memory, and other processes that use it."""
 
 from __future__ import annotations
 
@@ -50,18 +50,18 @@ def test_memory_and_state_do_not_grow_with_the_history(sim, settings, folder, mo
     from metastudio.pipeline.factory import open_pipeline
     from metastudio.pipeline.options import Options
 
-    held = []
+    left = []
 
     class ProgressListener(LogProgress):
         def on_chunk_loaded(self, summary, chunk):
-            held.append(len(chunk.rows) + len(chunk.seen) + len(chunk.rejected))
+            left.append(len(chunk.rows) + len(chunk.seen) + len(chunk.rejected))
 
     monkeypatch.setenv("SOURCES__METASTUDIO__CHUNK_ROWS", "100")
     monkeypatch.setenv("SOURCES__METASTUDIO__MAX_ROWS_PER_WINDOW", "100")
     assert run_sync(Options(), ProgressListener()).error is None
 
-    assert len(held) > 5
-    assert not any(held)
+    assert len(left) > 5
+    assert not any(left)
     assert (folder / "state" / "pipelines" / "metastudio" / "state.json").stat().st_size < 20_000
     with open_pipeline(Options()).sql_client() as client:
         assert client.execute_sql("SELECT current_setting('memory_limit')") == [("76.2 MiB",)]
@@ -109,7 +109,7 @@ def test_however_the_file_is_named_its_name_is_checked(settings, run, folder, mo
     assert "has the name of the dataset metastudio" in ended.err
 
 
-def test_a_pipeline_and_a_dataset_of_one_name_are_told_to_name_the_file(settings, run, monkeypatch):
+def test_a_pipeline_named_like_its_dataset_must_name_its_file(settings, run, monkeypatch):
     monkeypatch.delenv("DESTINATION__DUCKDB__CREDENTIALS")
     options = ("--pipeline", "berlin", "--dataset", "berlin")
     ended = run("sync", *options)
@@ -120,16 +120,16 @@ def test_a_pipeline_and_a_dataset_of_one_name_are_told_to_name_the_file(settings
     assert run("sync", *options).code == 0
 
 
-HOLD = "import duckdb, sys; held = duckdb.connect(sys.argv[1], read_only=True); print('held', flush=True); sys.stdin.read()"
+HOLD = "import duckdb, sys; file = duckdb.connect(sys.argv[1], read_only=True); print('open', flush=True); sys.stdin.read()"
 
 
 @pytest.fixture
 def holder(settings, run, folder):
-    """Another process that reads the file of an earlier sync; it ends when its standard input does."""
+    """Start a process that reads the file of an earlier sync until its standard input is closed."""
     assert run("sync").code == 0
     command = [sys.executable, "-c", HOLD, str(folder / "videos.duckdb")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout.readline() == "held\n"
+        assert process.stdout.readline() == "open\n"
         yield process
         process.stdin.close()
 
@@ -156,7 +156,7 @@ def test_a_file_that_a_reader_holds_is_waited_for(holder, sim, run, query):
     assert held_rows(query) == shown_rows(sim)
 
 
-def test_a_file_that_stays_held_ends_in_exit_code_4_with_its_holder(holder, sim, run, monkeypatch):
+def test_a_file_that_stays_in_use_ends_in_exit_code_4_and_names_the_process(holder, sim, run, monkeypatch):
     monkeypatch.setenv("SOURCES__METASTUDIO__LOCK_SECONDS", "0")
     sim.stats.reset()
 

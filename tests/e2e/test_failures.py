@@ -113,8 +113,8 @@ def find_canaries(folder: Path, text: str, canaries: list[str]) -> list[str]:
     found = [f"{canary} printed" for canary in canaries if canary in text]
     for file in folder.rglob("*"):
         if file.is_file():
-            held = file.read_bytes()
-            found += [f"{canary} in {file.name}" for canary in canaries if canary.encode() in held]
+            content = file.read_bytes()
+            found += [f"{canary} in {file.name}" for canary in canaries if canary.encode() in content]
     return found
 
 

@@ -13,21 +13,21 @@ FIGURES = {"mode", "requests", "windows", "rows_read", "rows_loaded", "gaps", "m
 
 
 def assert_shape(ended, command, code):
-    told = ended.json
-    assert told.keys() >= COMMON
-    assert (told["command"], told["exit_code"], told["ok"]) == (command, code, code == 0)
-    assert abs((datetime.now(UTC) - datetime.fromisoformat(told["at"])).total_seconds()) < 600
-    assert told["error"] is None if code == 0 else told["error"].keys() == ERROR
-    return told
+    results = ended.json
+    assert results.keys() >= COMMON
+    assert (results["command"], results["exit_code"], results["ok"]) == (command, code, code == 0)
+    assert abs((datetime.now(UTC) - datetime.fromisoformat(results["at"])).total_seconds()) < 600
+    assert results["error"] is None if code == 0 else results["error"].keys() == ERROR
+    return results
 
 
 def test_every_command_that_succeeds_has_the_shape(sim, settings, run):
-    told = [assert_shape(run("sync", "--json"), "sync", 0)]
-    told.append(assert_shape(run("audit", "--allow-deletions", "--json"), "audit", 0))
-    told.append(assert_shape(run("backfill", "--since", "2025-12-01", "--json"), "backfill", 0))
+    results = [assert_shape(run("sync", "--json"), "sync", 0)]
+    results.append(assert_shape(run("audit", "--allow-deletions", "--json"), "audit", 0))
+    results.append(assert_shape(run("backfill", "--since", "2025-12-01", "--json"), "backfill", 0))
 
-    assert all(one.keys() >= FIGURES for one in told)
-    assert (told[0]["gaps"], told[0]["missing"], told[0]["pipeline"]) == (0, 0, "metastudio")
+    assert all(one.keys() >= FIGURES for one in results)
+    assert (results[0]["gaps"], results[0]["missing"], results[0]["pipeline"]) == (0, 0, "metastudio")
     assert_shape(run("check", "--json"), "check", 0)
     status = assert_shape(run("status", "--json", "--pipeline", "metastudio"), "status", 0)
     assert (status["gaps"], status["missing"]) == ([], 0)
@@ -56,9 +56,9 @@ def test_of_several_tenants_each_has_the_shape(sim, settings, run, monkeypatch):
     monkeypatch.setenv(f"{SECTION}OSAKA__PROJECT_ID", "0" * 32)
 
     for command in ("sync", "status"):
-        told = assert_shape(run(command, "--json"), command, 2)
-        assert {name: (one["ok"], one["exit_code"], one["pipeline"]) for name, one in told["tenants"].items()} == {
+        results = assert_shape(run(command, "--json"), command, 2)
+        assert {name: (one["ok"], one["exit_code"], one["pipeline"]) for name, one in results["tenants"].items()} == {
             "berlin": (True, 0, "metastudio_berlin"),
             "osaka": (False, 2, "metastudio_osaka"),
         }
-        assert all(one.keys() >= COMMON for one in told["tenants"].values())
+        assert all(one.keys() >= COMMON for one in results["tenants"].values())

@@ -1,7 +1,8 @@
-"""`kill -9` at any instant of a first or a later sync: the next sync ends in the tables of an undisturbed one.
+"""After `kill -9` at any instant of a sync, the next sync ends in the tables of an undisturbed one.
 
-The instants are those just before the syncing process changes something: a file, a folder, a table, or commits. They are counted; a process
-of its own is killed at the n-th of them. `make test` tries some, at random; `make kill-test` tries all.
+The instants are those just before the syncing process changes a file, a folder or a table, or
+commits. They are counted, and a process of its own is killed at the n-th of them. `make test` tries
+some at random; `make kill-test` tries all.
 """
 
 from __future__ import annotations
@@ -26,18 +27,21 @@ CONTEXT.set_forkserver_preload(
     ["metastudio.commands.load", "metastudio.cli.output", "dlt.destinations.impl.duckdb.duck"]
 )
 KILLS = int(os.environ.get("KILLS", "15"))
-"""Of each kind of sync."""
+"""Number of kills for each kind of sync."""
 PARTS = 5
-"""Tests that share the kills of one kind of sync, so that they run side by side."""
+"""Number of tests that share the kills of one kind of sync, so that they run in parallel."""
 A_CHUNK = 7
-"""Requests for 250 rows in windows of more than 50, and for the two windows being read meanwhile."""
+"""Requests for 250 rows in windows of more than 50, and for two windows read ahead."""
 THE_WAY_DOWN = 17
-"""Requests that find the first window again: one for the time, and at most two for each halving of 26 years to a month."""
+"""Requests that find the first window again.
+
+One request reads the time, and each halving from 26 years to a month takes at most two.
+"""
 FILE_EVENTS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link"}
 
 
 def is_change(event, arguments):
-    """Tell a change from a question: files that are opened to be written, statements other than SELECT."""
+    """Return whether an event changes something: no reading of files and no SELECT."""
     if event == "open":
         return not {"w", "a", "x", "+"}.isdisjoint(arguments[1] or "")
     if event == "sql":
@@ -45,8 +49,8 @@ def is_change(event, arguments):
     return event in FILE_EVENTS or event == "commit"
 
 
-def sync_until(environment, instant, told):
-    """Sync in this process, and kill it just before its n-th change; tell how many there were."""
+def sync_until(environment, instant, results):
+    """Sync in this process, kill it before its n-th change, and report the number of changes."""
     os.environ.update(environment)
     from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
     from metastudio.commands.load import run_sync
@@ -72,19 +76,19 @@ def sync_until(environment, instant, told):
     DuckDbSqlClient.execute_query = execute_query
     DuckDbSqlClient.commit_transaction = commit_transaction
     sys.addaudithook(step)
-    outcome = run_sync(Options(), LogProgress())
+    result = run_sync(Options(), LogProgress())
     steps = next(numbers)
-    told.put((outcome.error is None, steps, str(outcome.error)))
+    results.put((result.error is None, steps, str(result.error)))
 
 
 def sync(environment, instant=0, after=""):
-    told = CONTEXT.Queue()
-    process = CONTEXT.Process(target=sync_until, args=(environment, instant, told))
+    results = CONTEXT.Queue()
+    process = CONTEXT.Process(target=sync_until, args=(environment, instant, results))
     process.start()
     process.join()
     if process.exitcode == -signal.SIGKILL:
         return None
-    ok, steps, error = told.get(timeout=10)
+    ok, steps, error = results.get(timeout=10)
     assert ok, f"{error} after {after}"
     return steps
 
@@ -112,7 +116,7 @@ def make_environment(sim, folder):
 
 @contextmanager
 def make_tenant(later):
-    """Start the same tenant each time: as it was at first, or after ten days of work since the first sync."""
+    """Start the same tenant each time: as it was at first, or ten days after the first sync."""
     with Simulator(jobs=600, days=400, seed=7, now="2026-01-15T12:00:00Z") as sim:
         if later:
             sim.tenant.live(10 * 86_400)

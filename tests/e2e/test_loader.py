@@ -1,4 +1,4 @@
-"""What the loader makes of a run's chunks: figures, gaps, scrubs, rejected records; on a real DuckDB file."""
+"""The loader writes figures, gaps, scrubs and rejected records into a real DuckDB file."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def make_rows(number, **fields):
         {"job_id": f"job-{index}", "create_time": "2026-01-01T06:00:00Z", "state": "SUCCEED", **fields}
         for index in range(number)
     ]
-    return [RowParser().make_row(job)[0] for job in jobs]
+    return [RowParser().parse(job)[0] for job in jobs]
 
 
 def make_entry(mode, **fields):
@@ -74,7 +74,7 @@ def make_chunk(**fields):
     )
 
 
-def test_a_gap_is_loaded_counted_and_judged_at_the_end(settings, query):
+def test_a_gap_is_loaded_and_counted_and_fails_the_run_at_its_end(settings, query):
     entry = make_entry("backfill", count=5, rows_read=2, reason="counted, not listed")
     state = {"watermark": "2026-01-02T12:00:00Z", "gaps": [GAP, {**GAP, "count": 2, "reason": "kept moving"}]}
     with load(make_chunk(mode="backfill", rows=make_rows(2), windows=[entry], state=state)) as loader:
@@ -101,7 +101,7 @@ def test_max_missing_accepts_known_gaps_until_one_more_job_is_missing(settings, 
         loader.require_complete()
 
 
-def test_a_run_that_reads_nothing_still_tells_of_the_gaps_that_are_open(settings):
+def test_a_run_that_reads_nothing_still_reports_open_gaps(settings):
     with load(make_chunk(state={"watermark": "2026-01-02T12:00:00Z", "gaps": [GAP]})):
         pass
     with load() as loader:
@@ -143,7 +143,7 @@ def test_a_scrub_counts_what_it_read_and_what_had_changed(settings, query):
     ) == [(2,)]
 
 
-def test_each_rejected_record_received_counts_and_is_judged_when_the_run_has_ended(settings, query, monkeypatch):
+def test_each_rejected_record_received_counts_against_the_limit_at_the_end_of_the_run(settings, query, monkeypatch):
     monkeypatch.setenv("SOURCES__METASTUDIO__MAX_REJECTED", "2")
     chunks = [
         make_chunk(rejected=make_rejected({}, {})),

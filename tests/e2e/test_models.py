@@ -130,7 +130,7 @@ def test_a_job_that_is_there_twice_is_noticed_and_ends_in_exit_code_5(warehouse,
 
 def test_every_column_of_every_model_is_described_in_the_project_and_in_the_destination(warehouse, ask):
     described = read_descriptions()
-    held = ask(
+    comments = ask(
         "SELECT table_name, column_name, comment FROM duckdb_columns() WHERE schema_name = 'metastudio_reporting'"
     )
     views = dict(ask("SELECT view_name, comment FROM duckdb_views() WHERE schema_name = 'metastudio_reporting'"))
@@ -139,7 +139,7 @@ def test_every_column_of_every_model_is_described_in_the_project_and_in_the_dest
     for name, model in described.items():
         texts = {column["name"]: column["description"] for column in model["columns"]}
         assert all(texts.values()) and model["description"]
-        assert {column: comment for table, column, comment in held if table == name} == texts
+        assert {column: comment for table, column, comment in comments if table == name} == texts
         assert views[name] == model["description"]
 
 
@@ -174,10 +174,10 @@ def test_unusual_jobs_are_normalized_and_marked(warehouse, ask):
         next(job["job_id"] for job in jobs if job.get(name) == value)
         for name, value in (("state", "THAWED"), ("start_time", "2020-01-01T00:00:00Z"))
     )
-    held = "FROM metastudio_reporting.video_jobs WHERE job_id ="
+    where = "FROM metastudio_reporting.video_jobs WHERE job_id ="
 
-    assert ask(f"SELECT is_terminal, is_success, is_open {held} '{unknown}'") == [(False, False, True)]
-    assert ask(f"SELECT wait_seconds {held} '{backwards}'") == [(None,)]
+    assert ask(f"SELECT is_terminal, is_success, is_open {where} '{unknown}'") == [(False, False, True)]
+    assert ask(f"SELECT wait_seconds {where} '{backwards}'") == [(None,)]
     assert ask("SELECT DISTINCT job_type FROM metastudio_reporting.video_jobs ORDER BY 1") == [
         ("2D_DIGITAL_HUMAN_VIDEO",),
         ("PHOTO_DIGITAL_HUMAN_VIDEO",),

@@ -107,12 +107,12 @@ def test_tables_models_and_columns_carry_their_descriptions(postgres, monkeypatc
             " ordinal_position) FROM information_schema.columns WHERE table_schema LIKE 'metastudio%'"
         )
         table = client.execute_sql("SELECT obj_description('metastudio.digital_human_videos'::regclass)")
-    held = {(schema, name, column): text for schema, name, column, text in rows}
+    comments = {(schema, name, column): text for schema, name, column, text in rows}
 
     for declared in TABLES:
         for column in declared.columns:
-            assert held["metastudio", declared.name, column.name] == column.description
-    assert all(text for (schema, _, _), text in held.items() if schema == "metastudio_reporting")
+            assert comments["metastudio", declared.name, column.name] == column.description
+    assert all(text for (schema, _, _), text in comments.items() if schema == "metastudio_reporting")
     assert table[0][0].startswith(TABLES[0].description)
 
 

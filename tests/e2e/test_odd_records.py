@@ -1,4 +1,4 @@
-"""Records that are broken, and fields that nobody knows."""
+"""Broken records and undocumented fields."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from tests.support.rows import held_rows, shown_rows
 
 
-def test_broken_rows_are_set_aside_and_stop_nothing(sim, settings, run, query):
+def test_broken_rows_are_rejected_and_stop_nothing(sim, settings, run, query):
     spoiled = sim.tenant.visible()[10]["job_id"]
     sim.tenant.corrupt(spoiled, lastupdate_time="not-a-time", duration="abc")
     sim.tenant.add_raw({"state": "SUCCEED", "cover_url": "https://x/y?Signature=secret"}, at="2025-11-01T00:00:00Z")
@@ -24,7 +24,7 @@ def test_broken_rows_are_set_aside_and_stop_nothing(sim, settings, run, query):
     assert sorted(query("SELECT reason FROM metastudio.rejected_records")) == [
         ("not as documented: lastupdate_time, duration",),
         ("the record has no job_id",),
-        ("the record is no object",),
+        ("the record is not an object",),
     ]
     assert query(
         "SELECT count(*) FROM metastudio.rejected_records WHERE record LIKE '%Signature%' OR request_id IS NULL"

@@ -1,4 +1,4 @@
-"""PostgreSQL as the warehouse: the same life ends in the same tables as on DuckDB, and loads that overlap leave each other alone."""
+"""On PostgreSQL, a history ends in the same tables as on DuckDB, and loads can overlap."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from tests.support.postgres import (
     CONTEXT,
     WAIT_SECONDS,
     Sync,
-    hold_before_the_merge,
     kill_at,
     make_environment,
     meet_before_creating,
+    pause_before_the_merge,
 )
 
 NOW = "2026-01-15T12:00:00Z"
 DIFFERS_BY_RUN = {"run_id", "window", "request_id", "_dlt_load_id", "_dlt_id"}
-"""What is drawn anew in each run, and the places of windows that were read side by side."""
+"""Columns that differ from run to run."""
 FIRST, LATER = 46, 12
-"""SQL statements within which a first and a later sync are killed: as many as they make, less what was done before the kill."""
+"""Numbers of SQL statements among which a first and a later sync are killed."""
 
 
 def read_tables(options):
-    """Read the raw tables, each as its sorted rows with their names, times in UTC, without what differs from run to run."""
+    """Return the raw tables as sorted rows, without the columns that differ from run to run."""
     with open_pipeline(options).sql_client() as client:
         return {table.name: read_table(client, table.name) for table in TABLES}
 
@@ -57,12 +57,15 @@ def plain(name, value):
 
 
 def live(sim, options):
-    """A tenant's life, synced on the way: backfill in chunks, states, late changes, odd records, jobs that vanish and come back."""
+    """Sync a tenant through its history.
+
+    The history has a backfill in chunks, late changes, odd records, and jobs that come and go.
+    """
 
     def sync():
-        outcome = run_sync(options, LogProgress())
-        assert outcome.error is None, outcome.error
-        return outcome.summary
+        result = run_sync(options, LogProgress())
+        assert result.error is None, result.error
+        return result.summary
 
     job = sim.tenant.create(1, state="WAITING")[0]
     assert len(sync().load_ids) > 2
@@ -114,7 +117,7 @@ def test_the_same_life_ends_in_the_same_rows_on_postgres_as_on_duckdb(live_in):
 
 @pytest.fixture
 def tenants(postgres_url, tmp_path):
-    """Two tenants, and the settings under which each is synced into the same PostgreSQL."""
+    """Yield two tenants, and the settings that sync each of them into the same PostgreSQL."""
     with (
         Simulator(jobs=400, days=400, seed=7, now=NOW) as a,
         Simulator(jobs=600, days=400, seed=8, now=NOW) as b,
@@ -146,14 +149,14 @@ def held_states(ask, dataset, sim):
     )
 
 
-def test_a_load_that_is_held_between_staging_and_merge_is_untouched_by_another_tenants_backfill(tenants, ask):
+def test_a_load_paused_between_staging_and_merge_is_untouched_by_another_tenants_backfill(tenants, ask):
     (a, settings_of_a), (b, settings_of_b) = tenants
     assert Sync(settings_of_a, "a", "overlap", kill_at, 0).end()[0]
     a.clock.advance(3_600)
     a.tenant.change_some(create=30, update=50)
-    held, resume = CONTEXT.Event(), CONTEXT.Event()
-    sync_of_a = Sync(settings_of_a, "a", "overlap", hold_before_the_merge, held, resume)
-    assert held.wait(WAIT_SECONDS)
+    paused, resume = CONTEXT.Event(), CONTEXT.Event()
+    sync_of_a = Sync(settings_of_a, "a", "overlap", pause_before_the_merge, paused, resume)
+    assert paused.wait(WAIT_SECONDS)
     staged = ask("SELECT * FROM overlap_staging_a.digital_human_videos ORDER BY job_id")
 
     assert Sync(settings_of_b, "b", "overlap", kill_at, 0).end()[0]
@@ -196,7 +199,7 @@ def test_two_first_syncs_that_create_the_same_thing_at_the_same_instant_both_suc
         assert held_states(ask, f"first_{what}", sim) == count_states(sim.tenant.visible())
 
 
-def test_a_user_that_may_not_create_schemas_is_told_so(settings, run, ask, postgres_url, monkeypatch):
+def test_a_user_that_may_not_create_schemas_is_reported(settings, run, ask, postgres_url, monkeypatch):
     ask("CREATE ROLE reader LOGIN; SELECT 1")
     monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", postgres_url.replace("postgres:opensesame", "reader:none"))
 
@@ -227,9 +230,9 @@ def test_an_audit_marks_a_job_where_another_tenant_has_fields_of_its_own(tenants
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
 
-    outcome = run_audit(Options(pipeline="a", destination="postgres", dataset="audited"), LogProgress(), repair=True)
+    result = run_audit(Options(pipeline="a", destination="postgres", dataset="audited"), LogProgress(), repair=True)
 
-    assert outcome.error is None
+    assert result.error is None
     assert ask("SELECT job_id FROM audited.digital_human_videos WHERE deleted_at IS NOT NULL") == [(gone,)]
 
 
@@ -237,14 +240,14 @@ LONG = "a_name_that_is_longer_than_what_postgresql_takes_for_the_name_of_a_colum
 
 
 @pytest.mark.parametrize(
-    ("fields", "held"),
+    ("fields", "query"),
     [
         ([{"tags": {"of": ["a\0b", "\\u0000"]}}], "SELECT tags__of::text FROM {} WHERE tags__of IS NOT NULL"),
         ([{LONG: 3}, {LONG: "high"}], "SELECT count(*)::text FROM {} WHERE to_jsonb(d)::text LIKE '%high%'"),
     ],
     ids=["NUL", "long name"],
 )
-def test_no_value_or_name_of_a_field_blocks_the_later_syncs(tenants, ask, fields, held):
+def test_no_value_or_name_of_a_field_blocks_the_later_syncs(tenants, ask, fields, query):
     (sim, settings), _ = tenants
     dataset = f"odd_{len(fields)}"
     for field in fields:
@@ -254,11 +257,11 @@ def test_no_value_or_name_of_a_field_blocks_the_later_syncs(tenants, ask, fields
         sim.tenant.update(job, asset_name="changed")
         assert Sync(settings, dataset, dataset, kill_at, 0).end()[:2] == (True, "None")
 
-    assert ask(held.format(f"{dataset}.digital_human_videos AS d")) in ([('["ab", "\\\\u0000"]',)], [("1",)])
+    assert ask(query.format(f"{dataset}.digital_human_videos AS d")) in ([('["ab", "\\\\u0000"]',)], [("1",)])
 
 
 def sync_with_kills(environment, dataset, instants=()):
-    """Sync, killed at one SQL statement after the other, until a sync gets through; count the kills."""
+    """Kill syncs at these SQL statements until one succeeds; return the number of kills."""
     for killed, instant in enumerate([*instants, 0]):
         ended = Sync(environment, "killed", dataset, kill_at, instant).end()
         if ended is not None:

@@ -58,7 +58,7 @@ def report_of(run):
 
 @pytest.fixture
 def run(warehouse, run, monkeypatch):
-    """The command line with the settings of the warehouse."""
+    """Return the command line with the settings of the warehouse."""
     warehouse.configure(monkeypatch)
     return run
 

@@ -25,7 +25,7 @@ def test_the_source_is_usable_on_its_own(sim, settings, query, folder):
     assert pipeline.state["sources"]["metastudio"]["watermark"] == "2026-01-15T14:00:00Z"
 
 
-def test_the_source_alone_notices_a_destination_set_back_to_an_older_copy(sim, settings, query, folder):
+def test_the_source_alone_notices_a_destination_restored_from_an_older_copy(sim, settings, query, folder):
     from metastudio import metastudio
 
     def load():

@@ -1,4 +1,4 @@
-"""The local state and the destination's, where they are not of one kind: lost, set back, another's."""
+"""Syncs whose local state does not match the destination: lost, restored or of another one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_a_state_directory_that_is_lost_is_restored_from_the_destination(
 
 @pytest.mark.parametrize("file", ["state.json", "schemas/metastudio.schema.json"])
 @pytest.mark.parametrize("is_empty", [True, False], ids=["empty", "gone"])
-def test_a_state_directory_that_a_crash_left_in_part_is_restored_from_the_destination(
+def test_a_half_written_state_directory_is_restored_from_the_destination(
     sim, settings, run, query, folder, file, is_empty
 ):
     run("sync")
@@ -50,7 +50,7 @@ def test_a_destination_that_is_lost_is_filled_again(sim, settings, run, query, f
     assert held_rows(query) == shown_rows(sim)
 
 
-def test_a_destination_set_back_to_an_older_copy_is_brought_up_to_date(sim, settings, run, query, folder):
+def test_a_destination_restored_from_an_older_copy_is_brought_up_to_date(sim, settings, run, query, folder):
     run("sync")
     copy = (folder / "videos.duckdb").read_bytes()
     sim.clock.advance(3600)
@@ -66,7 +66,7 @@ def test_a_destination_set_back_to_an_older_copy_is_brought_up_to_date(sim, sett
 
 @pytest.fixture
 def files(settings, folder, monkeypatch):
-    """Choose between DuckDB files that share the state directory, and read the jobs that one holds."""
+    """Return an object that chooses between DuckDB files with one state directory."""
 
     class Files:
         def use(self, name):
@@ -117,7 +117,7 @@ def test_what_is_pending_is_loaded_before_the_api_is_asked(sim, settings, run, q
     assert held_rows(query) == shown_rows(sim)
 
 
-def test_what_is_pending_is_not_loaded_into_an_older_copy(sim, settings, run, query, folder, monkeypatch):
+def test_a_pending_package_is_not_loaded_into_an_older_copy(sim, settings, run, query, folder, monkeypatch):
     run("sync")
     copy = (folder / "videos.duckdb").read_bytes()
     sim.clock.advance(3600)
@@ -138,7 +138,7 @@ def test_what_is_pending_is_not_loaded_into_an_older_copy(sim, settings, run, qu
     ["load_storage.LoadStorage.initialize_storage", "file_storage.FileStorage.rename_tree"],
     ids=["first", "last"],
 )
-def test_a_kill_between_two_steps_of_dlts_is_mended_without_reading_anything_again(
+def test_a_kill_between_two_steps_of_dlt_is_repaired_without_reading_anything_again(
     sim, settings, run, query, monkeypatch, caplog, step
 ):
     if step.endswith("rename_tree"):
@@ -162,7 +162,7 @@ def test_a_kill_between_two_steps_of_dlts_is_mended_without_reading_anything_aga
     assert "reading it again" not in caplog.text
 
 
-def test_a_package_that_a_kill_left_both_extracted_and_normalised_is_loaded_by_the_next_sync(
+def test_a_package_that_a_kill_left_both_extracted_and_normalized_is_loaded_by_the_next_sync(
     sim, settings, run, query, monkeypatch
 ):
     from dlt.common.storages.load_package import PackageStorage
@@ -170,11 +170,11 @@ def test_a_package_that_a_kill_left_both_extracted_and_normalised_is_loaded_by_t
     remove = PackageStorage.delete_package
 
     def die(self, load_id, not_exists_ok=False):
-        if not not_exists_ok:  # the extracted package, after the normalised one was renamed into place
+        if not not_exists_ok:  # the extracted package, after the normalized one was renamed into place
             raise RuntimeError("killed between the two")
         remove(self, load_id, not_exists_ok)
 
-    run("sync")  # without any load before, dlt begins anew
+    run("sync")  # without any load before, dlt starts from scratch
     sim.clock.advance(3600)
     sim.tenant.update(sim.tenant.visible()[0]["job_id"], asset_name="changed")
     with monkeypatch.context() as killed:
@@ -186,7 +186,7 @@ def test_a_package_that_a_kill_left_both_extracted_and_normalised_is_loaded_by_t
 
 
 @pytest.mark.parametrize("command", ["status", "report", "models"])
-def test_a_dataset_that_was_never_synced_is_told_from_one_that_was(settings, run, query, command):
+def test_a_dataset_that_was_never_synced_is_recognized(settings, run, query, command):
     run("sync")
 
     ended = run(command, "--dataset", "other")
@@ -196,7 +196,7 @@ def test_a_dataset_that_was_never_synced_is_told_from_one_that_was(settings, run
     assert query("SELECT schema_name FROM duckdb_schemas() WHERE schema_name LIKE 'other%'") == []
 
 
-def test_status_tells_of_the_tables_that_are_asked_for_not_of_what_ran_last(sim, settings, run, files):
+def test_status_shows_the_destination_that_is_asked_for_and_not_the_last_one(sim, settings, run, files):
     watermarks = {}
     for name in ("one", "other"):
         files.use(name)

@@ -1,4 +1,4 @@
-"""Several tenants in one dataset: each is whole, by itself, whatever happens to the others."""
+"""Several tenants in one dataset: each is complete, whatever happens to the others."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NAMES = ("berlin", "osaka", "team_3")
 
 @pytest.fixture
 def company(folder, monkeypatch) -> Iterator[dict[str, Simulator]]:
-    """Three simulated tenants, and the settings that sync all of them."""
+    """Start three simulated tenants, and the settings that sync all of them."""
     with ExitStack() as stack:
         sims = {
             name: stack.enter_context(Simulator(jobs=150, days=90, seed=seed, now=NOW))
@@ -59,7 +59,7 @@ def shown(*sims):
     return sorted((sim.project_id, job["job_id"], job["state"]) for sim in sims for job in sim.tenant.visible())
 
 
-def held(query):
+def read_loaded(query):
     return sorted(query("SELECT project_id, job_id, state FROM metastudio.digital_human_videos"))
 
 
@@ -67,7 +67,7 @@ def test_all_tenants_are_synced_into_one_dataset_each_with_a_state_of_its_own(co
     ended = run("sync", "--json")
 
     assert ended.code == 0, ended.err
-    assert held(query) == shown(*company.values())
+    assert read_loaded(query) == shown(*company.values())
     assert list(ended.json["tenants"]) == list(NAMES)
     assert ended.json["rows_read"] == sum(its["rows_read"] for its in ended.json["tenants"].values())
     assert {(its["ok"], its["exit_code"]) for its in ended.json["tenants"].values()} == {(True, 0)}
@@ -90,10 +90,10 @@ def test_a_tenant_that_fails_holds_up_no_other_and_the_summary_names_it(company,
     assert "osaka: Error: " in ended.err
     assert "1 of 3 tenants failed: osaka (exit code 3)." in ended.err
     assert "berlin: sync done" in ended.out
-    assert held(query) == shown(company["berlin"], company["team_3"])
+    assert read_loaded(query) == shown(company["berlin"], company["team_3"])
     monkeypatch.setenv(f"{SECTION}OSAKA__CREDENTIALS__SECRET_KEY", company["osaka"].secret_key)
     assert run("sync").code == 0
-    assert held(query) == shown(*company.values())
+    assert read_loaded(query) == shown(*company.values())
 
 
 def test_a_tenant_without_settings_fails_alone(company, run, query, monkeypatch):
@@ -107,7 +107,7 @@ def test_a_tenant_without_settings_fails_alone(company, run, query, monkeypatch)
         "osaka": 0,
         "team_3": 0,
     }
-    assert held(query) == shown(company["osaka"], company["team_3"])
+    assert read_loaded(query) == shown(company["osaka"], company["team_3"])
 
 
 def test_a_tenant_that_another_run_holds_is_skipped(company, run, query, folder):
@@ -117,7 +117,7 @@ def test_a_tenant_that_another_run_holds_is_skipped(company, run, query, folder)
         ended = run("sync")
 
     assert ended.code == 6
-    assert held(query) == shown(company["berlin"], company["team_3"])
+    assert read_loaded(query) == shown(company["berlin"], company["team_3"])
 
 
 def test_a_tenant_that_takes_its_time_holds_up_no_other(company):
@@ -142,8 +142,8 @@ def test_a_tenant_that_takes_its_time_holds_up_no_other(company):
     for name in ("berlin", "osaka"):
         berlin_is_done.clear()
         os.environ[f"{SECTION}TENANTS"] = json.dumps(["osaka", "berlin"])
-        outcome = sync_tenants(Options(pipeline=f"with_{name}"), ProgressListener())
-        assert outcome.error is None
+        result = sync_tenants(Options(pipeline=f"with_{name}"), ProgressListener())
+        assert result.error is None
 
 
 def test_one_tenant_can_be_chosen(company, run, query):
@@ -151,7 +151,7 @@ def test_one_tenant_can_be_chosen(company, run, query):
 
     assert ended.code == 0
     assert "tenants" not in ended.json
-    assert held(query) == shown(company["osaka"])
+    assert read_loaded(query) == shown(company["osaka"])
     assert company["berlin"].stats.requests == 0
     assert run("status", "--tenant", "osaka", "--json").json["pipeline"] == "metastudio_osaka"
     refused = run("sync", "--tenant", "paris")
@@ -205,7 +205,7 @@ def test_two_tenants_of_one_project_are_refused_unless_each_has_an_app_user(comp
     ]
 
 
-def test_a_section_of_its_own_comes_before_the_common_one_and_credentials_come_whole(folder, monkeypatch):
+def test_a_tenants_section_overrides_the_common_one_and_credentials_are_never_mixed(folder, monkeypatch):
     for name, value in {
         "TENANTS": '["berlin", "osaka"]',
         "RESCAN_DAYS": "5",
@@ -242,7 +242,7 @@ def test_tenants_are_read_from_the_files_of_dlt(company, run, query, folder, mon
     ended = run_in_process("sync", "--config-dir", "settings")
 
     assert ended.code == 0, ended.err
-    assert held(query) == shown(company["berlin"], company["osaka"])
+    assert read_loaded(query) == shown(company["berlin"], company["osaka"])
 
 
 @pytest.mark.parametrize("names", ["Berlin", "a__b", "credentials", "berlin,berlin", "a b", "x" * 31])
@@ -255,7 +255,7 @@ def test_a_name_that_cannot_be_one_is_refused(folder, run, monkeypatch, names):
     assert "sources.metastudio.tenants" in ended.err
 
 
-def test_a_misspelled_setting_of_a_tenant_is_told_of(company, run, monkeypatch, caplog):
+def test_a_misspelled_setting_of_a_tenant_is_reported(company, run, monkeypatch, caplog):
     monkeypatch.setenv(f"{SECTION}OSAKA__RESCAN_DAY", "3")
     monkeypatch.setenv(f"{SECTION}PARIS__PROJECT_ID", "3")
 
@@ -294,7 +294,7 @@ def test_a_signal_does_not_wait_for_any_tenant(company, run, query, monkeypatch)
     for sim in company.values():
         sim.behavior.latency_seconds = 0
     assert run("sync").code == 0
-    assert held(query) == shown(*company.values())
+    assert read_loaded(query) == shown(*company.values())
 
 
 @pytest.mark.parametrize(

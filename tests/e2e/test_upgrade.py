@@ -1,6 +1,8 @@
-"""What an earlier release wrote is taken over as it is: `released/VERSION.zip` holds the DuckDB file and dlt's data directory it left.
+"""The tables and the state of an earlier release are upgraded.
 
-Two datasets of a simulated tenant are in it, each synced twice: `metastudio`, and `of_user`, narrowed to the app user `user-1`.
+`released/VERSION.zip` has the DuckDB file and dlt's data directory that the release left. They have
+two datasets of a simulated tenant, each synced twice: `metastudio`, and `of_user`, which is
+narrowed to the app user `user-1`.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ OF_USER = ("--pipeline", "of_user", "--dataset", "of_user")
 
 @pytest.fixture(params=RELEASES, ids=lambda path: path.stem)
 def released(request, folder, monkeypatch):
-    """The tenant of a release, two hours after its last sync, in a folder as that release left it."""
+    """Start a release's tenant two hours after its last sync, in the folder that it left."""
     with zipfile.ZipFile(request.param) as archive:
         archive.extractall(folder)
     with Simulator(jobs=60, days=200, seed=11, now=NOW) as sim:
@@ -55,7 +57,7 @@ def test_tables_and_state_of_a_release_are_taken_over(released, run, query, fold
 
 @pytest.fixture
 def default_file(released, folder, monkeypatch):
-    """The folder as release 0.1.0 left it where no file was configured."""
+    """Return the folder as release 0.1.0 leaves it if no file is configured."""
     (folder / "videos.duckdb").rename(folder / "metastudio.duckdb")
     monkeypatch.delenv("DESTINATION__DUCKDB__CREDENTIALS")
     return folder / "metastudio.duckdb"
@@ -107,12 +109,12 @@ def test_a_configured_file_of_release_0_1_with_the_datasets_name_is_to_be_rename
 
 def test_rows_of_an_app_user_learn_whose_they_are(released, run, query, monkeypatch):
     monkeypatch.setenv("SOURCES__METASTUDIO__APP_USER_ID", "user-1")
-    held = f"SELECT {', '.join(COLUMNS)} FROM of_user.digital_human_videos ORDER BY job_id"
-    before = query(held)
+    jobs = f"SELECT {', '.join(COLUMNS)} FROM of_user.digital_human_videos ORDER BY job_id"
+    before = query(jobs)
 
     assert run("sync", *OF_USER).code == 0
 
-    assert query(held) == before
+    assert query(jobs) == before
     assert query("SELECT DISTINCT app_user_id FROM of_user.digital_human_videos") == [("user-1",)]
     assert query("SELECT DISTINCT app_user_id FROM of_user.extraction_windows") == [("user-1",)]
     assert run("audit", "--dry-run", *OF_USER).code == 0

@@ -1,4 +1,4 @@
-"""An object store on loopback, the settings that sync into it, and a Spark-compatible engine of several workers that reads from it."""
+"""An object store on loopback, the settings that sync into it, and a Spark-compatible cluster."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def serve(command: list[str], ready: str, environment: dict[str, str] | None = N
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of an S3 store with an empty bucket."""
+    """Yield the URL of an S3 store with an empty bucket."""
     folder = tmp_path_factory.mktemp("store")
     key = {"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}
     identity = {"name": "lake", "credentials": [key], "actions": ["Admin", "Read", "Write", "List"]}
@@ -67,7 +67,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home in which DuckDB finds the extensions that it would fetch otherwise."""
+    """Return a home folder with the extensions that DuckDB would otherwise download."""
     home = tmp_path_factory.mktemp("home")
     code = "from duckdb_extensions import import_extension as get; get('delta'); get('httpfs')"
     subprocess.run([sys.executable, "-c", code], env={**os.environ, "HOME": str(home)}, check=True)
@@ -76,7 +76,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def spark(store: str) -> Iterator[object]:
-    """A session with Sail, which speaks Spark's protocol, as a cluster of workers on this machine."""
+    """Yield a session with a local cluster of Sail, which speaks Spark's protocol."""
     from pyspark.sql import SparkSession
 
     (port,) = find_free_ports(1)

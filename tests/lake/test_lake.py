@@ -1,4 +1,4 @@
-"""The way out for users who outgrow one machine: Delta tables on S3, synced by `metastudio`, read by a distributed engine."""
+"""Delta tables on S3, synced by `metastudio` and read by a distributed engine."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ VIDEOS = "digital_human_videos"
 
 
 class Lake:
-    """A tenant, the settings that sync it into a folder of the store, and the tables that Spark finds there."""
+    """A tenant, the settings that sync it into the store, and the tables that Spark finds there."""
 
     def __init__(self, sim, store, home, folder, name, spark):
         self.sim, self.folder, self.url = sim, folder, f"s3://{BUCKET}/{name}"

@@ -20,7 +20,7 @@ def test_wrong_behavior_changes_nothing_over_http(sim, admin, session, wrong):
     assert admin(sim, "behavior") == before
 
 
-def test_the_tenant_can_be_worked_over_http(empty, admin):
+def test_the_tenant_can_be_changed_over_http(empty, admin):
     (job_id,) = admin(empty, "create", {"at": "2026-01-01T00:00:00Z", "state": "SUCCEED", "job_id": "mine"})
     admin(empty, "update", {"job_id": job_id, "asset_name": "renamed"})
     (row,) = admin(empty, "visible")
@@ -42,9 +42,9 @@ def test_the_tenant_can_be_worked_over_http(empty, admin):
     assert (state["now"], state["skew_seconds"], state["jobs"]) == ("2026-01-15T13:00:15Z", 5, 4)
 
 
-def test_credentials_and_stats_are_told_over_http(sim, admin, ask):
-    told = admin(sim, "credentials")
-    assert (told["project_id"], told["secret_key"]) == (sim.project_id, sim.secret_key)
+def test_credentials_and_stats_are_served_over_http(sim, admin, ask):
+    served = admin(sim, "credentials")
+    assert (served["project_id"], served["secret_key"]) == (sim.project_id, sim.secret_key)
     assert ask(sim, headers={"X-Auth-Token": admin(sim, "token", {})}).status_code == 200
     assert admin(sim, "temporary_key", {})["security_token"]
     assert (admin(sim, "stats")["served"], len(admin(sim, "log"))) == (1, 1)
@@ -62,7 +62,7 @@ def test_credentials_and_stats_are_told_over_http(sim, admin, ask):
         ("live", {}, 400),
     ],
 )
-def test_a_wrong_admin_request_is_told_what_is_wrong(sim, session, path, body, status):
+def test_an_invalid_admin_request_gets_the_reason(sim, session, path, body, status):
     answer = session.post(f"{sim.url}/_admin/{path}", json=body, timeout=20)
     assert answer.status_code == status
     assert answer.json()["error_msg"]
@@ -80,7 +80,7 @@ def test_every_behavior_can_be_read_and_set_over_http(sim, admin):
     assert sim.behavior == Behavior()
 
 
-def test_selected_jobs_are_told_over_http(sim, admin, ask):
+def test_selected_jobs_are_served_over_http(sim, admin, ask):
     admin(sim, "behavior", {"hidden_jobs": 2, "replica_lags_seconds": [0, 5], "empty_page": "null_jobs"})
     hidden = admin(sim, "selected/hidden_jobs")
     assert hidden == sim.tenant.selected("hidden_jobs")

@@ -158,7 +158,7 @@ def test_with_a_token_another_project_is_not_found(empty, ask):
     assert error(ask(empty, project_id="0" * 32)) == (404, "MSS.00000002")
 
 
-def test_what_is_no_api_is_not_found_by_the_gateway(empty, session):
+def test_an_unknown_path_is_not_found_by_the_gateway(empty, session):
     for method, path in (("GET", "/"), ("GET", f"/v1/{empty.project_id}"), ("POST", "/v1/x/digital-human-videos")):
         answer = session.request(method, empty.url + path, timeout=20)
         assert error(answer) == (404, "APIGW.0101")

@@ -95,7 +95,7 @@ def test_skew_sets_the_whole_server_off(empty, ask):
     assert answer.json()["jobs"][0]["create_time"] == "2026-01-15T11:00:00Z"
 
 
-def test_date_skew_sets_the_header_alone_off(empty, ask):
+def test_date_skew_changes_only_the_header(empty, ask):
     empty.behavior.date_skew_seconds = 7200
     empty.tenant.create()
     answer = ask(empty)

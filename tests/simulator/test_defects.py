@@ -1,4 +1,4 @@
-"""Rows that are counted and not listed, listed twice, that spoil their page, or that are blank."""
+"""Rows that are counted but not listed, listed twice, blank, or that break their page."""
 
 import pytest
 

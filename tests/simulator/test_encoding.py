@@ -1,4 +1,4 @@
-"""Bodies in other charsets, and compressed though nobody asked for it."""
+"""Bodies in other charsets, and compressed without being asked for."""
 
 import json
 
@@ -32,7 +32,7 @@ def test_an_unknown_charset_is_refused(named):
         named.behavior.body_charset = "klingon"
 
 
-def test_a_body_may_be_compressed_though_nobody_asked(named, ask):
+def test_a_body_may_be_compressed_without_being_asked_for(named, ask):
     named.behavior.content_encoding = "gzip"
     headers = {"X-Auth-Token": named.token(), "Accept-Encoding": "identity"}
     answer = ask(named, headers=headers)

@@ -1,4 +1,4 @@
-"""Filters that do not mean what they say: zones, ends, precision, states and job types."""
+"""Filters that do not select what they should: zones, ends, precision, states and job types."""
 
 import pytest
 
@@ -29,7 +29,7 @@ def test_an_end_of_the_range_may_be_left_out(empty, jobs_of, end):
 
 
 @pytest.mark.parametrize(("exclusive", "shown"), [(None, 2), ("create_since", 0), ("create_until", 0)])
-def test_filters_may_compare_whole_seconds(empty, jobs_of, exclusive, shown):
+def test_filters_may_compare_full_seconds(empty, jobs_of, exclusive, shown):
     empty.tenant.create(at="2026-01-01T00:00:10.4Z")
     empty.tenant.create(at=SECOND)
     assert len(jobs_of(empty, create_since=EVER, create_until=SECOND)) == 1

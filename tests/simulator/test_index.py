@@ -138,7 +138,7 @@ def test_lists_follow_every_change_of_the_tenant(empty, jobs_of):
     assert (shown(state="FAILED"), shown(asset_name="after"), shown(job_ids=first)) == ([first], [first], [first])
 
 
-def test_equal_seconds_come_in_the_same_order_until_told_otherwise(empty, jobs_of):
+def test_equal_seconds_come_in_the_same_order_by_default(empty, jobs_of):
     made = empty.tenant.create(30, at="2026-01-01T00:00:00Z")
     last = empty.tenant.create(at="2026-01-01T00:00:01Z")
 

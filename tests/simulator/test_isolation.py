@@ -15,7 +15,7 @@ def ask_config(session):
 
 
 @pytest.mark.parametrize(("isolation", "controlled"), [("off", False), ("on", True)])
-def test_the_service_configuration_tells_of_isolation(sim, ask_config, isolation, controlled):
+def test_the_service_configuration_shows_isolation(sim, ask_config, isolation, controlled):
     sim.behavior.isolation = isolation
     answer = ask_config(sim)
     config = {"separately_controlled": controlled, "sub_account_type": "IAM_USER"}

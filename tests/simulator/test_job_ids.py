@@ -1,4 +1,4 @@
-"""What may become of `job_ids`."""
+"""The ways in which endpoints treat `job_ids`."""
 
 import pytest
 

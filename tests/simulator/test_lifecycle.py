@@ -86,7 +86,7 @@ def test_fields_go_with_the_state_and_type(past):
             assert row["duration"] > 0
 
 
-def test_some_rows_break_tidy_expectations(past):
+def test_some_rows_are_as_surprising_as_in_the_vendors_example(past):
     started = [row for row in past if row.get("start_time")]
     assert any(row["start_time"] < row["create_time"] for row in started)
     assert {type(row["duration"]) for row in past if row.get("duration") is not None} == {int, float}
@@ -111,7 +111,7 @@ def test_life_brings_every_kind_of_change_in_however_short_a_span():
     assert ("SUCCEED", "SUCCEED") in moved
 
 
-def test_open_jobs_settle_when_they_are_left_to_live():
+def test_open_jobs_end_as_time_passes():
     lived = tenant(jobs=0)
     made = lived.create(200)
     seen = set()

@@ -1,4 +1,4 @@
-"""The quota, judged at given instants and over HTTP."""
+"""The quota, at given instants and over HTTP."""
 
 import pytest
 from metastudio_simulator import Behavior, Simulator
@@ -19,7 +19,7 @@ def test_refused_requests_do_not_count():
     assert served([0, 0.5, 0.6, 0.7, 1.0], quota_per_second=1) == [True, False, False, False, True]
 
 
-def test_a_fixed_quota_begins_anew_with_each_second():
+def test_a_fixed_quota_starts_again_with_each_second():
     instants = [0.8, 0.9, 0.95, 1.0, 1.1, 1.2]
     assert served(instants, quota_per_second=2, quota_kind="fixed") == [True, True, False, True, True, False]
 

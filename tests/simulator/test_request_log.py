@@ -1,7 +1,7 @@
 """The log and the counters of list requests."""
 
 
-def test_the_log_tells_every_list_request(sim, ask):
+def test_the_log_has_every_list_request(sim, ask):
     answer = ask(sim, limit=3, state="FAILED", headers={"X-Auth-Token": sim.token(), "X-App-UserId": "user-1"})
     ask(sim, limit=0)
     good, bad = sim.log

@@ -1,4 +1,4 @@
-"""The rows that a page shows, the strange ones included."""
+"""The rows of a page, including unusual ones."""
 
 import pytest
 from metastudio_simulator import ABSENT
@@ -49,7 +49,7 @@ def test_raw_rows_take_their_place_in_the_list(empty, jobs_of):
     assert len(jobs_of(empty)) == 5
 
 
-def test_urls_are_signed_anew_on_every_answer(sim, jobs_of):
+def test_urls_have_a_new_signature_in_every_answer(sim, jobs_of):
     def signed(rows):
         assets = [row["output_asset_config"] for row in rows if row.get("output_asset_config")]
         return [url for asset in assets for url in (asset["cover_url"], asset.get("preview_video_url")) if url]

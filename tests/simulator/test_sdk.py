@@ -1,4 +1,4 @@
-"""The vendor's own client is content with the simulator, through good requests and bad ones."""
+"""The vendor's own client works with the simulator, for valid and invalid requests."""
 
 from datetime import datetime
 
@@ -55,7 +55,7 @@ def test_the_sdk_reads_every_field_of_a_finished_photo_job(empty, sdk):
     assert job.error_info is None
 
 
-def test_the_sdk_reads_why_a_job_failed(empty, sdk):
+def test_the_sdk_reads_the_reason_of_a_failure(empty, sdk):
     error = {"error_code": "MSS.10010015", "error_msg": "图片中未检测到人脸"}
     empty.tenant.create(state="FAILED", error_info=error)
     (job,) = listed(sdk(empty)).jobs

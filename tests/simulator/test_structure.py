@@ -1,4 +1,4 @@
-"""Imports inside the simulator point down only, and none leads to what it tests."""
+"""Imports inside the simulator point down only, and none leads to the connector."""
 
 import ast
 from pathlib import Path

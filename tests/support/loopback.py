@@ -1,4 +1,4 @@
-"""Servers on loopback that answer as told, and a client whose clock only sleeping moves."""
+"""Servers on loopback with given answers, and a client whose clock moves only when it sleeps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Syncs in processes of their own, several into one PostgreSQL: killed, held or made to meet at a point of their load."""
+"""Syncs into PostgreSQL in processes of their own, which can be killed, paused or synchronized."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ CONTEXT.set_forkserver_preload(
     ["metastudio.commands.load", "metastudio.cli.output", "dlt.destinations.impl.postgres.postgres"]
 )
 WAIT_SECONDS = 60
-"""Longer than anything here takes: who waits that long waits for something that failed."""
+"""Longer than anything here takes. A longer wait means that something failed."""
 
 
 def make_environment(sim: Simulator, folder: Any, url: str) -> dict[str, str]:
-    """The settings that sync from a simulator into a PostgreSQL, or into a DuckDB file where the URL is a path."""
+    """Return the settings that sync from a simulator into PostgreSQL, or into the DuckDB file."""
     destination = "POSTGRES" if url.startswith("postgresql:") else "DUCKDB"
     return {
         **make_settings(sim),
@@ -36,33 +36,33 @@ def make_environment(sim: Simulator, folder: Any, url: str) -> dict[str, str]:
 
 
 class Sync:
-    """A sync in a process of its own; `prepare` is called in it first, and may patch what it likes."""
+    """A sync in a process of its own. `prepare` is called there first and may patch anything."""
 
     def __init__(
         self, environment: dict[str, str], pipeline: str, dataset: str, prepare: Callable[..., None], *args: Any
     ):
-        self._told = CONTEXT.Queue()
-        arguments = (environment, pipeline, dataset, self._told, prepare, args)
+        self._results = CONTEXT.Queue()
+        arguments = (environment, pipeline, dataset, self._results, prepare, args)
         self._process = CONTEXT.Process(target=_sync, args=arguments)
         self._process.start()
 
     def end(self) -> tuple[bool, str, int] | None:
-        """Wait for the end: whether it succeeded, the error, and how many SQL statements it made; None where it was killed."""
+        """Wait for the end. Return success, error and number of statements; None if killed."""
         self._process.join(WAIT_SECONDS)
         if self._process.exitcode == -signal.SIGKILL:
             return None
-        return self._told.get(timeout=10)
+        return self._results.get(timeout=10)
 
 
-def _sync(environment: dict[str, str], pipeline: str, dataset: str, told: Any, prepare: Any, args: Any) -> None:
+def _sync(environment: dict[str, str], pipeline: str, dataset: str, results: Any, prepare: Any, args: Any) -> None:
     os.environ.update(environment)
     from metastudio.commands.load import run_sync
     from metastudio.commands.progress import LogProgress
     from metastudio.pipeline.options import Options
 
     prepare(*args)
-    outcome = run_sync(Options(pipeline=pipeline, destination="postgres", dataset=dataset), LogProgress())
-    told.put((outcome.error is None, str(outcome.error), next(STATEMENTS)))
+    result = run_sync(Options(pipeline=pipeline, destination="postgres", dataset=dataset), LogProgress())
+    results.put((result.error is None, str(result.error), next(STATEMENTS)))
 
 
 STATEMENTS = count()
@@ -82,14 +82,14 @@ def kill_at(instant: int) -> None:
     Psycopg2SqlClient.execute_query = execute_query  # type: ignore[method-assign]
 
 
-def hold_before_the_merge(held: Any, resume: Any) -> None:
-    """Stop each merge, once the rows are in staging, until told to go on."""
+def pause_before_the_merge(paused: Any, resume: Any) -> None:
+    """Stop each merge, once the rows are in staging, until `resume` is set."""
     from dlt.destinations.job_client_impl import SqlLoadJob
 
     run = SqlLoadJob.run
 
     def wait_and_run(self: SqlLoadJob) -> None:
-        held.set()
+        paused.set()
         assert resume.wait(WAIT_SECONDS)
         run(self)
 
@@ -101,8 +101,8 @@ def meet_before_creating(meeting: Any, schema: bool) -> None:
     from dlt.destinations.impl.postgres.postgres import PostgresClient
     from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
 
-    place, name = (Psycopg2SqlClient, "create_dataset") if schema else (PostgresClient, "_build_schema_update_sql")
-    create = getattr(place, name)
+    client, name = (Psycopg2SqlClient, "create_dataset") if schema else (PostgresClient, "_build_schema_update_sql")
+    create = getattr(client, name)
     first = iter([True])
 
     def meet_and_create(self: Any, *args: Any) -> Any:
@@ -111,4 +111,4 @@ def meet_before_creating(meeting: Any, schema: bool) -> None:
             meeting.wait(WAIT_SECONDS)
         return create(self, *args) if schema else created
 
-    setattr(place, name, meet_and_create)
+    setattr(client, name, meet_and_create)

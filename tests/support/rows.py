@@ -1,4 +1,4 @@
-"""The tenant's jobs as rows: as the simulator shows them, and as a table holds them."""
+"""A tenant's jobs as rows, read from the simulator and from a table."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COLUMNS = (
 
 
 def shown_rows(sim):
-    """The tenant's jobs as they should stand in the table."""
+    """Return the tenant's jobs as the table should have them."""
     rows = []
     for job in sim.tenant.visible():
         flat = {name: value for name, value in job.items() if not isinstance(value, dict)}

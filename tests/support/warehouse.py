@@ -1,4 +1,4 @@
-"""A warehouse that tests of the models share: an odd tenant, synced and audited, with the reporting models that the sync built."""
+"""A warehouse with reporting models: an odd tenant, synced and audited, for several tests."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "data-model.md"
 
 @dataclass(frozen=True)
 class Warehouse:
-    """What was synced from where."""
+    """A synced destination, and the simulator that it was synced from."""
 
     sim: Simulator
     options: Options
@@ -35,7 +35,7 @@ class Warehouse:
     log: str = ""
 
     def configure(self, patch: pytest.MonkeyPatch) -> None:
-        """Set in the environment what syncs from this simulator into this destination, and nothing else."""
+        """Set the environment variables that sync from this simulator into this destination."""
         for name in [name for name in os.environ if name.startswith(("SOURCES__", "DESTINATION__", "DLT_"))]:
             patch.delenv(name)
         patch.chdir(self.folder)
@@ -56,12 +56,12 @@ class Warehouse:
         return Models(Destination(open_pipeline(self.options)))
 
     def sync(self) -> None:
-        outcome = run_sync(self.options, LogProgress())
-        assert outcome.error is None, outcome.error
+        result = run_sync(self.options, LogProgress())
+        assert result.error is None, result.error
 
 
 def make_odd_tenant(sim: Simulator) -> None:
-    """Give a tenant what real ones have: other spellings, unknown states, times that run backwards, records that are none."""
+    """Add what real tenants have: other spellings, unknown states, reversed times, bad records."""
     jobs = [job["job_id"] for job in sim.tenant.visible() if job["state"] == "SUCCEED"]
     oddities = ({"state": "SUCCESS"}, {"state": "THAWED"}, {"start_time": "2020-01-01T00:00:00Z"}, {"job_type": None})
     for job_id, oddity in zip(jobs[-10:], oddities, strict=False):
@@ -72,7 +72,7 @@ def make_odd_tenant(sim: Simulator) -> None:
 
 @contextmanager
 def make_warehouse(folder: Path, options: Options, credentials: str) -> Iterator[Warehouse]:
-    """Sync a tenant into a destination, have a job vanish, audit, let the tenant become odd and sync again."""
+    """Sync a tenant, let a job vanish, audit, make the tenant odd, and sync again."""
     with Simulator(jobs=600, days=90, seed=7, now=NOW) as sim:
         warehouse = Warehouse(sim, options, folder, credentials)
         with pytest.MonkeyPatch.context() as patch, collect_log() as lines:

@@ -1,4 +1,4 @@
-"""The stream runs in a thread of its own, goes no further than it may, and ends with its consumer."""
+"""The stream runs in a thread of its own, waits for its consumer, and ends with it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from metastudio.source.background import BackgroundStream
 
 
-def test_items_come_in_order_and_the_stream_waits_to_be_told_to_go_on():
+def test_items_come_in_order_and_the_stream_waits_for_resume():
     produced = []
 
     async def stream(_background):

@@ -1,4 +1,4 @@
-"""Messages send nobody to a package index: the package is on none."""
+"""No message says to install the package from an index, because it is on none."""
 
 from __future__ import annotations
 

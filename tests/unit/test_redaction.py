@@ -1,4 +1,4 @@
-"""What must never be shown or stored: secrets in a server's words, queries of presigned URLs."""
+"""Secrets in texts and queries of presigned URLs are removed."""
 
 from __future__ import annotations
 

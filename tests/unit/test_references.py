@@ -54,7 +54,7 @@ def find_docstrings(tree: ast.AST) -> Iterator[str]:
 
 
 def find_file(name: str, path: Path) -> Path | None:
-    """Return the file that is meant: from the root, beside the file that names it, or by the end of its path."""
+    """Return the file of this name: from the root, next to the file that names it, or anywhere."""
     ends = () if name.endswith(".md") else (known for known in FILES if known.match(name))
     return next((known for known in (ROOT / name, path.parent / name, *ends) if known.is_file()), None)
 

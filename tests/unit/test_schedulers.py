@@ -40,7 +40,7 @@ def run_cron(tmp_path):
 
 
 @pytest.mark.parametrize("code", sorted(codes_to("go on", "skip")))
-def test_cron_is_silent_where_nothing_is_to_be_done(run_cron, tmp_path, code):
+def test_cron_is_silent_if_nobody_has_to_act(run_cron, tmp_path, code):
     ended = run_cron(code)
 
     assert (ended.returncode, ended.stdout + ended.stderr) == (0, "")

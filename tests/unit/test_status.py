@@ -1,4 +1,4 @@
-"""What `status` and the summary say of gaps, learned limits and scrubbing."""
+"""Gaps, learned limits and scrubs in `status` and in the summary."""
 
 from __future__ import annotations
 
@@ -83,11 +83,11 @@ def test_gaps_and_limits_are_plain_values_for_programs():
     assert (details["missing"], details["limits"]) == (2, LIMITS)
 
 
-def test_the_summary_for_people_tells_of_gaps_and_scrub_only_where_there_are_any():
+def test_the_text_summary_mentions_gaps_and_scrub_only_if_there_are_any():
     quiet = describe_summary("sync", Summary(mode="changes"))
-    told = describe_summary("sync", Summary(mode="changes", gaps=2, missing=3, scrubbed=1_940, scrub_changed=2))
+    text = describe_summary("sync", Summary(mode="changes", gaps=2, missing=3, scrubbed=1_940, scrub_changed=2))
 
     assert "gap" not in quiet
     assert "scrub" not in quiet
-    assert "3 jobs missing in 2 gaps" in told
-    assert "scrub: 2 of 1,940 jobs had changed unseen" in told
+    assert "3 jobs missing in 2 gaps" in text
+    assert "scrub: 2 of 1,940 jobs had changed unseen" in text

@@ -1,4 +1,4 @@
-"""Types the commands that must work in an environment that holds the wheel and its core only.
+"""Runs the commands that must work with the wheel alone, without its extras.
 
 Run by `make wheel-test`, with that environment's Python as first argument.
 """

@@ -1,4 +1,4 @@
-"""Credentials, and what every way to prove them has in common. Secrets stay out of every repr."""
+"""Credentials, and the interface of authentication. Secrets stay out of every repr."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Password:
-    """An IAM user, whose password buys tokens for one project."""
+    """An IAM user, whose password is exchanged for tokens of one project."""
 
     username: str = field(repr=False)
     password: str = field(repr=False)
@@ -42,7 +42,7 @@ Credentials = AccessKey | Token | Password
 
 
 class Headers(dict[str, str]):
-    """Request headers whose repr shows none of them, as a traceback with local variables would."""
+    """Request headers with an empty repr, so that a traceback with local variables shows none."""
 
     def __repr__(self) -> str:
         return f"<{len(self)} headers>"
@@ -78,7 +78,7 @@ def _find_problem(value: str, sent_in_header: bool) -> str:
 
 
 def list_secrets(credentials: Credentials) -> tuple[str, ...]:
-    """Return all values that no text may hold, longest first."""
+    """Return all values that no text may contain, longest first."""
     return tuple(sorted((value for _, value in _iter_values(credentials)), key=len, reverse=True))
 
 
@@ -90,7 +90,7 @@ def _iter_values(credentials: Credentials) -> Iterator[tuple[str, str]]:
 
 
 class Auth(Protocol):
-    """One way to prove who sends a request."""
+    """One way to authenticate requests."""
 
     async def get_token(self, refused: str | None = None) -> str | None:
         """Return the token to send, if there is one.
@@ -112,7 +112,7 @@ class TokenAuth:
     """Sends a token.
 
     Args:
-        get_token: returns a token, and another one than the refused one where that is possible.
+        get_token: returns a token, and not the refused one if that is possible.
     """
 
     def __init__(self, get_token: Callable[[str | None], Awaitable[str]]) -> None:
@@ -125,4 +125,4 @@ class TokenAuth:
         return Headers(headers, **{"X-Auth-Token": token or ""})
 
     def on_refused(self, failure: UnauthenticatedError) -> None:
-        """Nothing is learned: a refused token is handed to `get_token`."""
+        """Do nothing: a refused token is handed to `get_token`."""

@@ -1,4 +1,4 @@
-"""Tokens from IAM for a user's password: one for all who wait, renewed ahead of expiry.
+"""Tokens from IAM for a user's password. All requests share one, renewed before it expires.
 
 A refused password is an error at once and is not tried again, as IAM locks an account after a few.
 An IAM that fails is asked again, by the policy that holds for the API. The token is in no error.
@@ -30,7 +30,7 @@ LEAST_LIFE_SECONDS = 60.0  # of a token that IAM calls expired: its clocks may d
 
 @dataclass(frozen=True, slots=True)
 class IssuedToken:
-    """A token from IAM, and how many seconds it lives from the answer on, by IAM's own clock."""
+    """A token from IAM, and its lifetime in seconds from the answer on, by IAM's clock."""
 
     token: str = field(repr=False)
     life_seconds: float
@@ -139,4 +139,4 @@ class IamTokenProvider:
         return token
 
     def on_failure(self, failure: AttemptError) -> None:
-        """Nothing is learned from a failure."""
+        """Do nothing: a failure teaches nothing here."""

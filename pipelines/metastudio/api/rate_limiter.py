@@ -1,8 +1,8 @@
 """When a request may be sent: one rate limiter paces all requests of a tenant in a region.
 
-At a pace within the quota, a server that counts over a sliding second never counts too many,
-however late timers and connections are. A 429 halves the pace. Knows nothing of HTTP: whoever sends
-reports a refusal.
+At a pace within the quota, a server that counts over a sliding second never counts too many, even
+if timers and connections are late. A 429 halves the pace. This module does not know HTTP: the
+sender reports a refusal.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from types import TracebackType
 from metastudio.api.retry import HOLD_SECONDS
 from metastudio.errors import ConfigurationError
 
-USED_SHARE = 0.98  # of the pace: what is left absorbs the jitter of the network
+USED_SHARE = 0.98  # of the pace: the rest absorbs the jitter of the network
 CATCH_UP_SECONDS = 0.25  # of lost time are made up for, at twice the pace
 RECOVERY_SECONDS = 10.0  # from nothing to the full pace, away from the ceiling
 PROBE_SECONDS = 60.0  # from 95 % to 105 % of the ceiling that a 429 showed

@@ -59,7 +59,7 @@ class JobsPage:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a code or status means: what helps, and the error and hint if nothing does."""
+    """The meaning of a code or status: what helps, or which error and hint to raise."""
 
     failure: type[AttemptError]
     error: type[MetaStudioError]
@@ -175,7 +175,7 @@ def _make_failure(
 def read_problem(response: HttpResponse, secrets: tuple[str, ...] = ()) -> tuple[str | None, str]:
     """Return an answer's `error_code` and `error_msg`, or IAM's `error.code` and `error.message`.
 
-    None and an empty text stand for what is absent, is not a code, or holds a secret.
+    A value is None or empty if it is absent, is not a code, or contains a secret.
     """
     if not response.body.lstrip().startswith(b"{") or len(response.body) > MAX_ERROR_BYTES:
         return None, ""
@@ -222,7 +222,7 @@ def parse_jobs_page(response: HttpResponse, server_time: datetime | None, secret
     if not isinstance(jobs, list | None):
         raise _make_senseless("answered 200 without a list of jobs", response, secrets)
     if server_time is None:
-        reason = "answered 200 without a Date header, which tells the server's time"
+        reason = "answered 200 without a Date header, which has the server's time"
         raise _make_senseless(reason, response, secrets)
     return JobsPage(count, jobs or [], server_time, redact_id(response.request_id, secrets))
 

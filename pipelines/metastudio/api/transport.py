@@ -167,7 +167,7 @@ class Transport:
 
 @dataclass(slots=True)
 class _Head:
-    """What is known of an answer before its body was read."""
+    """The status and headers of an answer, before its body is read."""
 
     status: int | None = None
     request_id: str | None = None

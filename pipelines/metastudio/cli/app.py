@@ -1,4 +1,4 @@
-"""The commands: each reads its options, calls what does the work, and exits with its code."""
+"""The commands. Each reads its options, calls its function and exits with the exit code."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def cli() -> None:
     """Bring the video production jobs of Huawei Cloud MetaStudio into DuckDB or a warehouse."""
 
 
-@cli.command()
+@cli.command(short_help="Bring the destination up to date")
 @on_pipeline
 def sync(options: Options, as_json: bool) -> None:
     """Bring the destination up to date: everything on the first run, the changes after that."""
@@ -35,9 +35,9 @@ def sync(options: Options, as_json: bool) -> None:
     end(result, describe_load, as_json=as_json)
 
 
-@cli.command()
+@cli.command(short_help="Read a range of creation times again")
 @click.option("--since", required=True, help="Start of the range, e.g. 2024-01-31; UTC without a zone")
-@click.option("--until", help="End of the range: jobs created before it are read, not those after; default: now")
+@click.option("--until", help="End of the range: only jobs created before it are read; default: now")
 @on_pipeline
 def backfill(options: Options, as_json: bool, since: str, until: str | None) -> None:
     """Read a range of creation times again, in committed chunks; the watermark stays.
@@ -52,7 +52,7 @@ def backfill(options: Options, as_json: bool, since: str, until: str | None) -> 
     end(result, describe_load, as_json=as_json)
 
 
-@cli.command()
+@cli.command(short_help="Compare the destination with the API and repair it")
 @click.option("--dry-run", is_flag=True, help="Only compare; exit code 5 if something differs")
 @click.option("--allow-deletions", is_flag=True, help="Mark more than max_deleted_share of the jobs as deleted")
 @on_pipeline
@@ -66,7 +66,7 @@ def audit(options: Options, as_json: bool, dry_run: bool, allow_deletions: bool)
     end(result, describe_load, as_json=as_json)
 
 
-@cli.command()
+@cli.command(short_help="Test settings, credentials, network and API")
 @on_pipeline
 def check(options: Options, as_json: bool) -> None:
     """Test configuration, credentials, network, clock, quota and the API; writes nothing."""
@@ -75,7 +75,7 @@ def check(options: Options, as_json: bool) -> None:
     sys.exit(show_check(options, as_json=as_json))
 
 
-@cli.command()
+@cli.command(short_help="Show watermark, gaps, last runs and tables")
 @on_pipeline
 def status(options: Options, as_json: bool) -> None:
     """Show watermark, gaps, learned limits, last runs, tables, open jobs and pending packages."""
@@ -86,7 +86,7 @@ def status(options: Options, as_json: bool) -> None:
     end(run_status(options), describe_status, as_json=as_json)
 
 
-@cli.command()
+@cli.command(short_help="Show what was produced and what failed")
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write one self-contained page instead")
 @on_pipeline
 def report(options: Options, as_json: bool, html: Path | None) -> None:
@@ -97,7 +97,7 @@ def report(options: Options, as_json: bool, html: Path | None) -> None:
     show_report(list_options(options), as_json=as_json, html=html)
 
 
-@cli.command()
+@cli.command(short_help="Build and test the reporting models")
 @click.option("--time-zone", help="Zone in which a day begins, e.g. Asia/Shanghai; default: as before, or UTC")
 @on_pipeline
 def models(options: Options, as_json: bool, time_zone: str | None) -> None:
@@ -108,12 +108,12 @@ def models(options: Options, as_json: bool, time_zone: str | None) -> None:
     sys.exit(show_models(list_options(options)[0], time_zone, as_json=as_json))
 
 
-@cli.command()
+@cli.command(short_help="Serve a simulated tenant")
 @click.option("--port", default=0, show_default="a free one", type=click.IntRange(0, 65535), help="Loopback port")
 @click.option("--jobs", default=5000, show_default=True, type=click.IntRange(0, 10_000_000), help="Jobs to begin with")
-@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Another seed: another tenant")
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Each seed is another tenant")
 def simulate(port: int, jobs: int, seed: int) -> None:
-    """Serve a simulated tenant, to try things without an account."""
+    """Serve a simulated tenant and print the settings to sync from it."""
     from metastudio_simulator import serve
 
     try:
@@ -126,7 +126,7 @@ def simulate(port: int, jobs: int, seed: int) -> None:
         ) from None
 
 
-@cli.command()
+@cli.command(short_help="Sync a simulated tenant and show the report")
 def demo() -> None:
     """Sync a simulated tenant twice into videos.duckdb and show the report."""
     set_up()

@@ -18,8 +18,8 @@ class TerminatedError(BaseException):
 
 
 def prepare_process() -> None:
-    """Set what holds for every command."""
-    gc.set_threshold(50_000)  # imports make many objects that stay: looking at them every 700 takes a tenth of the time
+    """Set up the garbage collector and the signals for every command."""
+    gc.set_threshold(50_000)  # imports create many permanent objects: collecting every 700 takes a tenth of the time
     signal.signal(signal.SIGTERM, _terminate)
 
 

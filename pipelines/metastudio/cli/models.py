@@ -1,4 +1,4 @@
-"""Renders the outcome of `metastudio models`."""
+"""Renders the result of `metastudio models`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from metastudio.pipeline.options import Options
 
 
 def show_models(options: Options, time_zone: str | None, *, as_json: bool) -> int:
-    """Build and test the models, print the outcome, and return the exit code."""
+    """Build and test the models, print the result, and return the exit code."""
     result = run_models(options, time_zone)
     if result.error is not None:
         write_error(result.error)

@@ -18,14 +18,14 @@ _COMMON = (
     click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line"),
     click.option("--dataset", default="metastudio", show_default=True, help="Dataset (schema) of the tables"),
     click.option("--destination", default="duckdb", show_default=True, help="One of dlt's destinations"),
-    click.option("--tenant", help="One of the setting tenants; default: all of them"),
+    click.option("--tenant", help="A name from the setting `tenants`; default: all"),
     click.option("--pipeline", default="metastudio", show_default=True, help="Name of the pipeline"),
     click.option("--config-dir", type=_FOLDER, help="Folder with secrets.toml and config.toml, or with .dlt in it"),
 )
 
 
 def on_pipeline(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the common options. With `--json`, its errors are JSON, too."""
+    """Add the common options to a command. With `--json`, its errors are JSON, too."""
 
     @functools.wraps(command)
     def run(config_dir: Path | None, verbose: int, as_json: bool, **given: Any) -> Any:

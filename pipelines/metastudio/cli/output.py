@@ -118,5 +118,5 @@ def _describe_comparison(item: Comparison) -> str:
         return (
             f"{name:<12} {'-':>12} at the API {item.destination:>12,} here   not compared: the API refuses this state"
         )
-    outcome = "equal" if item.api == item.destination else "differs"
-    return f"{name:<12} {item.api:>12,} at the API {item.destination:>12,} here   {outcome}"
+    verdict = "equal" if item.api == item.destination else "differs"
+    return f"{name:<12} {item.api:>12,} at the API {item.destination:>12,} here   {verdict}"

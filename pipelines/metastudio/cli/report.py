@@ -54,7 +54,7 @@ def _print(report: Report) -> None:
     for section in SECTIONS:
         table = _lay_out(section, report)
         needed = console.measure(table, options=console.options.update(width=_ENDLESS)).minimum
-        console.print(table, width=max(console.width, needed), crop=False)  # a cropped figure would be a wrong one
+        console.print(table, width=max(console.width, needed), crop=False)  # a truncated figure would be wrong
 
 
 def _lay_out(section: Section, report: Report) -> Table:

@@ -13,7 +13,7 @@ UNITS = {"_days": "days", "_seconds": "s"}
 
 
 def describe_status(result: CommandResult) -> str:
-    """Describe where a pipeline stands; nothing if that could not be read."""
+    """Describe the status of a pipeline, or return nothing if it could not be read."""
     details = dict(result.details)
     if not details:
         return ""
@@ -41,7 +41,7 @@ def _describe_gap(gap: Mapping[str, Any]) -> str:
 
 
 def _describe_limits(limits: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what was learned of the endpoint, whatever it is."""
+    """Yield one line for each learned limit of the endpoint."""
     for name, value in limits.items():
         if value is None or value is False:
             continue

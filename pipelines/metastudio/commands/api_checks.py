@@ -1,6 +1,6 @@
-"""Asks the API what `sync` and `audit` ask it, and says of each whether the endpoint keeps to it.
+"""Checks whether the API answers the requests of `sync` and `audit` as documented.
 
-An endpoint that does not keep to something is no failure: the extraction works around it.
+An endpoint that does not is no failure: the extraction works around its limits.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from metastudio.api.auth import AccessKey, Password, Token
 from metastudio.api.client import Client
 from metastudio.commands.result import describe_isolation
 from metastudio.config.tenant import Tenant
@@ -28,6 +29,7 @@ DEPTHS = (9_999, 999)
 """Offsets that are tried where the deepest one is refused."""
 
 MAX_STATES = 6
+KINDS: dict[type, str] = {AccessKey: "access key", Token: "token", Password: "password"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +48,14 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found of one habit of the endpoint."""
+    """What a check found."""
 
-    text: str = "kept to"
+    text: str = "as documented"
     is_limit: bool = False
 
 
 def make_limit(text: str) -> Finding:
-    """Return the finding of a habit that sync works around."""
+    """Return the finding of a limit that sync works around."""
     return Finding(text, is_limit=True)
 
 
@@ -75,7 +77,7 @@ class ApiChecks:
         except MetaStudioError as error:
             yield CheckResult(name_failure(error), str(error), error)
             return
-        yield CheckResult("credentials", f"{type(tenant.credentials).__name__} accepted")
+        yield CheckResult("credentials", f"{KINDS[type(tenant.credentials)]} accepted")
         yield CheckResult("project", f"{first.count:,} jobs since {self._since:%Y-%m-%d}")
         yield CheckResult("reachability", f"answers after {self._client.latency_seconds * 1000:,.0f} ms")
         checks: dict[str, Callable[[], Awaitable[Finding]]] = {
@@ -136,7 +138,7 @@ class ApiChecks:
         if self._first.count <= received:
             return Finding("not needed: all jobs fit one page")
         if received == asked:
-            return Finding(f"kept to ({asked})")
+            return Finding(f"as documented ({asked})")
         return make_limit(f"limited to {received}: sync takes more requests for the same jobs.")
 
     async def _check_offset(self) -> Finding:
@@ -146,12 +148,12 @@ class ApiChecks:
         for offset in (deepest, *(depth for depth in DEPTHS if depth < deepest)):
             page = await self._ask(Query(since=self._since, offset=offset, limit=1))
             if page and page.records:
-                text = f"kept to (up to {offset:,})" if offset == deepest else ""
+                text = f"as documented (up to {offset:,})" if offset == deepest else ""
                 return Finding(text) if text else make_limit(f"limited to {offset + 1:,}: sync reads smaller windows.")
-        return make_limit("not kept to: sync reads windows of one page.")
+        return make_limit("not as documented: sync reads windows of one page.")
 
     async def _check_sorting(self) -> Finding:
-        refused = make_limit("not kept to: sync reads recent and open jobs again each time (rescan).")
+        refused = make_limit("not as documented: sync reads recent and open jobs again each time (rescan).")
         try:
             page = await self._fetch(Query(since=self._since, sort_key="update_time", limit=self._tenant.page_size))
         except RefusedError:
@@ -174,11 +176,13 @@ class ApiChecks:
         end = start + SECOND  # the API may keep fractions of a second that it does not show
         page = await self._fetch(Query(since=start, until=end, limit=self._tenant.page_size))
         if any(row.create_time and not start <= row.create_time <= end for row in page.rows):
-            return make_limit("not kept to: a window also lists jobs created outside of it. sync takes more requests.")
+            return make_limit(
+                "not as documented: a window also lists jobs created outside of it. sync takes more requests."
+            )
         if page.count > len(page.records) or newest.job_id in {row.job_id for row in page.rows}:
             return Finding()
         return make_limit(
-            "not kept to: the newest job is not in the window of its own second. Its times may be of another time zone,"
+            "not as documented: the newest job is not in the window of its own second. Its times may be of another time zone,"
             " or the end is left out. sync ends with exit code 5 if it cannot prove otherwise."
         )
 
@@ -194,7 +198,7 @@ class ApiChecks:
         for days in RANGES:
             if await self._ask(Query(since=now - timedelta(days=days), until=now, limit=1)):
                 return make_limit(f"limited to {days} days: sync reads no wider windows.")
-        return make_limit("not kept to: no window is answered. sync cannot read this endpoint.")
+        return make_limit("not as documented: no window is answered. sync cannot read this endpoint.")
 
     async def _compare_counts(self, count: int) -> Finding:
         """Compare a window of all times with the whole list, before and after it."""
@@ -204,7 +208,7 @@ class ApiChecks:
         if min(counts) <= count <= max(counts):
             return Finding()
         return make_limit(
-            f"not kept to: a window of all times has {count:,} jobs, the whole list {max(counts):,}."
+            f"not as documented: a window of all times has {count:,} jobs, the whole list {max(counts):,}."
             " sync ends with exit code 5 if it cannot prove otherwise."
         )
 
@@ -215,7 +219,7 @@ class ApiChecks:
         page = await self._ask(Query(since=self._since, job_ids=asked))
         if page and {row.job_id for row in page.rows} == {*asked}:
             return Finding()
-        how = "not kept to" if page else "not kept to (refused)"
+        how = "not as documented" if page else "not as documented (refused)"
         return make_limit(f"{how}: a rescan asks for open jobs by their creation time instead.")
 
     async def _check_states(self) -> Finding:
@@ -224,7 +228,7 @@ class ApiChecks:
         if not states:
             return Finding("not asked: there is no job with a state")
         if unknown:
-            return make_limit(f"not kept to for {', '.join(unknown)}: audit does not compare these by state.")
+            return make_limit(f"not as documented for {', '.join(unknown)}: audit does not compare these by state.")
         return Finding()
 
     async def _knows(self, state: str) -> bool:

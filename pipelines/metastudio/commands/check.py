@@ -1,4 +1,4 @@
-"""The command `check`: whether a sync would work here, item by item. It writes nothing anywhere."""
+"""The command `check`: checks item by item whether a sync would work. It writes nothing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CheckListener = Callable[[str | None, CheckResult], None]
 
 @dataclass(slots=True)
 class _Checked:
-    """What was found for one tenant. `tenant` is None if its settings are not valid."""
+    """The results of one tenant. `tenant` is None if its settings are not valid."""
 
     name: str | None
     results: list[CheckResult]
@@ -35,7 +35,7 @@ def run_check(options: Options, listener: CheckListener) -> CommandResult:
     """Check settings and API for the chosen tenants. The result's error is the first failure.
 
     Raises:
-        ConfigurationError: a tenant's name is not valid, or two tenants would hold the same jobs.
+        ConfigurationError: a tenant's name is not valid, or two tenants would have the same jobs.
     """
     checked: list[_Checked] = []
     for one in list_options(options):
@@ -57,7 +57,7 @@ def _as_json(result: CheckResult, tenant: str | None) -> dict[str, str]:
 
 
 def _check_tenant(checked: _Checked) -> Iterator[CheckResult]:
-    """Yield one result after the other. What depends on a failed one is left out."""
+    """Yield the results one by one. Checks that depend on a failed one are left out."""
     try:
         checked.tenant = tenant = resolve_tenant(checked.name)
     except MetaStudioError as error:
@@ -87,7 +87,7 @@ def _find_same_tenants(checked: Sequence[_Checked]) -> Iterator[CheckResult]:
         if len(names) > 1:
             yield CheckResult(
                 "tenants",
-                f"{' and '.join(names)} differ only in app_user_id, which IAM-user isolation replaces: each would hold the"
-                " same jobs. Give each the credentials of its own IAM user, or remove all but one.",
+                f"{' and '.join(names)} differ only in app_user_id, which IAM-user isolation replaces: each would have the"
+                " same jobs. Set for each the credentials of its own IAM user, or remove all but one.",
                 is_limit=True,
             )

@@ -135,7 +135,7 @@ def _record_end(result: LoadResult) -> Iterator[None]:
         yield
     except Exception as error:
         for cause in iter_causes(error):
-            if isinstance(cause, KeyboardInterrupt):  # or a SIGTERM that dlt held back until a job was done
+            if isinstance(cause, KeyboardInterrupt):  # or a SIGTERM that dlt delayed until a job was done
                 raise cause from None
         result.error = to_metastudio_error(error)
     finally:

@@ -24,7 +24,7 @@ log = logging.getLogger("metastudio")
 
 @dataclass(frozen=True, slots=True)
 class ModelsResult:
-    """The outcome of `metastudio models`."""
+    """The result of `metastudio models`."""
 
     dataset: str
     tests: TestResults

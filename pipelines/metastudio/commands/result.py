@@ -13,7 +13,7 @@ from metastudio.pipeline.summary import Summary
 from metastudio.timestamps import format_time
 
 ALERT_FIRST = (1, 5, 3, 2, 4, 6)
-"""Exit codes, the gravest first: what needs a person comes before what a later run repairs."""
+"""Exit codes, the most severe first: what needs a person comes before what a later run repairs."""
 
 TOTALS = (
     "requests",
@@ -115,7 +115,7 @@ def describe_isolation(is_isolated: bool | None) -> str:
 
 
 def sum_up_errors(errors: Mapping[str, MetaStudioError | None]) -> MetaStudioError | None:
-    """Return one error for those of several tenants, with the gravest exit code, or None."""
+    """Return one error for those of several tenants, with the most severe exit code, or None."""
     failed = {name: error for name, error in errors.items() if error}
     if not failed:
         return None

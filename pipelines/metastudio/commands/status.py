@@ -1,4 +1,4 @@
-"""The command `status`: where a pipeline stands. It asks no API and writes nothing."""
+"""The command `status`. It does not ask the API and writes nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from metastudio.records.schema import SCHEMA_VERSION, TABLES
 
 
 def run_status(options: Options) -> CommandResult:
-    """Return where a pipeline stands, or the pipelines of all tenants.
+    """Return the status of a pipeline, or of the pipelines of all tenants.
 
     Raises:
         ConfigurationError: a name of a tenant is not valid.
@@ -28,7 +28,7 @@ def run_status(options: Options) -> CommandResult:
 
 
 def read_status(options: Options) -> CommandResult:
-    """Return where the pipeline of one tenant stands, by its state, ledger and tables."""
+    """Return the status of one tenant's pipeline, from its state, ledger and tables."""
     result = CommandResult(command="status", pipeline=options.name)
     try:
         destination, state = open_existing(options, of_any_release=True, read_only=True)
@@ -48,7 +48,7 @@ def read_status(options: Options) -> CommandResult:
 
 
 def describe_state(state: State) -> dict[str, Any]:
-    """Return what a state says of watermark, open gaps and learned limits of the endpoint."""
+    """Return the watermark, the open gaps and the learned limits in a state."""
     return {
         "watermark": state.get("watermark", "none: the backfill is not finished"),
         "update_time_sorting": state.get("update_time_sorting", "not asked yet"),

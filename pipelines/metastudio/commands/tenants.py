@@ -43,7 +43,7 @@ def list_options(options: Options) -> list[Options]:
     """Return the options of each tenant that a command is for: the chosen one, or all.
 
     Raises:
-        ConfigurationError: a name is not valid, or two tenants would hold the same jobs.
+        ConfigurationError: a name is not valid, or two tenants would have the same jobs.
     """
     names = list_tenants()
     check_apart(names)
@@ -133,26 +133,26 @@ def _keep_file_open(options: Options) -> Iterator[None]:
 
 
 def check_apart(names: Iterable[str]) -> None:
-    """Check that no two tenants can hold the same job: one's audit would mark the other's.
+    """Check that no two tenants can have the same job: the audit of one would mark it as deleted.
 
     A tenant whose settings are wrong is skipped: its own run reports them.
 
     Raises:
         ConfigurationError: two tenants have the same project, and not two different app users.
     """
-    held: dict[str, list[tuple[str, Tenant]]] = {}
+    tenants: dict[str, list[tuple[str, Tenant]]] = {}
     for name in names:
         try:
             tenant = resolve_tenant(name)
         except MetaStudioError:
             continue
-        for other, that in held.setdefault(tenant.project_id, []):
+        for other, that in tenants.setdefault(tenant.project_id, []):
             if None in (tenant.app_user_id, that.app_user_id) or tenant.app_user_id == that.app_user_id:
                 raise ConfigurationError(
                     f"The tenants {other} and {name} ask for the same project.",
                     hint="Remove one of them, or set a different app_user_id for each.",
                 )
-        held[tenant.project_id].append((name, tenant))
+        tenants[tenant.project_id].append((name, tenant))
 
 
 def name_tenant(record: LogRecord) -> bool:

@@ -1,8 +1,8 @@
-"""The credentials, as settings. What is set decides which kind is meant.
+"""The credentials, as settings. The settings that are present decide the kind.
 
 The variables of the vendor's SDK are the fallback.
 
-No message of this module holds a setting's value.
+No message of this module contains a setting's value.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The settings of the section `sources.metastudio`, resolved by dlt from environment and files.
 
-`docs/configuration.md` has their meaning. No message of this module holds a setting's value.
+`docs/configuration.md` has their meaning. No message of this module contains a setting's value.
 """
 
 from __future__ import annotations
@@ -84,13 +84,13 @@ SCHEMA_CONTRACTS = ("evolve", "freeze", "discard_row", "discard_value")
 
 
 def find_setting(name: str) -> Any:
-    """Return a setting by its full name from wherever dlt would find it, or None."""
+    """Return a setting by its full name, from any of dlt's sources, or None."""
     value: Any = dlt.secrets.get(name)
     return dlt.config.get(name) if value is None else value
 
 
 def resolve_settings(name: str | None = None, **overrides: Any) -> Settings:
-    """Return the settings of a tenant, checked as far as numbers and words go.
+    """Return the settings of a tenant, with numbers and choices checked.
 
     Raises:
         ConfigurationError: a setting is of the wrong type or out of bounds.

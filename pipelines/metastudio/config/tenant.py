@@ -1,6 +1,6 @@
 """A tenant: the one object that carries the settings, checked.
 
-No message of this module holds a setting's value.
+No message of this module contains a setting's value.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Tenant(ExtractionSettings):
 
     @property
     def identity(self) -> dict[str, str | None]:
-        """What a pipeline's state belongs to. A change would mix different jobs in its tables."""
+        """The settings that a pipeline's state belongs to. A change would mix different jobs."""
         return {
             "project_id": self.project_id,
             "region": self.region,
@@ -88,7 +88,7 @@ def resolve_tenant(name: str | None = None, **overrides: Any) -> Tenant:
     """Return a tenant with its settings checked. Keyword arguments override what is configured.
 
     The section `sources.metastudio.NAME` of a named tenant overrides `sources.metastudio`, setting
-    by setting. Credentials are taken as a whole, from the one or the other.
+    by setting. Credentials come from one of the two and are never mixed.
 
     Raises:
         ConfigurationError: a setting is missing or not valid, or there is no such tenant.

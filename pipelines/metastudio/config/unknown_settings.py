@@ -1,4 +1,4 @@
-"""Points out what looks like a setting in the environment or in dlt's files and is not one."""
+"""Warns of unknown settings in the environment and in dlt's files."""
 
 from __future__ import annotations
 

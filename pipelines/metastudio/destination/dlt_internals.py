@@ -1,6 +1,6 @@
-"""All that reaches into what dlt does not document, as read in dlt 1.31.0.
+"""Everything that uses undocumented parts of dlt, as of dlt 1.31.0.
 
-This file is to be read again before a newer minor version of dlt is allowed.
+Review this file before you allow a newer minor version of dlt.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def read_base_mark(pipeline: dlt.Pipeline) -> StateMark:
 
 
 def read_committed_source_state(pipeline: dlt.Pipeline, source: str) -> dict[str, Any]:
-    """Return the state of a source as the destination holds it, whatever ran here last."""
+    """Return the state of a source that was committed last in the destination."""
     state: Mapping[str, Any] | None = pipeline.state
     with pipeline.destination_client() as client:
         if isinstance(client, WithStateSync):
@@ -119,7 +119,8 @@ def repair_working_dir(pipeline: dlt.Pipeline) -> None:
     """Finish what a kill interrupted, where dlt does not recover by itself.
 
     - A storage without the folder that is made last was just being made, and is empty.
-    - A normalized package is whole, because dlt renames it into place. Its extracted twin goes.
+    - A normalized package is complete, because dlt renames it into place. Its extracted twin is
+      removed.
     - A package that is marked as completed is in the destination. It moves to the loaded ones.
     """
     folder = Path(pipeline.working_dir)

@@ -1,4 +1,4 @@
-"""The file of a DuckDB destination: its name, and the other processes that hold it."""
+"""The file of a DuckDB destination: its name, and the other processes that use it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from metastudio.errors import ConfigurationError
 log = logging.getLogger("metastudio")
 
 POLL_SECONDS = 0.2
-"""Pause between two attempts to open a file that another process holds."""
+"""Pause between two attempts to open a file that another process uses."""
 
 
 def find_catalog(path: str) -> str:
@@ -54,10 +54,11 @@ def make_rename_command(file: Path, name: str) -> str:
 
 
 def open_when_free(client: SqlClientBase[Any], lock_seconds: float) -> None:
-    """Open a connection; wait for a process that holds the file.
+    """Open a connection; wait for a process that uses the file.
 
     Raises:
-        DestinationConnectionError: the file is still held after `lock_seconds`, or cannot be opened.
+        DestinationConnectionError: the file is still in use after `lock_seconds`, or cannot be
+            opened.
     """
     deadline = time.monotonic() + lock_seconds
     is_waiting = False
@@ -70,6 +71,6 @@ def open_when_free(client: SqlClientBase[Any], lock_seconds: float) -> None:
             if holder is None or time.monotonic() >= deadline:
                 raise
             if not is_waiting:
-                log.info("The DuckDB file is held by %s: waiting up to %.0f s.", holder, lock_seconds)
+                log.info("The DuckDB file is in use by %s: waiting up to %.0f s.", holder, lock_seconds)
             is_waiting = True
             time.sleep(POLL_SECONDS)

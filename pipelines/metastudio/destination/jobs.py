@@ -30,7 +30,9 @@ class Destination(Ledger):
             self.project_id,
             *(job_id for job_id, _ in jobs),
         )
-        return [dict(zip(map(str.lower, names), row, strict=True)) for row in rows]  # some answer in capitals
+        return [
+            dict(zip(map(str.lower, names), row, strict=True)) for row in rows
+        ]  # some destinations answer in capitals
 
     def changed(self, rows: Sequence[Row]) -> list[Row]:
         """Return the rows that are not loaded exactly as here; unknown fields do not count."""
@@ -51,7 +53,7 @@ class Destination(Ledger):
         return len(rows) <= BATCH and not any(row.extra for row in rows) and not self.changed(rows)
 
     def open_jobs(self, before: datetime) -> list[tuple[str, datetime | None]]:
-        """Return job_id and create_time of the open jobs created before a time, or at an unknown one."""
+        """Return job_id and create_time of the open jobs not known to be created later."""
         terminal = ", ".join(f"'{state}'" for state in sorted(TERMINAL_STATES))
         rows = self.query(
             f"SELECT job_id, create_time FROM {{videos}} WHERE {self._own} AND deleted_at IS NULL"
@@ -62,7 +64,7 @@ class Destination(Ledger):
         return [(job_id, created and created.astimezone(UTC)) for job_id, created in rows]
 
     def inversion(self) -> int | None:
-        """Return the place of the first live job, newest update first, created after its predecessor."""
+        """Return the place of the first job, newest update first, created after the one before."""
         newest = "OVER (ORDER BY coalesce(lastupdate_time, create_time) DESC, create_time DESC)"
         rows = self.query(
             f"SELECT place FROM (SELECT row_number() {newest} AS place, create_time, lag(create_time) {newest} AS above"

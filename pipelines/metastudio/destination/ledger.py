@@ -96,10 +96,10 @@ def make_ledger(windows: Sequence[Any], tenant: TenantKey, run_id: str, first_wi
 
 
 class Ledger(TenantTables):
-    """What the tables tell of a tenant's runs."""
+    """The ledger of a tenant's runs."""
 
     def add_windows(self, columns: Mapping[str, Sequence[Any]]) -> bool:
-        """Insert lines without a load package; return False where that is not possible."""
+        """Insert lines without a load package. Return False if that is not possible."""
         if not self.capabilities.takes_inserts:
             return False
         with self.connect() as client:

@@ -1,4 +1,4 @@
-"""`make dagster`: Dagster's UI on a simulated tenant whose jobs go on; starts from an empty folder."""
+"""`make dagster`: Dagster's UI on a simulated tenant, starting from an empty folder."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ OLD_FILE = Path("metastudio.duckdb")
 
 
 def open_pipeline(options: Options, *, read_only: bool = False) -> dlt.Pipeline:
-    """Make the dlt pipeline; nothing is read or written yet.
+    """Return the dlt pipeline. Nothing is read or written yet.
 
     Args:
         read_only: open a DuckDB file in a way that lets other processes read it, too.
@@ -39,7 +39,7 @@ def open_pipeline(options: Options, *, read_only: bool = False) -> dlt.Pipeline:
     """
     set_defaults()
     if not options.pipeline:
-        raise ConfigurationError("The pipeline has no name.", hint="Give --pipeline a name, or leave it out.")
+        raise ConfigurationError("The pipeline has no name.", hint="Set --pipeline to a name, or leave it out.")
     try:
         destination = make_destination(options, read_only=read_only)
         return dlt.pipeline(options.name, destination=destination, dataset_name=options.dataset)
@@ -48,9 +48,9 @@ def open_pipeline(options: Options, *, read_only: bool = False) -> dlt.Pipeline:
 
 
 def open_or_restore(options: Options) -> dlt.Pipeline:
-    """Make the dlt pipeline; drop a local state that a crash left half written.
+    """Return the dlt pipeline, without a local state that a crash left half written.
 
-    The destination holds that state, too.
+    The destination has the same state, from which the pipeline restores it.
 
     Raises:
         ConfigurationError: as `open_pipeline`.
@@ -80,7 +80,7 @@ def make_destination(options: Options, *, read_only: bool = False) -> Any:
     if options.destination == "duckdb":
         file = _find_configured_file() or _choose_default_file(options)
         if isinstance(file, str) and ":" not in file:
-            # an absolute path: dlt would go on using the working directory of the pipeline's first run
+            # absolute: dlt would go on using the working directory of the first run
             given["credentials"] = make_duckdb_credentials(Path(file).absolute(), read_only=read_only)
     return dlt.destination(options.destination, **given)
 
@@ -120,11 +120,11 @@ def open_existing(
     except Exception as error:
         raise to_metastudio_error(error) from None
     if "identity" not in state:
-        raise ConfigurationError("Nothing was synced here yet.", hint="Run metastudio sync first.")
+        raise ConfigurationError("Nothing has been synced yet.", hint="Run metastudio sync first.")
     version = state.get("schema_version", 1)
     if version < SCHEMA_VERSION and not of_any_release:
         raise ConfigurationError(
-            "The tables are as an older release wrote them.", hint="Run metastudio sync first, which takes them over."
+            "The tables were written by an older release.", hint="Run metastudio sync first, which upgrades them."
         )
     identity = state["identity"]
     app_user_id = None if version == 1 else identity["app_user_id"]  # version 1 has no column for it

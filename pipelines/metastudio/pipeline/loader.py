@@ -1,7 +1,7 @@
-"""Loads chunks with their state, and sums the run up.
+"""Loads chunks with their state, and sums up the run.
 
-A chunk is one load package: its rows, and the state that holds once they are loaded, are committed
-together. A killed run leaves at most one package behind, which the next run loads before it asks the
+A chunk is one load package: its rows are committed together with the state that follows from them.
+A killed run leaves at most one package behind. The next run loads that package before it asks the
 API for anything.
 """
 
@@ -36,10 +36,10 @@ from metastudio.source.stream import Reader, Steps
 log = logging.getLogger("metastudio")
 
 SCHEMA_ATTEMPTS = 5
-"""Pipelines can meet at the dataset, the tables and a new column; one gets through each time."""
+"""Pipelines can collide at the dataset, the tables and a new column. One succeeds each time."""
 
 LOADING = threading.Lock()
-"""Held while loading: tenants synced at once in one process make the same tables."""
+"""Serializes loading: tenants in one process would create the same tables at the same time."""
 
 
 class ProgressListener(Protocol):
@@ -67,7 +67,7 @@ class ChunkLoader:
         self._run_id = uuid.uuid4().hex
 
     def prepare(self) -> None:
-        """Reconcile the local state with the destination's, load what is pending, check the state."""
+        """Reconcile the local state with the destination, load what is pending, check the state."""
         reconcile_with_destination(self.destination, self._load_pending)
         self.state = read_state(self.pipeline)
         check_state(self.state, self.tenant)
@@ -82,10 +82,12 @@ class ChunkLoader:
     def require_synced(self) -> None:
         """Raise ConfigurationError for a pipeline that never synced to its end."""
         if "watermark" not in self.state:
-            raise ConfigurationError("This pipeline was never synced to its end.", hint="Run metastudio sync first.")
+            raise ConfigurationError(
+                "The first sync of this pipeline is not finished.", hint="Run metastudio sync first."
+            )
 
     def require_complete(self) -> None:
-        """Judge a run that has ended, when all that could be loaded is loaded.
+        """Raise an error if a run that has loaded everything it could is not complete.
 
         Raises:
             IncompleteError: more jobs are missing than `max_missing`, or more records were rejected
@@ -101,10 +103,10 @@ class ChunkLoader:
             )
 
     def load(self, steps: Steps) -> None:
-        """Load the chunks of these steps; while one chunk is loaded, the next one is read.
+        """Load the chunks of these steps. While one chunk is loaded, the next one is read.
 
         Raises:
-            IncompleteError: a window was not proved whole; it is in the ledger.
+            IncompleteError: a window was not proved complete. It is in the ledger.
         """
         reader = self._reader = Reader(self.tenant, self.destination, steps)
         self._listener.start(self.tenant, reader)
@@ -145,9 +147,9 @@ class ChunkLoader:
             self.summary.scrub_changed += sum(window.rows_changed or 0 for window in chunk.windows)
 
     def _add_to_ledger(self, chunk: Chunk) -> bool:
-        """Write only the ledger lines of a chunk that brings nothing new: a package costs 0.3 s.
+        """Write the ledger lines of a chunk that brings nothing new, without a load package.
 
-        Return False where that is not possible.
+        A package costs 0.3 s. Return False if the chunk needs one.
         """
         is_new = chunk.vanished or len(chunk.seen) > len(chunk.rows) or chunk.state != self.state
         if (
@@ -161,7 +163,7 @@ class ChunkLoader:
             return self.destination.add_windows(lines)
 
     def _load_package(self, chunk: Chunk, resume: Callable[[], None]) -> int:
-        """Load a chunk as one package; return the number of its rows."""
+        """Load a chunk as one package, and return the number of its rows."""
         import pyarrow as pa
 
         from metastudio.source.source import make_source
@@ -179,7 +181,7 @@ class ChunkLoader:
         return rows
 
     def _load_extracted(self) -> None:
-        """Load what is on disk, again where the reason for a failure can pass or be removed."""
+        """Load what is on disk. Retry failures that are temporary or that can be removed."""
         self.pipeline.normalize()
         schema_attempts, can_free = 1, bool(self.summary.load_ids)  # what was loaded before is in memory, too
         while True:

@@ -1,8 +1,8 @@
-"""Brings the local state and the destination's together before a run.
+"""Reconciles the local state with the destination before a run.
 
 They differ after kills and crashes, after a copy was restored, and after runs into another
-destination. The destination is right: its tables and its state were committed together. What is only
-here is loaded where it belongs, or is read again.
+destination. The destination is right: its tables and its state were committed together. Local
+packages that belong to the destination are loaded. The rest is dropped and read again.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ log = logging.getLogger("metastudio")
 
 
 def reconcile_with_destination(destination: Destination, load_pending: Callable[[], None]) -> None:
-    """Make the local state that of the destination, and load what a killed run left pending.
+    """Replace the local state by the destination's, and load what a killed run left pending.
 
-    Dropped is what was extracted for another destination, or for this one before it was set back to
-    an older copy: its state would claim more than is there. Dropped, too, is what the destination
-    refuses, such as a field that two tenants brought for the first time at once, with different types.
+    A package is dropped if it was extracted for another destination, or for this one before an
+    older copy was restored: its state would claim more than is there. It is also dropped if the
+    destination refuses it, for example a new field that two tenants load with different types.
     """
     pipeline = destination.pipeline
     repair_working_dir(pipeline)
@@ -38,7 +38,9 @@ def reconcile_with_destination(destination: Destination, load_pending: Callable[
     if not pending and not pipeline.first_run and committed == read_local_mark(pipeline):
         return
     if pending and committed not in (read_local_mark(pipeline), read_base_mark(pipeline)):
-        log.warning("What a killed run left pending was not meant for this destination as it is: reading it again.")
+        log.warning(
+            "The pending package of a killed run belongs to another destination or an older copy: reading it again."
+        )
         pipeline.drop()
         pending = False
     pipeline.sync_destination()  # takes the destination's state unless the local one is newer

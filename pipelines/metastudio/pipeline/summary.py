@@ -13,8 +13,8 @@ class Summary:
     """What a run did; the fields, in their order, are those of `--json` (`docs/cli.md#json`).
 
     Attributes:
-        rejected: records received that could not be loaded, or not whole, and that no earlier run knew.
-        gaps: windows that could not be proved whole so far, also by earlier runs.
+        rejected: records that could not be loaded, or not in full, and that are new in this run.
+        gaps: windows that could not be proved complete so far, also by earlier runs.
         missing: jobs that are missing in the gaps, at least.
         scrubbed: jobs read once more to find changes that the API does not show.
         scrub_changed: how many of them had changed.

@@ -1,6 +1,7 @@
-"""The four raw tables of `docs/data-model.md`: every column with its type and meaning, as dlt hints and as Arrow schemas.
+"""The four raw tables (`docs/data-model.md`): each column with its type and its meaning.
 
-Column names are the API's own words; times are timestamps in UTC. Knows nothing of HTTP or of how the rows were read.
+The tables are available as dlt hints and as Arrow schemas. Column names are the API's own words.
+Times are timestamps in UTC.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SCHEMA_VERSION = 3
-"""Version of the raw tables, kept in the pipeline's state; raised when a release adds a column or changes what one means."""
+"""Version of the raw tables, which the pipeline's state records.
+
+A release that adds a column, or changes the meaning of one, raises the version.
+"""
 
 VIDEOS = "digital_human_videos"
 STATES = "digital_human_video_states"
@@ -20,7 +24,7 @@ REJECTED = "rejected_records"
 
 
 class TenantKey(NamedTuple):
-    """Where the rows of a tenant come from, as its tables say in each row."""
+    """The columns that identify the tenant of a row."""
 
     project_id: str
     region: str
@@ -28,7 +32,7 @@ class TenantKey(NamedTuple):
 
 
 class Column(NamedTuple):
-    """A declared column: its dlt type, what it means, and whether it may be null."""
+    """A declared column. `data_type` is dlt's."""
 
     name: str
     data_type: str
@@ -37,7 +41,7 @@ class Column(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A declared table: its key, what it holds, its columns in order."""
+    """A declared table, with its columns in order."""
 
     name: str
     primary_key: tuple[str, ...]
@@ -49,7 +53,7 @@ class Table(NamedTuple):
         return [column.name for column in self.columns]
 
     def hints(self) -> dict[str, Any]:
-        """Give the columns as dlt's column hints."""
+        """Return the columns as dlt's column hints."""
         return {
             column.name: {
                 "name": column.name,
@@ -62,8 +66,8 @@ class Table(NamedTuple):
         }
 
     def arrow_schema(self) -> pa.Schema:
-        """Give the columns as the one Arrow schema that every batch of this table is built on."""
-        import pyarrow as pa  # here: a sync that finds nothing to load does without
+        """Return the Arrow schema of every batch of this table."""
+        import pyarrow as pa  # imported late: a sync that finds nothing to load does not need it
 
         types = {
             "text": pa.string(),

@@ -18,7 +18,7 @@ def read_health(models: Models, project_id: str) -> Row:
 
 
 def describe_health(health: Row) -> list[Finding]:
-    """Return what there is to say about the health of a project's tables."""
+    """Return all findings about a project's tables."""
     if not health:
         return [(False, "Nothing was synced yet.")]
     jobs, deleted = format_count(health["jobs"], "job"), format_integer(health["deleted_jobs"])

@@ -1,7 +1,7 @@
-"""Makes the Arrow tables of a chunk; unknown fields get columns of their own.
+"""Makes the Arrow tables of a chunk. Unknown fields get columns of their own.
 
-The first value seen decides the type of an unknown field: text, double for any number, bool, or JSON
-text for what is nested deeper. A value that does not fit the type of its column goes to a second
+The first value seen decides the type of an unknown field: text, double for any number, bool, or
+JSON text for nested values. A value that does not fit the type of its column goes to a second
 column, named as dlt names variants (`field__v_text`). Fields that cannot have a column are kept as
 JSON in `more_fields`.
 """
@@ -56,7 +56,7 @@ def make_tables(
 
     Args:
         first_window: the number of the chunk's first window within the run.
-        column_types: the dlt types of the columns that `digital_human_videos` has in the destination.
+        column_types: the dlt types of the columns of `digital_human_videos` in the destination.
         normalize: turns a field's name into a column's, no longer than the destination allows.
     """
     return {
@@ -70,7 +70,7 @@ def make_tables(
 def make_videos(
     rows: Sequence[Row], origin: TenantKey, column_types: Mapping[str, str], normalize: Callable[[str], str]
 ) -> pa.Table:
-    """Make the table of jobs; each row is a live job in its current version."""
+    """Make the table of jobs. Each row is a live job in its current version."""
     columns: dict[str, Any] = dict(zip(Row._fields, zip(*rows, strict=True), strict=True)) if rows else {}
     data = {name: columns.get(name, ()) for name in _ROW_FIELDS}
     size = len(rows)
@@ -117,7 +117,7 @@ def _make_table(table: Table, data: Mapping[str, Sequence[Any]]) -> pa.Table:
 
 
 def _make_states(seen: Sequence[Row], project_id: str) -> pa.Table:
-    """Make the history: each state and time once. A version without any time has no place in it."""
+    """Make the history: each state and time once, without versions that have no time."""
     states = {
         (row.job_id, row.state, time)
         for row in seen

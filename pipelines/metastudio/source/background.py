@@ -44,7 +44,7 @@ class BackgroundStream(Generic[T]):
         )
 
     async def call_in_consumer(self, answer: Callable[[], A]) -> A:
-        """Return the result of `answer`, called in the consumer's thread after all earlier items."""
+        """Call `answer` in the consumer's thread, after all earlier items; return its result."""
         future: asyncio.Future[A] = self._loop.create_future()
         self._items.put(_Question(answer, future))
         return await future

@@ -1,4 +1,7 @@
-"""Plugs the API into the extraction: a query becomes a request, an answer becomes a page of rows and rejected records."""
+"""Connects the extraction to the API.
+
+A query becomes a request. An answer becomes a page of rows and rejected records.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ from metastudio.timestamps import format_time
 
 @asynccontextmanager
 async def open_client(tenant: Tenant) -> AsyncIterator[Client]:
-    """Open the client of a tenant, paced by the rate limiter that all its runs in this process share."""
+    """Open the client of a tenant.
+
+    All runs of a tenant in this process share one rate limiter.
+    """
     rate_limiter = find_rate_limiter(
         (tenant.base_url, tenant.project_id), tenant.requests_per_second, tenant.max_concurrency
     )
@@ -34,17 +40,17 @@ async def open_client(tenant: Tenant) -> AsyncIterator[Client]:
 
 
 def make_fetch(client: Client, tenant: Tenant) -> Fetch:
-    """Make the extraction's fetch function of a client."""
-    maker = RowParser(keep_signed_urls=tenant.keep_signed_urls)
+    """Return the fetch function that the extraction uses."""
+    parser = RowParser(keep_signed_urls=tenant.keep_signed_urls)
 
     async def fetch(query: Query) -> Page:
-        return make_page(await client.fetch_jobs(make_params(query, tenant), max_attempts=query.attempts), maker)
+        return make_page(await client.fetch_jobs(make_params(query, tenant), max_attempts=query.attempts), parser)
 
     return fetch
 
 
 def make_params(query: Query, tenant: Tenant) -> dict[str, str | Sequence[str]]:
-    """Write a query in the API's words, with the tenant's filters."""
+    """Return the parameters of the request for a query, with the tenant's filters."""
     params: dict[str, str | Sequence[str]] = {
         **tenant.filters,
         "offset": str(query.offset),
@@ -62,14 +68,14 @@ def make_params(query: Query, tenant: Tenant) -> dict[str, str | Sequence[str]]:
     return params
 
 
-def make_page(answer: JobsPage, maker: RowParser) -> Page:
-    """Make the page of an answer."""
+def make_page(answer: JobsPage, parser: RowParser) -> Page:
+    """Return the page that an answer becomes."""
     records: list[Row | Rejected] = []
     noted: dict[str, Rejected] = {}
     for job in answer.jobs:
-        row, wrong = maker.make_row(job)
-        if wrong is not None:
-            rejected = maker.make_rejected(job, wrong, answer.request_id, answer.server_time)
+        row, problems = parser.parse(job)
+        if problems is not None:
+            rejected = parser.make_rejected(job, problems, answer.request_id, answer.server_time)
             if row is None:
                 records.append(rejected)
                 continue

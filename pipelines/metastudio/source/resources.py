@@ -1,4 +1,4 @@
-"""The dlt resources of the four tables, over one stream of chunks that also sets the state."""
+"""The dlt resources of the four tables. One stream of chunks feeds them and sets the state."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ def make_empty_resources() -> Iterable[DltResource]:
 def _make_tables(
     chunk: Chunk, tenant: Tenant, run_id: str, first_window: int, destination: Destination
 ) -> dict[str, pa.Table]:
-    """Make the tables of a chunk, with the rows of vanished jobs as the destination holds them."""
+    """Make the tables of a chunk. The rows of vanished jobs come from the destination."""
     schema = dlt.current.source_schema()
     columns = schema.tables.get(VIDEOS, {}).get("columns", {})
     column_types = {name: str(column.get("data_type") or "text") for name, column in columns.items()}
     if chunk.vanished or any(row.extra for row in chunk.rows):
-        column_types |= destination.column_types()  # the schema may tell what the destination then refused
+        column_types |= destination.column_types()  # the schema may have columns that the destination refused
     tables = make_tables(
         chunk,
         tenant.origin,
@@ -107,6 +107,6 @@ def _make_table_resource(
         data_from=chunks,
         name=table.name,
         primary_key=table.primary_key,
-        write_disposition="merge",  # never declared as free of repeats: a kill can leave a file twice in staging
+        write_disposition="merge",  # never declared as unique: a kill can leave a file twice in staging
         columns=table.hints(),
     )

@@ -1,4 +1,4 @@
-"""What a pipeline remembers of its source between runs, and which tenant that belongs to."""
+"""The state of the source between runs, and the tenant that it belongs to."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ def read_state(pipeline: dlt.Pipeline) -> State:
 
 
 def read_committed_state(pipeline: dlt.Pipeline) -> State:
-    """Return the state that was committed in the destination, whatever ran here last."""
+    """Return the state that was committed last in the destination."""
     return cast(State, read_committed_source_state(pipeline, SOURCE))
 
 
 def check_state(state: State, tenant: Tenant) -> None:
-    """Check that a state belongs to this tenant, and to no newer release.
+    """Check that a state belongs to this tenant and was not written by a newer release.
 
     Raises:
-        ConfigurationError: it does not; the tables would hold two different things.
+        ConfigurationError: the state belongs to another tenant or a newer release.
     """
     if state.get("schema_version", 0) > SCHEMA_VERSION:
         raise ConfigurationError(
@@ -47,7 +47,7 @@ def check_state(state: State, tenant: Tenant) -> None:
 
 
 def find_gaps_error(state: State, max_missing: int) -> IncompleteError | None:
-    """Return the error to raise where more jobs are missing than `max_missing`, or None."""
+    """Return the error to raise if more jobs are missing than `max_missing`, or None."""
     missing = count_missing(state)
     if missing <= max_missing:
         return None

@@ -22,7 +22,7 @@ Steps = Callable[[ExtractionContext], AsyncIterator[Chunk]]
 
 
 class Reader(BackgroundStream[Chunk]):
-    """The chunks of one run; `client`, which counts requests, is set by the first chunk."""
+    """The chunks of one run. `client`, which counts requests, is set by the first chunk."""
 
     def __init__(self, tenant: Tenant, destination: Destination, steps: Steps) -> None:
         self.client: Client | None = None
@@ -49,7 +49,7 @@ def read_step(tenant: Tenant, state: State, destination: Destination) -> Reader:
 
 
 class ConsumerLoadedJobs:
-    """What the destination holds; the thread that owns the pipeline answers each question."""
+    """The loaded jobs. The thread that owns the pipeline answers each question."""
 
     def __init__(self, background: BackgroundStream[Any], destination: Destination) -> None:
         self._call = background.call_in_consumer

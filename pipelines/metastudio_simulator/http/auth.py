@@ -42,7 +42,7 @@ class TemporaryKey:
 
 @dataclass(slots=True, frozen=True)
 class SignedRequest:
-    """What a signature covers. Path and query are raw, as they came."""
+    """The parts that a signature covers. Path and query are raw, as received."""
 
     method: str
     path: str

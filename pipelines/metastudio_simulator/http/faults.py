@@ -23,7 +23,7 @@ from metastudio_simulator.http.responses import (
 )
 
 BROKEN_CONNECTIONS: Final = frozenset({"reset", "truncated", "hang", "stall"})
-"""Faults that leave the client without a whole response."""
+"""Faults that leave the client without a complete response."""
 
 _GATEWAY_PAGES: Final = {"414": 414, "502": 502, "503": 503, "504": 504, "html": 502}
 _BODIES: Final = {"garbage": GARBAGE, "empty": b"", "not_object": b'["jobs"]'}
@@ -94,13 +94,13 @@ def break_json(response: Response) -> Response:
 
 
 async def break_connection(
-    fault: str, request: web.BaseRequest, whole: web.Response, hang_seconds: float
+    fault: str, request: web.BaseRequest, response: web.Response, hang_seconds: float
 ) -> web.StreamResponse:
     """Do one of `BROKEN_CONNECTIONS` to the request's connection, in place of the response."""
     transport = request.transport
     if fault in ("truncated", "stall"):
-        body = whole.body if isinstance(whole.body, bytes) else b""
-        partial = web.StreamResponse(status=whole.status, headers=whole.headers)
+        body = response.body if isinstance(response.body, bytes) else b""
+        partial = web.StreamResponse(status=response.status, headers=response.headers)
         partial.content_length = max(2, len(body))
         await partial.prepare(request)
         await partial.write(body[: len(body) // 2] or b"{")

@@ -14,7 +14,7 @@ class LoggedRequest:
     """One list request.
 
     Attributes:
-        status: 0 where no whole response went out (reset, truncated, hang, stall).
+        status: 0 if no complete response was sent (reset, truncated, hang, stall).
         at: monotonic seconds, on arrival.
         fault: the one drawn for the request, or the one that refused its parameters.
     """
@@ -36,9 +36,9 @@ class RequestStats:
 
     Attributes:
         requests: list requests that reached the API, refused ones included.
-        served: those answered with 200 and a whole body.
+        served: those answered with 200 and a complete body.
         throttled: those answered with 429.
-        by_status: list requests by status, 0 where no whole response went out.
+        by_status: list requests by status, 0 if no complete response was sent.
         token_requests: logins at IAM.
         config_requests: questions for the tenant's service configuration.
         request_times: monotonic seconds of the last list requests' arrivals.
@@ -66,7 +66,7 @@ class RequestStats:
             self.throttled += 1
 
     def served_per_second(self) -> list[int]:
-        """Return the served requests in each whole second since the first of them."""
+        """Return the served requests in each full second since the first of them."""
         if not self.served_times:
             return []
         first = self.served_times[0]

@@ -1,7 +1,7 @@
 """The service on one port: lists, service configuration, IAM's tokens, an injected admin path.
 
 Checks a list request in the gateway's order: credentials, quota, then the API's own project and
-parameters. Signs the URLs of every answer anew. Knows the tenant only by its lists.
+parameters. Signs the URLs again for every answer. Knows the tenant only by its lists.
 """
 
 from __future__ import annotations
@@ -129,12 +129,12 @@ class Server:
             )
             self.log.append(logged)
             self.stats.count(logged)
-            whole = self._finish(response, request_id)
+            finished = self._finish(response, request_id)
             if self.behavior.date_skew_answers:
                 self.behavior.date_skew_answers -= 1
         if fault is not None and broken:
-            return await break_connection(fault, request, whole, self.behavior.hang_seconds)
-        return whole
+            return await break_connection(fault, request, finished, self.behavior.hang_seconds)
+        return finished
 
     def _answer_list(self, request: web.BaseRequest, given: dict[str, list[str]]) -> tuple[Response, str | None]:
         """Return the response to a list request, and the fault that it is or that is done to it."""
@@ -193,7 +193,7 @@ class Server:
         return b'{"count":%d,"jobs":[%b]}' % (page.count, body)
 
     def _sign_urls(self, now_us: int) -> bytes:
-        """Return what stands between a URL's path and its signature's end, new for every answer."""
+        """Return the signed query of a URL, new for every answer."""
         self._answers += 1
         signature = urlsafe_b64encode(hmac.digest(self._url_key, b"%d" % self._answers, "sha256")[:9])
         expires = now_us // SECOND + URL_LIFE_SECONDS
@@ -235,10 +235,10 @@ class Server:
             fault = self._iam_faults.draw(self.behavior.iam_faults)
             healthy = needs_healthy_response(fault)
             response = self.auth.log_in(body) if healthy else make_faulty(fault or "", self.behavior)
-        whole = self._finish(break_json(response) if fault == "broken_json" else response, request_id)
+        finished = self._finish(break_json(response) if fault == "broken_json" else response, request_id)
         if fault is not None and fault in BROKEN_CONNECTIONS:
-            return await break_connection(fault, request, whole, self.behavior.hang_seconds)
-        return whole
+            return await break_connection(fault, request, finished, self.behavior.hang_seconds)
+        return finished
 
     async def _wait(self) -> None:
         seconds = self.behavior.latency_seconds

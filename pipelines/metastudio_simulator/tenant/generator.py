@@ -1,7 +1,7 @@
 """The jobs of a tenant when the server starts: plausible, and equal for an equal seed and moment.
 
 Pure: numbers in, jobs out. Makes quiet stretches, bursts of several jobs in one second, photo jobs
-in both spellings, settled jobs changed much later, and a handful that are still open.
+in both spellings, finished jobs changed much later, and a handful that are still open.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def make_history(rng: random.Random, count: int, days: float, now_us: int) -> li
     Args:
         count: how many jobs.
         days: how far back they reach.
-        now_us: no time of theirs lies after this instant.
+        now_us: none of their times is after this instant.
     """
     jobs = [make_new_job(rng, at) for at in _make_times(rng, count, days, now_us)]
     if count >= _ENOUGH:
@@ -154,16 +154,16 @@ def _live_until(rng: random.Random, job: Job, now_us: int) -> None:
 
 
 def _touch_late(rng: random.Random, jobs: list[Job], now_us: int) -> None:
-    """Rename or freeze settled jobs long after: enough lately that the newest changes are not the
+    """Rename or freeze finished jobs long after: enough lately that the newest changes are not the
     newest jobs."""
-    settled = [job for job in jobs if not job.is_open]
-    if not settled:
+    finished = [job for job in jobs if not job.is_open]
+    if not finished:
         return
-    for job in settled:
+    for job in finished:
         if rng.random() < 0.06:
             _touch(rng, job, min(now_us, job.update_us + int(rng.lognormvariate(11.5, 1.8) * SECOND)))
     span = max(1, now_us - jobs[-min(len(jobs), 60)].create_us)
-    for job in rng.sample(settled, min(60, (len(settled) + 9) // 10)):
+    for job in rng.sample(finished, min(60, (len(finished) + 9) // 10)):
         _touch(rng, job, max(job.update_us, now_us - int(rng.random() * span)))
 
 

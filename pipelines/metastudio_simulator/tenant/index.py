@@ -23,7 +23,7 @@ _KEPT_ORDERS = 64
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What a job must be to be listed; None and empty ask nothing.
+    """Conditions on the listed jobs. None and an empty value are no condition.
 
     Attributes:
         fuzzy: the fields matched as parts.
@@ -88,7 +88,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Defects:
-    """What is wrong with the lists. The fields mean what they mean in `Behavior`."""
+    """The defects of the lists. `Behavior` documents the fields."""
 
     hidden: frozenset[str] = frozenset()
     leave_holes: bool = True
@@ -265,7 +265,7 @@ def _take(order: list[Entry], entry: Entry) -> None:
 def _shuffle(
     order: list[Entry], low: int, high: int, first: int, last: int, descending: bool, ties: random.Random
 ) -> list[str]:
-    """Return the page, cut out after each second that it touches was shuffled as a whole."""
+    """Return the page, after all jobs of each second in it were shuffled."""
     begin, end = first, last
     while begin > low and begin < high and order[begin - 1][0] // SECOND == order[begin][0] // SECOND:
         begin -= 1

@@ -123,6 +123,6 @@ class _Life:
             self._follow(key, at_us)
 
     def _vanish(self, at_us: int) -> None:
-        settled = self._pick("SUCCEED") or self._pick("FAILED") or next(iter(self.store.pick(1)), None)
-        if settled:
-            self.store.vanish(settled, at_us)
+        finished = self._pick("SUCCEED") or self._pick("FAILED") or next(iter(self.store.pick(1)), None)
+        if finished:
+            self.store.vanish(finished, at_us)

@@ -31,7 +31,7 @@ ABSENT: Final = Absent()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowStyle:
-    """How rows are shown. The fields mean what they mean in `Behavior`."""
+    """The style of rows. `Behavior` documents the fields."""
 
     project_id: str
     unknown_fields: dict[str, Any] = field(default_factory=dict)
@@ -65,11 +65,11 @@ def _make_fields(job: Job, style: RowStyle) -> dict[str, Any]:
     if job.job_type is not None:
         row["job_type"] = style.shown_job_types.get(job.job_type, job.job_type)
     no_time = "" if style.empty_times else None
-    whole = job.duration is not None and job.duration % 1 == 0
+    is_integral = job.duration is not None and job.duration % 1 == 0
     later = (
         ("start_time", no_time if job.start_us is None else show(job.start_us)),
         ("end_time", no_time if job.end_us is None else show(job.end_us)),
-        ("duration", int(job.duration or 0) if whole else job.duration),
+        ("duration", int(job.duration or 0) if is_integral else job.duration),
         ("output_asset_config", _make_asset(job, style.project_id) if job.has_asset else None),
         ("error_info", {"error_code": job.error[0], "error_msg": job.error[1]} if job.error else None),
     )

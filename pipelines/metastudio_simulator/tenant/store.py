@@ -109,5 +109,5 @@ class JobStore:
         """Return up to n different listed jobs, of one state if named, drawn by seed."""
         with self.lock:
             keys = self.index.state_keys(state) if state else [key for _, key in self.index.by_create]
-            whole = [key for key in keys if not self._jobs[key].is_raw]
-            return self.rng.sample(whole, min(n, len(whole)))
+            regular = [key for key in keys if not self._jobs[key].is_raw]
+            return self.rng.sample(regular, min(n, len(regular)))

@@ -158,9 +158,9 @@ class Tenant(JobStore):
     def live(self, seconds: float) -> None:
         """Advance the clock and let the tenant live meanwhile.
 
-        Open jobs progress, at least one new job comes, at least three settled ones change late (one
-        renamed, one frozen, one FAILED run again, where there are such), at least one vanishes. All
-        of it is drawn by seed.
+        Open jobs progress. At least one new job comes, at least three finished ones change late
+        (where there are such: one is renamed, one frozen, one FAILED job is run again), and at
+        least one vanishes. The seed decides all of it.
         """
         with self.lock:
             self.reveal()

@@ -56,7 +56,7 @@ def test_what_is_signed_is_what_is_sent() -> None:
     assert "Cookie" not in request.headers
 
 
-def test_each_attempt_is_signed_anew() -> None:
+def test_each_attempt_has_a_new_signature() -> None:
     times = iter(datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=n) for n in range(9))
     script = Script(error(500), error(502), page())
     naps = FakeClock()

@@ -1,4 +1,4 @@
-"""Tokens from IAM: one for all who wait, renewed ahead of expiry, no second try of a password."""
+"""Tokens from IAM: shared, renewed before they expire, and no second try of a password."""
 
 from __future__ import annotations
 

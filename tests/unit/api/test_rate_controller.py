@@ -1,4 +1,4 @@
-"""When the next request may be sent: pure, in seconds of no clock."""
+"""When the next request may be sent: pure, with times as plain numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an answer means: a page, a failure that is retried, or a refusal with its words."""
+"""What an answer means: a page, a failure that is retried, or a refusal with its message."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_the_words_of_an_error_are_read_in_its_charset_too() -> None:
         (431, "APIGW.0201", "too long"),
     ],
 )
-def test_a_refused_question_is_told_with_its_status_and_never_retried(status: int, code: str, words: str) -> None:
+def test_a_refused_request_is_reported_with_its_status_and_never_retried(status: int, code: str, words: str) -> None:
     script = Script(error(status, code), page())
     failure = fetch(script)
     assert (type(failure), failure.status, failure.exit_code) == (RefusedError, status, 2)
@@ -190,7 +190,7 @@ def test_the_code_decides_before_the_status(
     ("status", "code"),
     [(429, "MSS.1"), (429, "APIGW.0308"), (200, "APIGW.0308"), (403, "APIG.0308"), (503, "APIG.0308")],
 )
-def test_too_many_requests_are_told_by_the_code_or_the_status(status: int, code: str) -> None:
+def test_too_many_requests_are_recognized_by_code_or_status(status: int, code: str) -> None:
     script = Script(error(status, code, Retry_After="0"), page())
     assert fetch(script).counters.throttled == 1
     failure = fetch(Script(error(status, code, Retry_After="3600")), retry_seconds=5)
@@ -239,5 +239,5 @@ def test_a_redirect_is_refused_and_its_query_not_shown(status: int) -> None:
         (b"", (None, "")),
     ],
 )
-def test_a_body_tells_its_code_and_message_or_nothing(body: bytes, problem: tuple[str | None, str]) -> None:
+def test_a_body_has_a_code_and_a_message_or_neither(body: bytes, problem: tuple[str | None, str]) -> None:
     assert read_problem(HttpResponse(400, body), ("canary",)) == problem

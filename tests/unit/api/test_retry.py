@@ -1,4 +1,4 @@
-"""The retry loop, at a clock that only sleeping moves."""
+"""The retry loop, with a clock that moves only when it sleeps."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.loopback import FakeClock
 
 
 class Operation:
-    """Fails as told, then answers."""
+    """Fails as given, then answers."""
 
     subject, question = "h", ", asked for x"
 

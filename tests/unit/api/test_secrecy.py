@@ -33,18 +33,18 @@ LOGIN = Password("canaryUser", "canaryPassword", "canaryDomain")
 
 
 def echo(status: int, where: str, secret: str) -> Handler:
-    """A server that repeats everything it was sent, credentials included."""
+    """Start a server that repeats everything it was sent, credentials included."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        told = "; ".join(f"{value}" for value in request.headers.values())
-        told = (
-            f"bad {secret}: https://obs.example/c.png?AccessKeyId=canaryKey&Signature=evil-query {request.url} {told}"
+        echo = "; ".join(f"{value}" for value in request.headers.values())
+        echo = (
+            f"bad {secret}: https://obs.example/c.png?AccessKeyId=canaryKey&Signature=evil-query {request.url} {echo}"
         )
         if where == "code":
             return error(status, f"MSS.{secret}", "x", X_Request_Id=secret)
         if where == "html":
-            return web.Response(text=f"<html>{told}", status=status, content_type="text/html")
-        return error(status, "MSS.00000099", told, Location=f"https://other.example/?{told[:200]}")
+            return web.Response(text=f"<html>{echo}", status=status, content_type="text/html")
+        return error(status, "MSS.00000099", echo, Location=f"https://other.example/?{echo[:200]}")
 
     return answer
 
@@ -95,7 +95,7 @@ def test_no_failure_shows_a_secret(
 
 
 def format_locals(failure: BaseException) -> list[str]:
-    """Each frame with its local variables, as tracebacks with locals print them."""
+    """Return each frame with its local variables, as tracebacks with locals print them."""
     summary = traceback.TracebackException.from_exception(failure, capture_locals=True)
     return [f"{frame.filename} {frame.locals}" for frame in summary.stack]
 

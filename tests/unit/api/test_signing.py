@@ -1,4 +1,4 @@
-"""Signatures, compared with those of the vendor's own signer; and a local clock that is off."""
+"""Signatures, compared with those of the vendor's signer, and wrong local clocks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One HTTP exchange over loopback: what breaks, what is bounded, and what the answer keeps."""
+"""One HTTP exchange over loopback: failures, bounds and the parts of the answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page reports each target as met, missed or not measured, and names failures and absent peers."""
+"""The page reports each target as met, missed or not measured, and names failures."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What the protocol costs, in requests, counted exactly against the bounds of the design."""
+"""The requests of the protocol do not exceed the bounds of the design."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def reader() -> Iterator[Reader]:
 
 
 def fill(tenant: Tenant, number: int, days: float = 3650, seed: int = 1) -> None:
-    """Give a tenant jobs created over so many days, each last changed up to a day later."""
+    """Add jobs created over so many days, each last changed up to a day later."""
     chance = random.Random(seed)
     for _ in range(number):
         created = NOW - DAY - timedelta(days=chance.uniform(0, days - 2))
@@ -55,7 +55,7 @@ def test_changes_cost_a_request_for_each_99_and_two_more(reader: Reader, number:
     assert sum(row.state == "BLOCK" for row in reader.destination.live) == number
 
 
-def test_after_a_burst_a_sync_costs_one_request_again_once_it_has_settled(reader: Reader) -> None:
+def test_after_a_burst_of_changes_a_sync_soon_costs_one_request_again(reader: Reader) -> None:
     fill(reader.tenant, 1_000)
     reader.sync()
     for job in random.Random(3).sample(reader.tenant.jobs, 500):

@@ -1,4 +1,4 @@
-"""Unknown fields: a column for each, and none of them lost where there can be no column."""
+"""Each unknown field gets a column. A field that cannot have one is kept as JSON."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from metastudio.records.parser import RowParser
 from metastudio.records.schema import TenantKey
 from metastudio.source.arrow import MOST_COLUMNS, OVERFLOW_COLUMN, make_videos
 
-NORMALISE = NamingConvention(max_length=63).normalize_path
+NORMALIZE = NamingConvention(max_length=63).normalize_path
 
 
 def make(*fields, column_types=None):
-    rows = [RowParser().make_row({"job_id": f"job-{number}", **extra})[0] for number, extra in enumerate(fields)]
-    return make_videos(rows, TenantKey("project", "region", None), column_types or {}, NORMALISE)
+    rows = [RowParser().parse({"job_id": f"job-{number}", **extra})[0] for number, extra in enumerate(fields)]
+    return make_videos(rows, TenantKey("project", "region", None), column_types or {}, NORMALIZE)
 
 
 @pytest.mark.parametrize(
@@ -28,10 +28,10 @@ def make(*fields, column_types=None):
         ({OVERFLOW_COLUMN: 1}, {OVERFLOW_COLUMN: 1}),
     ],
 )
-def test_fields_that_can_have_no_column_are_kept_by_their_own_names(fields, more):
+def test_fields_that_cannot_have_a_column_are_kept_under_their_own_names(fields, more):
     table = make(fields, {"priority": 3})
 
-    assert [held and json.loads(held) for held in table[OVERFLOW_COLUMN].to_pylist()] == [more, None]
+    assert [text and json.loads(text) for text in table[OVERFLOW_COLUMN].to_pylist()] == [more, None]
     assert table["priority"].to_pylist() == [None, 3.0]
 
 

@@ -1,4 +1,4 @@
-"""One job -> one row: what is kept, what becomes null and is told of, what is cut off."""
+"""A job becomes a row: what is kept, what becomes null and is reported, and what is removed."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ json_values = st.recursive(
 
 
 def test_the_vendors_example_becomes_its_row():
-    row, wrong = RowParser().make_row(EXAMPLE)
+    row, problems = RowParser().parse(EXAMPLE)
 
-    assert wrong is None
+    assert problems is None
     assert row._asdict() == {
         "job_id": "26f06524-4f75-4b3a-a853-b649a21aaf66",
         "state": "SUCCEED",
@@ -59,11 +59,11 @@ def test_the_vendors_example_becomes_its_row():
 
 
 @pytest.mark.parametrize("job", [None, "text", 7, [], {}, {"job_id": ""}, {"job_id": 5}, {"job_id": None}])
-def test_only_a_job_id_makes_a_row(job):
-    row, wrong = RowParser().make_row(job)
+def test_a_record_without_a_job_id_is_no_row(job):
+    row, problems = RowParser().parse(job)
 
     assert row is None
-    assert wrong in {"the record is no object", "the record has no job_id"}
+    assert problems in {"the record is not an object", "the record has no job_id"}
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,6 @@ def test_only_a_job_id_makes_a_row(job):
     [
         ("lastupdate_time", "not-a-time"),
         ("lastupdate_time", 1669791609),
-        ("lastupdate_time", ""),
         ("lastupdate_time", "2022-13-45T00:00:00Z"),
         ("create_time", "2022-11-30"),
         ("start_time", "0001-01-01T00:00:00+14:00"),
@@ -84,18 +83,31 @@ def test_only_a_job_id_makes_a_row(job):
         ("error_info", [1]),
     ],
 )
-def test_a_field_of_the_wrong_kind_becomes_null_and_is_told_of(field, value):
-    row, wrong = RowParser().make_row({**EXAMPLE, field: value})
+def test_a_field_of_the_wrong_type_becomes_null_and_is_reported(field, value):
+    row, problems = RowParser().parse({**EXAMPLE, field: value})
 
-    assert wrong == f"not as documented: {field}"
-    assert all(held is None for name, held in row._asdict().items() if name == field or name.startswith(f"{field}__"))
+    assert problems == f"not as documented: {field}"
+    assert all(kept is None for name, kept in row._asdict().items() if name == field or name.startswith(f"{field}__"))
 
 
-def test_a_row_without_update_time_is_ordered_by_its_creation_and_one_with_a_broken_one_not_at_all():
-    without = {name: value for name, value in EXAMPLE.items() if name != "lastupdate_time"}
+@pytest.mark.parametrize("blank", ["", " ", None])
+@pytest.mark.parametrize("field", ["lastupdate_time", "create_time", "start_time", "end_time"])
+def test_a_blank_time_is_null_and_not_a_problem(field, blank):
+    row, problems = RowParser().parse({**EXAMPLE, field: blank})
 
-    assert RowParser().make_row(without)[0].updated == datetime(2022, 11, 30, 6, 59, 56, tzinfo=UTC)
-    assert RowParser().make_row({**EXAMPLE, "lastupdate_time": "soon"})[0].updated is None
+    assert problems is None
+    assert getattr(row, field) is None
+
+
+@pytest.mark.parametrize("fields", [{}, {"lastupdate_time": None}, {"lastupdate_time": ""}])
+def test_a_row_without_an_update_time_is_ordered_by_its_creation(fields):
+    job = {name: value for name, value in EXAMPLE.items() if name != "lastupdate_time"} | fields
+
+    assert RowParser().parse(job)[0].updated == datetime(2022, 11, 30, 6, 59, 56, tzinfo=UTC)
+
+
+def test_a_row_with_an_invalid_update_time_has_no_place_in_the_order():
+    assert RowParser().parse({**EXAMPLE, "lastupdate_time": "soon"})[0].updated is None
 
 
 @pytest.mark.parametrize(
@@ -105,6 +117,8 @@ def test_a_row_without_update_time_is_ordered_by_its_creation_and_one_with_a_bro
         ("2022-11-30T06:59:56.123456Z", datetime(2022, 11, 30, 6, 59, 56, 123456, tzinfo=UTC)),
         ("2022-11-30T14:59:56+08:00", datetime(2022, 11, 30, 6, 59, 56, tzinfo=UTC)),
         ("2022-11-30t06:59:56z", datetime(2022, 11, 30, 6, 59, 56, tzinfo=UTC)),
+        ("2022-11-30T14:59:56+0800", datetime(2022, 11, 30, 6, 59, 56, tzinfo=UTC)),
+        ("2022-11-30T06:59Z", datetime(2022, 11, 30, 6, 59, tzinfo=UTC)),
         ("2022-11-30 06:59:56", datetime(2022, 11, 30, 6, 59, 56, tzinfo=UTC)),
     ],
 )
@@ -113,27 +127,27 @@ def test_times_are_read_as_utc(text, time):
     assert parse_time(text).utcoffset().total_seconds() == 0
 
 
-def test_fields_that_nobody_knows_are_kept_and_objects_flattened_once():
+def test_undocumented_fields_are_kept_and_objects_are_flattened_by_one_level():
     job = {**EXAMPLE, "priority": 3, "labels": {"team": "a", "deep": {"x": [1]}}, "error_info": {"hint": "h"}}
 
-    row, wrong = RowParser().make_row(job)
+    row, problems = RowParser().parse(job)
 
-    assert wrong is None
+    assert problems is None
     assert row.extra == {"priority": 3, "labels__team": "a", "labels__deep": {"x": [1]}, "error_info__hint": "h"}
 
 
 @given(json_values)
-def test_no_record_however_broken_stops_the_making_of_rows(job):
-    maker = RowParser()
-    row, wrong = maker.make_row(job)
-    if wrong:
-        maker.make_rejected(job, wrong, None, AT)
+def test_no_broken_record_stops_the_parser(job):
+    parser = RowParser()
+    row, problems = parser.parse(job)
+    if problems:
+        parser.make_rejected(job, problems, None, AT)
     assert row is None or row.job_id
 
 
 @given(st.dictionaries(st.sampled_from(sorted(EXAMPLE)), json_values))
-def test_no_field_however_broken_loses_a_row_with_a_job_id(fields):
-    row, _ = RowParser().make_row({**fields, "job_id": "a"})
+def test_no_broken_field_costs_a_job_its_row(fields):
+    row, _ = RowParser().parse({**fields, "job_id": "a"})
     assert row.job_id == "a"
 
 
@@ -141,9 +155,9 @@ def test_no_signed_query_is_left_anywhere():
     signed = "see https://h/a?AccessKeyId=K&Signature=S and http://h/b?Signature=S."
     job = {**EXAMPLE, "error_info": {"error_msg": signed}, "new": [{"url": signed}], "lastupdate_time": signed}
 
-    maker = RowParser()
-    row, wrong = maker.make_row(job)
-    rejected = maker.make_rejected(job, wrong, "r", AT)
+    parser = RowParser()
+    row, problems = parser.parse(job)
+    rejected = parser.make_rejected(job, problems, "r", AT)
 
     assert "Signature" not in repr(row)
     assert "Signature" not in rejected.record
@@ -163,19 +177,21 @@ def test_no_signed_query_is_left_anywhere():
         "obs.h/a.png\\u003fAccessKeyId\\u003dK\\u0026Signature\\u003dS",
     ],
 )
-def test_no_signed_query_is_left_whatever_stands_before_it(url):
+def test_no_signed_query_is_left_whatever_precedes_it(url):
     signed = url.format("AccessKeyId=K&Expires=1&Signature=S")
     job = {**EXAMPLE, "error_info": {"error_msg": signed}, "new": signed, signed: 1, "lastupdate_time": signed}
 
-    maker = RowParser()
-    row, wrong = maker.make_row(job)
+    parser = RowParser()
+    row, problems = parser.parse(job)
 
     assert "Signature" not in repr(row)
-    assert "Signature" not in maker.make_rejected(job, wrong, "r", AT).record
+    assert "Signature" not in parser.make_rejected(job, problems, "r", AT).record
 
 
-def test_a_rejected_record_signed_anew_is_the_same_record():
+def test_a_rejected_record_with_new_signatures_is_the_same_record():
     one, other = ({"cover": f"https://h/a?Expires={number}&Signature={number}"} for number in (1, 2))
-    maker = RowParser()
+    parser = RowParser()
 
-    assert maker.make_rejected(one, "x", None, AT).record_hash == maker.make_rejected(other, "x", None, AT).record_hash
+    assert (
+        parser.make_rejected(one, "x", None, AT).record_hash == parser.make_rejected(other, "x", None, AT).record_hash
+    )
