@@ -1,4 +1,6 @@
-"""Open gaps are told in the same figures everywhere, until they are closed; on DuckDB and PostgreSQL."""
+"""Open gaps are told in the same figures everywhere, until they are closed; on DuckDB and
+PostgreSQL.
+"""
 
 from __future__ import annotations
 

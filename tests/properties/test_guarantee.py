@@ -28,7 +28,9 @@ RUNS_TO_MEND = 6
 """Number of syncs, a day apart, after which the gaps of a mended world are closed."""
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 LATE = 4 * MINUTE
-"""How much later than its times say a row may become visible; with the skews it stays below the overlap."""
+"""How much later than its times say a row may become visible; with the skews it stays below the
+overlap.
+"""
 
 STATES = st.sampled_from(["WAITING", "PROCESSING", "SUCCEED", "FAILED", "BLOCK", "NEW"])
 PICKS = st.lists(st.integers(0, 200), min_size=1, max_size=9)
@@ -234,7 +236,9 @@ class TenantAtWork(RuleBasedStateMachine):
             self.gone.append(job)
 
     def _plan(self, moves: dict[int, tuple[str, int, str]]) -> Callable[[int], None]:
-        """Let something happen before certain answers; jobs do not come back while others vanish."""
+        """Let something happen before certain answers; jobs do not come back while others
+        vanish.
+        """
         first = self.tenant.requests
 
         def move(request: int) -> None:
@@ -263,7 +267,9 @@ class TenantAtWork(RuleBasedStateMachine):
         }
 
     def _check(self, shown: dict[str, int]) -> None:
-        """Hold the guarantee against what was visible when a sync began, but for what the docs leave to `audit`."""
+        """Hold the guarantee against what was visible when a sync began, but for what the docs
+        leave to `audit`.
+        """
         created = {job.job_id: job.created for job in self.tenant.jobs}
         for job_id, version in shown.items():
             if job_id in self.returned or job_id not in created:  # vanished since
@@ -292,7 +298,9 @@ class TenantAtWork(RuleBasedStateMachine):
         return self.tenant.sorting == "honoured" and self.tenant.cap > 1 and not {"width", "narrow"} & {*self.habits}
 
     def rest(self) -> None:
-        """Let the tenant rest, and the endpoint mend its ways; read once more, and compare all there is."""
+        """Let the tenant rest, and the endpoint mend its ways; read once more, and compare all
+        there is.
+        """
         self.tenant.now += timedelta(hours=1)
         self.tenant.habits = Habits()
         for job in self.tenant.jobs:

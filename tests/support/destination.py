@@ -1,4 +1,6 @@
-"""A destination in memory: the tables, the state committed with them, and the questions of `LoadedJobs`."""
+"""A destination in memory: the tables, the state committed with them, and the questions of
+`LoadedJobs`.
+"""
 
 from __future__ import annotations
 

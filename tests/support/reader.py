@@ -1,4 +1,6 @@
-"""Runs the protocol over a tenant in memory into a destination in memory, and kills it where told to."""
+"""Runs the protocol over a tenant in memory into a destination in memory, and kills it where told
+to.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,8 @@ class Killed(Exception):
 class Reader:
     """Runs the protocol over a tenant into a destination; `kill` says where the process ends.
 
-    A kill is ("before" or "after", n): before or after the commit of the n-th chunk; ("request", n): instead of the n-th answer;
+    A kill is ("before" or "after", n): before or after the commit of the n-th chunk; ("request",
+    n): instead of the n-th answer;
     ("cancel", n): the task is cancelled there.
     """
 
@@ -43,7 +46,9 @@ class Reader:
 
     @property
     def missing(self) -> int:
-        """Return how many jobs the open gaps miss: above `max_missing` a sync ends with exit code 5."""
+        """Return how many jobs the open gaps miss: above `max_missing` a sync ends with exit code
+        5.
+        """
         return count_missing(self.destination.state)
 
     def sync(self, kill: tuple[str, int] | None = None) -> list[Chunk]:

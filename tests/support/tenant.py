@@ -141,7 +141,9 @@ class Tenant:
     _number: int = 0
 
     def add(self, created: datetime | None = None, **values: Any) -> Job:
-        """Create a job now, or one that was created, and last changed, before and is seen only now."""
+        """Create a job now, or one that was created, and last changed, before and is seen only
+        now.
+        """
         self._number += 1
         time = self.now if created is None else created
         values = {"job_id": f"job-{self._number:06}", "updated": time, "shown_at": self.now, **values}

@@ -177,7 +177,9 @@ class Audit:
             return Comparison(state, None, held)
 
     async def _look_for_count_cap(self, compared: Comparison) -> None:
-        """Learn that the API's count stops at a figure, where its halves count more than the whole."""
+        """Learn that the API's count stops at a figure, where its halves count more than the
+        whole.
+        """
         if compared.api is None or compared.api >= compared.destination:
             return
         middle = await self.context.loaded.nth_created(OPEN_END, compared.destination // 2)
@@ -287,7 +289,9 @@ class Audit:
             self.findings.doubled |= Counter({job_id: number})
 
     async def _can_tell_vanished(self, read: WindowRead) -> bool:
-        """Return whether what a window did not list is gone: the filters must mean what they say."""
+        """Return whether what a window did not list is gone: the filters must mean what they
+        say.
+        """
         page = Page(count=0, records=list(read.seen), server_time=await self.context.now())
         kept = self.context.limits.values.get("filters", KEPT) == KEPT
         return read.is_whole and kept and not (read.seen and lies_outside(read.window, page))

@@ -56,9 +56,11 @@ async def backfill(context: ExtractionContext, state: State) -> AsyncGenerator[C
 
 async def _read_overview(context: ExtractionContext) -> tuple[Page | None, int | None]:
     """Ask for the job updated last, whose time is where the later runs begin, and for the count of
-    all jobs. The newest jobs may be what cannot be read: then the first one behind them is asked for.
+    all jobs. The newest jobs may be what cannot be read: then the first one behind them is asked
+    for.
 
-    Where the whole list is refused, the widest window that is answered is found, and only its newest
+    Where the whole list is refused, the widest window that is answered is found, and only its
+    newest
     job is known.
     """
     start, behind = context.settings.start_date, context.settings.page_size
@@ -94,7 +96,8 @@ def read_again(context: ExtractionContext, window: Window, state: State) -> Asyn
 async def read_chunks(
     context: ExtractionContext, window: Window, mode: Mode, state: State
 ) -> AsyncGenerator[Chunk, None]:
-    """Read a range of create_time as chunks of whole windows, newest first, none changing the state.
+    """Read a range of create_time as chunks of whole windows, newest first, none changing the
+    state.
 
     What was read before an error ends the reading is a chunk, too.
     """
@@ -144,7 +147,9 @@ async def keep_changed(context: ExtractionContext, chunk: Chunk) -> None:
 
 
 def _find_entry(chunk: Chunk, row: Row) -> LedgerEntry:
-    """Return the line of the window that a job shows its creation in; the first one where none is."""
+    """Return the line of the window that a job shows its creation in; the first one where none
+    is.
+    """
     time = row.create_time
     lines = (entry for entry in chunk.windows if time is not None and entry.since <= time <= entry.until)
     return next(lines, chunk.windows[0])
