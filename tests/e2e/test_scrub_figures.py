@@ -12,7 +12,7 @@ pytestmark = pytest.mark.filterwarnings(
 
 def test_a_job_that_changed_unseen_is_counted_in_ledger_summary_and_report(sim, settings, run, query, folder):
     assert run("sync").code == 0
-    job = min(sim.tenant.visible(), key=lambda each: each["create_time"])["job_id"]
+    job = sorted(sim.tenant.visible(), key=lambda each: each["create_time"])[-50]["job_id"]
     with duckdb.connect(str(folder / "videos.duckdb")) as connection:
         table = "metastudio.digital_human_videos"
         connection.execute(f"UPDATE {table} SET output_asset_config__asset_name = 'old' WHERE job_id = ?", [job])

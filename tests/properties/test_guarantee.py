@@ -340,7 +340,8 @@ def vars_of(limits: ExtractionSettings) -> dict[str, object]:
 
 TestTheGuarantee = TenantAtWork.TestCase
 TestTheGuarantee.settings = settings(
-    max_examples=120,
+    max_examples=15,
+    derandomize=True,
     stateful_step_count=30,
     deadline=None,
     database=None,

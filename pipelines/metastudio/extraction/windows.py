@@ -28,7 +28,7 @@ MAX_PARTS = 8
 """Number of parts that a window is split into at most: where jobs stand close together, more would
 be empty.
 """
-PAUSE_SECONDS = 1.0
+PAUSE_SECONDS = 0.5
 """Pause before an open window is read again, doubled each time: copies need time to agree."""
 DAY = timedelta(days=1)
 
