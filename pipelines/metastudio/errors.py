@@ -76,17 +76,9 @@ class UnavailableError(MetaStudioError):
 
 
 class IncompleteError(MetaStudioError):
-    """The data could not be proved complete, or too many records were rejected.
-
-    Args:
-        record: the ledger entry of the window in question, if there is one.
-    """
+    """The data could not be proved complete, or too many records were rejected."""
 
     exit_code = 5
-
-    def __init__(self, message: str, *, hint: str = "", record: object | None = None) -> None:
-        super().__init__(message, hint=hint)
-        self.record = record
 
 
 class BusyError(MetaStudioError):

@@ -24,7 +24,7 @@ from metastudio.destination.migrations import migrate_app_user
 from metastudio.error_mapping import is_out_of_memory, iter_causes
 from metastudio.errors import ConfigurationError, IncompleteError
 from metastudio.extraction.state import State
-from metastudio.extraction.types import Chunk, LedgerEntry
+from metastudio.extraction.types import Chunk
 from metastudio.pipeline.factory import open_or_restore
 from metastudio.pipeline.options import Options, raise_memory_limit
 from metastudio.pipeline.recovery import reconcile_with_destination
@@ -106,17 +106,13 @@ class ChunkLoader:
         """Load the chunks of these steps. While one chunk is loaded, the next one is read.
 
         Raises:
-            IncompleteError: a window was not proved complete. It is in the ledger.
+            IncompleteError: completeness could not be established.
         """
         reader = self._reader = Reader(self.tenant, self.destination, steps)
         self._listener.start(self.tenant, reader)
         try:
             for chunk in reader:
                 self._load_chunk(chunk, reader.resume)
-        except IncompleteError as error:
-            if isinstance(error.record, LedgerEntry):
-                self._load_chunk(Chunk(mode=error.record.mode, windows=[error.record], state=self.state), reader.resume)
-            raise
         finally:
             self._count_requests(reader)
 
