@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ import pytest
 from metastudio_simulator import Simulator
 
 from tests.support.command_line import NOW, Ended
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores Ctrl-C in what it runs in the background
 
 
 @pytest.fixture
