@@ -8,7 +8,7 @@ from tests.support.rows import held_rows, shown_rows
 
 HARMLESS = {
     "doubled jobs": ({"doubled_jobs": 2}, 40),
-    "empty pages of null": ({"empty_page": "null_jobs"}, 40),
+    "empty pages of nothing": ({"empty_page": "empty_object"}, 40),
     "a count that stops": ({"count_cap": 250}, 60),
     "a short range": ({"max_range_days": 365}, 90),
     "a short range that times out": ({"max_range_days": 365, "max_range_refusal": "504"}, 120),

@@ -21,9 +21,9 @@ GAP = {
 LIMITS = {
     "max_offset": 10_000,
     "max_range_days": 90,
-    "retry_after_seconds": 5,
-    "ends_at_now": True,
+    "count_cap": 1_000,
     "job_ids": "refused",
+    "filters": "ends left out",
 }
 RUN = {
     "run_id": "0123456789",
@@ -63,17 +63,18 @@ def test_without_gaps_there_is_one_line_and_no_limit():
     assert find(lines, "gap") == find(lines, "limit") == []
 
 
-def test_limits_are_shown_with_their_units_whatever_they_are():
-    lines = describe({"limits": {**LIMITS, "count_cap": None, "a_new_one": "ignored"}})
-
-    assert find(lines, "limit") == [
-        "max offset: 10,000",
-        "max range: 90 days",
-        "retry after: 5 s",
-        "ends at now: yes",
-        "job ids: refused",
-        "a new one: ignored",
+def test_limits_are_shown_in_words_with_their_units():
+    assert find(describe({"limits": LIMITS}), "limit") == [
+        "an offset of 10,000 jobs is refused",
+        "no window of creation times is answered that is wider than 90 days",
+        "the count stops at 1,000 jobs",
+        "the filter job_ids is refused",
+        "create_since and create_until: ends left out",
     ]
+
+
+def test_what_the_endpoint_keeps_to_is_no_limit():
+    assert find(describe({"limits": {"filters": "kept to", "count_verified": 1_200}}), "limit") == []
 
 
 def test_gaps_and_limits_are_plain_values_for_programs():

@@ -195,7 +195,7 @@ def _read_problem(answer: dict[str, Any], secrets: tuple[str, ...]) -> tuple[str
 
 
 def parse_jobs_page(response: HttpResponse, server_time: datetime | None, secrets: tuple[str, ...]) -> JobsPage:
-    """Return the page of an answer.
+    """Return the page of an answer. `{}` is an empty one: count and jobs are both optional.
 
     Args:
         server_time: when the API answered, if that is known.
@@ -215,7 +215,7 @@ def parse_jobs_page(response: HttpResponse, server_time: datetime | None, secret
         rule = BY_CODE.get(code.replace("APIG.", "APIGW.", 1), _RETRYABLE)
         raise _make_failure(response, rule, code, message, secrets)
     said = f": {message}" if message else ""
-    count = _read_count(answer.get("count")) if isinstance(answer, dict) else None
+    count = 0 if answer == {} else _read_count(answer.get("count")) if isinstance(answer, dict) else None
     if count is None:
         raise _make_senseless(f"answered 200 without an integer count{said}", response, secrets)
     jobs = answer.get("jobs")

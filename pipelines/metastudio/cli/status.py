@@ -6,10 +6,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from metastudio.commands.result import CommandResult
+from metastudio.extraction.filters import KEPT
 from metastudio.formatting import format_count, format_figure
 
-UNITS = {"_days": "days", "_seconds": "s"}
-"""Endings of names that say the unit of the value."""
+LIMITS = {
+    "max_offset": "an offset of {:,} jobs is refused",
+    "max_range_days": "no window of creation times is answered that is wider than {:,} days",
+    "count_cap": "the count stops at {:,} jobs",
+    "job_ids": "the filter job_ids is {}",
+}
+"""What is shown of each learned limit, by its name in the state."""
 
 
 def describe_status(result: CommandResult) -> str:
@@ -41,14 +47,12 @@ def _describe_gap(gap: Mapping[str, Any]) -> str:
 
 
 def _describe_limits(limits: Mapping[str, Any]) -> Iterator[str]:
-    """Yield one line for each learned limit of the endpoint."""
+    """Yield one line for each learned limit of the endpoint; what it keeps to is no limit."""
     for name, value in limits.items():
-        if value is None or value is False:
-            continue
-        unit = next((f" {unit}" for ending, unit in UNITS.items() if name.endswith(ending)), "")
-        label = next((name.removesuffix(ending) for ending in UNITS if name.endswith(ending)), name)
-        text = "yes" if value is True else format_figure(value)
-        yield _write_line("limit", f"{label.replace('_', ' ')}: {text}{unit}")
+        if name in LIMITS:
+            yield _write_line("limit", LIMITS[name].format(value))
+        elif name == "filters" and value != KEPT:
+            yield _write_line("limit", f"create_since and create_until: {value}")
 
 
 def _describe_run(run: Mapping[str, Any]) -> str:

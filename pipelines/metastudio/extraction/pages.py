@@ -127,7 +127,8 @@ async def _read_span(context: ExtractionContext, query: Query, end: int, *, last
     while query.offset < end or (last and full):
         page = await read_page(context, query)
         received = len(page.records) + page.skipped
-        pages.append(page)
+        if received or page.count:  # an empty page may leave out its count
+            pages.append(page)
         if not received:
             break
         full = received in (query.limit, context.page_cap)

@@ -174,8 +174,7 @@ class LedgerEntry:
     """A line of the ledger: what was asked, and the figures that prove it whole or not.
 
     Attributes:
-        rows_changed: the number of jobs that the destination held otherwise or not at all; None
-        where
+        rows_changed: the number of jobs that were new or differed from the destination; None where
             the rows were not compared.
         is_window: whether since and until are a window of create_time that was asked for as such.
         open_gaps: the number of gaps that are open once this line is committed.

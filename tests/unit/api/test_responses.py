@@ -41,7 +41,6 @@ FAILURES = {
     "204": (page(b"", 204), "answered 204", 204),
     "a list": (page([]), "without an integer count", 200),
     "null": (page(None), "without an integer count", 200),
-    "an object of nothing": (page({}), "without an integer count", 200),
     "null jobs alone": (page({"jobs": None}), "without an integer count", 200),
     "no count": (page({"jobs": []}), "without an integer count", 200),
     "a word for a count": (page({"count": "all", "jobs": []}), "without an integer count", 200),
@@ -89,6 +88,7 @@ def test_a_lasting_failure_ends_and_says_why(name: str) -> None:
     ("body", "count", "jobs"),
     [
         ({"count": 0}, 0, []),
+        ({}, 0, []),
         ({"count": 0, "jobs": None}, 0, []),
         ({"count": 230, "jobs": None}, 230, []),
         ({"count": "12", "jobs": [{}]}, 12, [{}]),
