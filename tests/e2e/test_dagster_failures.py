@@ -16,7 +16,7 @@ pytestmark = [
     pytest.mark.filterwarnings(
         "ignore::DeprecationWarning:dbt", "ignore::DeprecationWarning:mashumaro", "ignore::ResourceWarning"
     ),
-    pytest.mark.xdist_group("dagster-failures"),
+    pytest.mark.xdist_group("dagster"),
 ]
 SECTION = "SOURCES__METASTUDIO__"
 

@@ -21,15 +21,14 @@ def impatient(monkeypatch):
     monkeypatch.setenv(f"{SECTION}REQUEST_TIMEOUT_SECONDS", "2")
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_now_and_then_costs_retries_and_nothing_else(sim, settings, run, query, fault):
-    sim.behavior.faults = [None, fault, None, None, fault]
+def test_each_kind_of_fault_now_and_then_costs_a_retry_and_nothing_else(sim, settings, run, query):
+    sim.behavior.faults = [None, *(answer for fault in FAULTS for answer in (fault, None))]
 
     ended = run("sync", "--json")
 
     assert ended.code == 0
     assert held_rows(query) == shown_rows(sim)
-    assert ended.json["retries"] + ended.json["throttled"] == 2
+    assert ended.json["retries"] + ended.json["throttled"] == len(FAULTS)
 
 
 def test_all_faults_mixed_at_a_tenth_of_the_requests_do_no_harm(sim, settings, run, query):
@@ -56,7 +55,7 @@ def test_an_api_that_hangs_is_given_up_by_time_out_and_tried_again(sim, settings
     assert held_rows(query) == shown_rows(sim)
 
 
-@pytest.mark.parametrize("fault", ["503", "html", "reset", "garbage", "429"])
+@pytest.mark.parametrize("fault", ["503", "reset"])
 def test_a_dead_api_ends_in_exit_code_4_within_the_bound_and_the_next_sync_goes_on(
     sim, settings, run, query, monkeypatch, fault
 ):

@@ -22,9 +22,12 @@ from metastudio.reporting.model_version import MODELS, make_fingerprint
 
 from tests.support.warehouse import Warehouse
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::DeprecationWarning:dbt", "ignore::DeprecationWarning:mashumaro", "ignore::ResourceWarning"
-)
+pytestmark = [
+    pytest.mark.filterwarnings(
+        "ignore::DeprecationWarning:dbt", "ignore::DeprecationWarning:mashumaro", "ignore::ResourceWarning"
+    ),
+    pytest.mark.xdist_group("warehouse"),
+]
 
 STAGING = ("stg_video_jobs", "stg_job_states", "stg_extraction_windows", "stg_rejected_records")
 

@@ -20,12 +20,15 @@ from tests.support.warehouse import read_readme_queries
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 1, 15, 13, 1, tzinfo=UTC)
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::DeprecationWarning:dbt",
-    "ignore::DeprecationWarning:mashumaro",
-    "ignore::DeprecationWarning:marimo",
-    "ignore::ResourceWarning",
-)
+pytestmark = [
+    pytest.mark.filterwarnings(
+        "ignore::DeprecationWarning:dbt",
+        "ignore::DeprecationWarning:mashumaro",
+        "ignore::DeprecationWarning:marimo",
+        "ignore::ResourceWarning",
+    ),
+    pytest.mark.xdist_group("warehouse"),
+]
 
 
 def held_jobs(ask):

@@ -58,7 +58,7 @@ def ask(path: Path):
 
 
 @settings(
-    max_examples=5,
+    max_examples=3,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.generate],  # a failing life is told at once: shrinking it takes minutes

@@ -51,7 +51,7 @@ def describe_state(state: State) -> dict[str, Any]:
     """Return the watermark, the open gaps and the learned limits in a state."""
     return {
         "watermark": state.get("watermark", "none: the backfill is not finished"),
-        "update_time_sorting": state.get("update_time_sorting", "not asked yet"),
+        "update_time_sorting": state.get("update_time_sorting", "kept to" if "watermark" in state else "not asked yet"),
         "schema_version": state.get("schema_version", SCHEMA_VERSION),
         "gaps": [{**gap, "missing": count_missing({"gaps": [gap]})} for gap in state.get("gaps", [])],
         "missing": count_missing(state),

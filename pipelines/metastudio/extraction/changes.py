@@ -236,7 +236,8 @@ class Scan:
         chunk = self._make_chunk()
         chunk.windows = [self.entry]
         if self.order == "proved":
-            chunk.state["update_time_sorting"] = "proved"
+            chunk.state.pop("update_time_sorting", None)
+            chunk.state.pop("sorting_asked_at", None)
         elif not self.is_complete and not self._stuck:
             chunk.state.update({"update_time_sorting": self.order, "sorting_asked_at": format_time(now)})
         if self.is_complete and watermark != old:

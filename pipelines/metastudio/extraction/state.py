@@ -59,7 +59,7 @@ class State(TypedDict, total=False):
 
     `watermark_at` is the server's time when the watermark got its value. `settled` says that the
     changes up to the watermark were read once more at least `overlap` later.
-    `update_time_sorting` is what was last learned; where it was not proved, at `sorting_asked_at`.
+    `update_time_sorting` is there where the last scan did not prove it, at `sorting_asked_at`.
     `limits` holds what the endpoint was found to refuse or to leave out, `limits_learned_at` when.
     """
 
@@ -69,7 +69,7 @@ class State(TypedDict, total=False):
     watermark: str
     watermark_at: str
     settled: bool
-    update_time_sorting: Literal["proved", "not proved", "disproved"]
+    update_time_sorting: Literal["not proved", "disproved"]
     sorting_asked_at: str
     gaps: list[Gap]
     limits: dict[str, str | int]

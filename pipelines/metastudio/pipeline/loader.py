@@ -122,6 +122,7 @@ class ChunkLoader:
         return await self._reader.client.fetch_isolation()
 
     def _load_chunk(self, chunk: Chunk, resume: Callable[[], None]) -> None:
+        chunk.state.update({"identity": self.tenant.identity, "schema_version": SCHEMA_VERSION})
         new_rejected = self._count_new_rejected(chunk)
         self._count_scrubbed(chunk)
         rows = 0 if not new_rejected and self._add_to_ledger(chunk) else self._load_package(chunk, resume)
@@ -148,11 +149,7 @@ class ChunkLoader:
         A package costs 0.3 s. Return False if the chunk needs one.
         """
         is_new = chunk.vanished or len(chunk.seen) > len(chunk.rows) or chunk.state != self.state
-        if (
-            is_new
-            or self.state.get("schema_version") != SCHEMA_VERSION
-            or not self.destination.already_loaded(chunk.rows)
-        ):
+        if is_new or not self.destination.already_loaded(chunk.rows):
             return False
         lines = make_ledger(chunk.windows, self.tenant.origin, self._run_id, self.summary.windows + 1)
         with LOADING:
