@@ -24,8 +24,12 @@ async def retry_gap(context: ExtractionContext, state: State, gap: Gap) -> Async
     try:
         query = replace(make_query(context, window), attempts=1)
         first = await context.try_fetch(query)
-        is_small = first.count <= context.settings.page_size
-        pages = [first, *await read_rest(context, query, first)] if is_small else []
+        if (first.count, len(first.records)) == (gap["count"], gap["rows_read"]):
+            pages = [first]  # nothing changed
+        elif first.count <= context.settings.page_size:
+            pages = [first, *await read_rest(context, query, first)]
+        else:
+            pages = []
     except (RefusedError, UnavailableError, TooDeepError):
         entry = LedgerEntry(
             mode="gap", since=window.since, until=window.until, count=gap["count"], rows_read=gap["rows_read"],

@@ -42,7 +42,7 @@ def test_a_sync_after_which_nothing_changed_costs_one_request(reader: Reader, nu
         reader.tenant.now += timedelta(hours=1)
 
 
-@pytest.mark.parametrize("number", [1, 50, 99, 100, 198, 199, 1_000, 2_500])
+@pytest.mark.parametrize("number", [1, 99, 100, 199, 2_500])
 @pytest.mark.parametrize("apart", [timedelta(0), 0.3 * SECOND])
 def test_changes_cost_a_request_for_each_99_and_two_more(reader: Reader, number: int, apart: timedelta) -> None:
     fill(reader.tenant, 3_000)
@@ -87,6 +87,23 @@ def test_a_backfill_costs_at_most_15_percent_more_than_its_pages_and_30(
     assert len(reader.destination.live) == number
 
 
+@pytest.mark.parametrize("hidden", [1, 3])
+def test_a_hidden_job_costs_eight_requests_at_first_and_all_of_them_two_a_sync_later(
+    reader: Reader, hidden: int
+) -> None:
+    fill(reader.tenant, 3_000)
+    undisturbed = Reader(reader.tenant, reader.settings)
+    requests = undisturbed.count(undisturbed.sync)
+    undisturbed.close()
+    for job in random.Random(7).sample(reader.tenant.jobs, hidden):
+        job.flaw = "hidden"
+    assert reader.count(reader.sync) <= requests + 8 * hidden
+    assert reader.missing == hidden
+    for _ in range(4):
+        reader.tenant.now += timedelta(hours=2)
+        assert reader.count(reader.sync) <= 1 + 2
+
+
 def test_an_audit_that_finds_nothing_costs_one_request_a_state_and_two(reader: Reader) -> None:
     fill(reader.tenant, 5_000)
     reader.sync()
@@ -94,7 +111,7 @@ def test_an_audit_that_finds_nothing_costs_one_request_a_state_and_two(reader: R
 
 
 @pytest.mark.parametrize("repair", [True, False])
-@pytest.mark.parametrize("differing", [1, 2, 10, 40])
+@pytest.mark.parametrize("differing", [1, 20])
 @pytest.mark.parametrize("kind", ["vanished", "missing", "other state"])
 def test_an_audit_costs_at_most_40_requests_for_each_difference(
     reader: Reader, kind: str, differing: int, repair: bool
