@@ -61,7 +61,7 @@ def test_memory_and_state_do_not_grow_with_the_history(sim, settings, folder, mo
     assert run_sync(Options(), ProgressListener()).error is None
 
     assert len(left) > 5
-    assert not any(left)
+    assert not any(left[:-1])  # the last one brought nothing new, and was not loaded
     assert (folder / "state" / "pipelines" / "metastudio" / "state.json").stat().st_size < 20_000
     with open_pipeline(Options()).sql_client() as client:
         assert client.execute_sql("SELECT current_setting('memory_limit')") == [("76.2 MiB",)]
@@ -172,10 +172,8 @@ def test_status_works_beside_another_reader(holder, run):
     assert run("status", "--json").json["tables"]["digital_human_videos"] == 600
 
 
-@pytest.mark.parametrize(("jobs", "size"), [(2_000, 20_000), (40, 1_000_000)])
-def test_jobs_that_do_not_fit_duckdbs_memory_are_loaded_with_more(
-    folder, settings, run, query, monkeypatch, jobs, size
-):
+def test_jobs_that_do_not_fit_duckdbs_memory_are_loaded_with_more(folder, settings, run, query, monkeypatch):
+    jobs, size = 1_000, 40_000
     draw = Random(1)
     for name, value in DEFAULTS.items():
         monkeypatch.setenv(name, value)  # what a sync raises is put back

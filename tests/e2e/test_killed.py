@@ -26,7 +26,7 @@ CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
     ["metastudio.commands.load", "metastudio.cli.output", "dlt.destinations.impl.duckdb.duck"]
 )
-KILLS = int(os.environ.get("KILLS", "8"))
+KILLS = int(os.environ.get("KILLS", "6"))
 """Number of kills for each kind of sync."""
 PARTS = 2
 """Number of tests that share the kills of one kind of sync, so that they run in parallel."""
