@@ -15,8 +15,10 @@ from metastudio.errors import MetaStudioError, RefusedError
 from metastudio.extraction.context import ExtractionContext
 from metastudio.extraction.limits import ASK_AGAIN
 from metastudio.extraction.page_overlap import PageOverlap
+from metastudio.extraction.pages import TooDeepError, read_page
+from metastudio.extraction.proof import NOT_READABLE
 from metastudio.extraction.sort_order import Order, OrderEvidence, classify_order, find_order_evidence
-from metastudio.extraction.state import State, set_watermark
+from metastudio.extraction.state import State, count_missing, set_watermark
 from metastudio.extraction.types import Chunk, LedgerEntry, Page, Query, UnreadableError, newest_versions
 from metastudio.records.parser import Rejected, Row
 from metastudio.timestamps import SECOND, format_time, parse_time
@@ -65,7 +67,7 @@ class Scan:
         self._evidence: set[OrderEvidence] = set()
         self._refused = self._reached = self._whole = self._stuck = False
         self._news = True
-        self._rewinds = 0
+        self._rewinds = self._skipped = 0
         self._counts: set[int] = set()
         self._newest: datetime | None = None
         self._newest_at_first: datetime | None = None
@@ -80,9 +82,12 @@ class Scan:
     @property
     def is_complete(self) -> bool:
         """Return whether the scan is proved to have missed nothing: by having read the whole list,
-        or by the order of what it read.
+        or by the order of what it read. Rows that cannot be read must be known as gaps.
         """
-        return not self._stuck and (self._whole or (self._reached and self.order == "proved"))
+        unreadable = sum(count_missing(State(gaps=[gap])) for gap in self.context.gaps if gap["reason"] == NOT_READABLE)
+        if self._stuck or self._skipped > unreadable:
+            return False
+        return self._whole or (self._reached and self.order == "proved")
 
     @property
     def is_lost(self) -> bool:
@@ -133,7 +138,8 @@ class Scan:
                 continue
             ends = self._overlap.was_seen(page, self._newest_at_first) if again else self._ends_behind_horizon(page)
             self._take(page)
-            at_end = offset + len(page.records) >= page.count and len(page.records) < self.context.settings.page_size
+            received = len(page.records) + page.skipped
+            at_end = offset + received >= page.count and received < self.context.settings.page_size
             at_end = at_end and page.count != self.context.limits.count_cap
             self._reached |= ends or at_end
             self._whole |= at_end and self._counts == {len(self._overlap.versions)}
@@ -145,21 +151,17 @@ class Scan:
             offset += anchor
 
     async def _fetch(self, offset: int) -> Page | None:
-        """Fetch a page; None where the endpoint refuses the order or the offset, or where the page
-        cannot be read.
+        """Fetch a page; None where the endpoint refuses the order or the offset, or where no row of
+        the page can be read.
         """
         settings = self.context.settings
         query = Query(since=settings.start_date, offset=offset, limit=settings.page_size, sort_key="update_time")
         try:
-            page = await self.context.fetch(query)
+            page = await read_page(self.context, query)
         except RefusedError:
-            if offset:
-                self.context.learn("max_offset", offset)
-                self._stuck = True
-            else:
-                self._refused = True
+            self._refused = True
             return None
-        except UnreadableError:
+        except (TooDeepError, UnreadableError):
             self._stuck = True
             return None
         self.entry.add(page)
@@ -182,6 +184,7 @@ class Scan:
     def _take(self, page: Page) -> None:
         """Take a page's changed rows, and what its order shows."""
         self._counts.add(page.count)
+        self._skipped = max(self._skipped, page.skipped)
         self.whole_count = min(self._counts)
         versions = self._overlap.versions
         self._news |= any(row.key not in versions or versions[row.key] != row.updated for row in page.rows)

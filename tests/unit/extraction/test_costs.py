@@ -104,6 +104,32 @@ def test_a_hidden_job_costs_eight_requests_at_first_and_all_of_them_two_a_sync_l
         assert reader.count(reader.sync) <= 1 + 2
 
 
+def test_a_newest_job_that_cannot_be_read_costs_a_sync_25_requests_whatever_the_history(reader: Reader) -> None:
+    fill(reader.tenant, 5_000, days=20)
+    newest = max(reader.tenant.jobs, key=lambda job: job.updated)
+    newest.flaw = "unreadable"
+    reader.sync()
+    assert reader.missing == 1
+    other = next(job for job in reader.tenant.jobs if job is not newest)
+    for _ in range(3):
+        reader.tenant.now += timedelta(minutes=15)
+        reader.tenant.change(other, "BLOCK")
+        reader.tenant.change(newest, "BLOCK")
+        assert reader.count(reader.sync) <= 25
+        assert reader.destination.rows[str(other.job_id)].state == "BLOCK"
+
+
+def test_a_job_that_cannot_be_read_any_more_is_found_and_told_of(reader: Reader) -> None:
+    fill(reader.tenant, 1_000)
+    reader.sync()
+    reader.tenant.now += timedelta(hours=1)
+    job = random.Random(2).choice(reader.tenant.jobs)
+    reader.tenant.change(job, "BLOCK")
+    job.flaw = "unreadable"
+    reader.sync()
+    assert reader.missing == 1
+
+
 def test_an_audit_that_finds_nothing_costs_one_request_a_state_and_two(reader: Reader) -> None:
     fill(reader.tenant, 5_000)
     reader.sync()
