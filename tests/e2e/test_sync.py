@@ -144,6 +144,7 @@ def test_an_endpoint_that_ignores_the_order_is_noticed_and_read_by_windows(sim, 
 
     assert (ended.code, ended.json["mode"]) == (0, "rescan")
     assert held_rows(query) == shown_rows(sim)
+    assert all(past["complete"] for past in run("status", "--json").json["last_runs"])
 
 
 def test_new_jobs_of_the_very_second_of_the_sync_are_not_lost(sim, settings, run, query):

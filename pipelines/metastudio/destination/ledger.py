@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from metastudio.destination.connection import TenantTables, make_batches
 from metastudio.records.schema import WINDOWS, WINDOWS_TABLE, TenantKey
 
-_COMPLETENESS = """
+_RUNS = """
 WITH dearest_ways AS (
     SELECT
         run_id,
@@ -23,6 +23,10 @@ WITH dearest_ways AS (
 runs AS (
     SELECT
         lines.run_id,
+        min(mode) AS mode,
+        count(*) AS windows,
+        cast(sum(rows_read) AS bigint) AS rows_read,
+        cast(sum(requests) AS bigint) AS requests,
         min(started_at) AS started_at,
         max(finished_at) AS finished_at,
         max(CASE WHEN dearest_way > 0 OR (mode = 'changes' AND complete) THEN 1 ELSE 0 END) AS reached_end,
@@ -43,7 +47,11 @@ runs AS (
     WHERE {own}
     GROUP BY lines.run_id
 )
+"""
+"""The rules of the model `sync_health`, in portable SQL; a test compares the two."""
 
+_COMPLETENESS = f"""
+{_RUNS}
 SELECT
     (SELECT max(finished_at) FROM runs WHERE reached_end = 1 AND incomplete = 0),
     (SELECT max(finished_at) FROM runs WHERE reached_end = 1 AND incomplete = 0 AND gaps = 0),
@@ -54,7 +62,17 @@ FROM runs
 ORDER BY finished_at DESC, started_at DESC, run_id
 LIMIT 1
 """
-"""The rules of the model `sync_health`, in portable SQL; a test compares the two."""
+
+_LAST_RUNS = f"""
+{_RUNS}
+SELECT
+    run_id, mode, windows, rows_read, requests,
+    CASE WHEN incomplete = 0 AND gaps = 0 THEN 1 ELSE 0 END,
+    finished_at
+FROM runs
+ORDER BY finished_at DESC, started_at DESC, run_id
+LIMIT {{number}}
+"""
 
 
 class Completeness(NamedTuple):
@@ -112,25 +130,26 @@ class Ledger(TenantTables):
         return True
 
     def last_runs(self, number: int) -> list[dict[str, Any]]:
-        """Return the newest runs of the ledger."""
+        """Return the newest runs of the ledger.
+
+        A run is complete if the dearest way of reading that it took was proved and no gap is open.
+        """
         names = ("run_id", "mode", "windows", "rows_read", "requests", "complete", "finished_at")
-        rows = self.query(
-            "SELECT run_id, min(mode), count(*), cast(sum(rows_read) AS bigint), cast(sum(requests) AS bigint),"
-            f" min(CASE WHEN complete THEN 1 ELSE 0 END), max(finished_at) FROM {{windows}} WHERE {self._own}"
-            f" GROUP BY run_id ORDER BY max(finished_at) DESC LIMIT {number}",
-            *self._params,
-        )
+        rows = self._query_runs(_LAST_RUNS, number=number)
         return [{**dict(zip(names, row, strict=True)), "complete": bool(row[5])} for row in rows]
 
     def completeness(self) -> Completeness:
         """Return how complete the tables are, by the lines of all runs."""
-        with self.connect() as client:
-            window = client.escape_column_name("window")
-        rows = self.query(_COMPLETENESS.format(own=self._own, window=window), *self._params, *self._params)
+        rows = self._query_runs(_COMPLETENESS)
         if not rows:
             return Completeness()
         synced_at, complete_at, *figures = rows[0]
         return Completeness(synced_at, complete_at, *(int(figure) for figure in figures))
+
+    def _query_runs(self, sql: str, **values: int) -> list[Any]:
+        with self.connect() as client:
+            window = client.escape_column_name("window")
+        return self.query(sql.format(own=self._own, window=window, **values), *self._params, *self._params)
 
     def known_rejected(self, record_hashes: Collection[str]) -> set[str]:
         """Return which of these records are in `rejected_records` already."""
