@@ -80,8 +80,6 @@ class TenantAtWork(RuleBasedStateMachine):
         limits = ExtractionSettings(
             start_date=START, max_rows_per_window=page_size + 4, chunk_rows=page_size + 7, page_size=page_size
         )
-        if self.tenant.habits.longest_lag:  # together they hide the end of a short list
-            self.tenant.cap = 100
         self.reader = Reader(self.tenant, limits)
         self.largest_group = 9 if stable else 3
         self.gone: list[Job] = []

@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 from metastudio.errors import RefusedError
 from metastudio.extraction.context import ExtractionContext, find_max_range, is_width_answered
-from metastudio.extraction.filters import find_margin, lies_outside, verify_filters
+from metastudio.extraction.filters import RepeatedJobs, find_margin, lies_outside, verify_filters
 from metastudio.extraction.narrowing import find_doubtful
 from metastudio.extraction.pages import TooDeepError, read_page, read_rest
 from metastudio.extraction.proof import NOT_LISTED, NOT_READABLE, REFUSED, TOO_DEEP, WindowRead, WindowReading
@@ -132,9 +132,9 @@ async def _is_cut_short(context: ExtractionContext, reading: WindowReading) -> b
 
 async def _split_by_width(context: ExtractionContext, window: Window) -> list[Window]:
     """Split a window that is wider than the endpoint answers."""
-    width = context.limits.max_range
-    if width is None:
+    if context.limits.max_range is None:
         return []
+    width = context.limits.max_range - SECOND  # a window may be asked for with the second before it
     end = window.until
     if end == OPEN_END:
         end = max(window.since, await context.now())
@@ -259,6 +259,7 @@ async def read_range(context: ExtractionContext, window: Window, mode: Mode) -> 
         UnavailableError: the endpoint does not answer at all.
     """
     ahead: deque[_Item] = deque([window])
+    repeated = RepeatedJobs()
     try:
         while ahead:
             ahead = _replace_split(ahead)
@@ -273,6 +274,7 @@ async def read_range(context: ExtractionContext, window: Window, mode: Mode) -> 
                 assert isinstance(read, WindowRead)
                 ahead.popleft()
                 yield read
+                repeated.check(context, read.seen)
             else:
                 running = [item for item in ahead if isinstance(item, asyncio.Task) and not item.done()]
                 await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
