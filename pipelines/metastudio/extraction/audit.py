@@ -23,7 +23,7 @@ from metastudio.extraction.proof import WindowRead
 from metastudio.extraction.retry import retry_gap
 from metastudio.extraction.state import State, count_missing
 from metastudio.extraction.types import OPEN_END, Chunk, Page, Window, newest_versions
-from metastudio.extraction.windows import read_range
+from metastudio.extraction.windows import cut_window, read_range
 from metastudio.timestamps import SECOND
 
 ROUNDS = 3
@@ -180,7 +180,7 @@ class Audit:
         reads: list[WindowRead] = []
         async with aclosing(self._find_parts(state, api, whole=whole)) as parts:
             async for part in parts:
-                async with aclosing(read_range(self.context, Window(part.since, part.before), "audit")) as windows:
+                async with aclosing(self._read_part(part)) as windows:
                     async for read in windows:
                         reads.append(read)
                         await self._compare_jobs(read)
@@ -189,6 +189,14 @@ class Audit:
                             reads = []
         if reads:
             yield self._make_chunk(reads)
+
+    async def _read_part(self, part: _Part) -> AsyncGenerator[WindowRead, None]:
+        """Read a part, cut where jobs stop appearing: what vanished is told only behind that."""
+        window = Window(part.since, part.before)
+        for cut in cut_window(window, await self.context.closed_until(), await self.context.now()) or [window]:
+            async with aclosing(read_range(self.context, cut, "audit")) as windows:
+                async for read in windows:
+                    yield read
 
     async def _find_parts(self, state: str | None, api: int, *, whole: bool) -> AsyncGenerator[_Part, None]:
         """Halve the range as long as a half differs, newer half first; one request a halving."""
@@ -215,8 +223,10 @@ class Audit:
             parts.append(_Part(middle, part.before, (api_middle, part.api[1]), (held_middle, part.held[1])))
 
     async def _compare_jobs(self, read: WindowRead) -> None:
-        """Compare a window with the destination, job by job; only in a whole one has vanished what
-        did not come.
+        """Compare a window with the destination, job by job.
+
+        What did not come has vanished only from a whole window in which no job can appear any more:
+        where some do, a count that lags behind may pass for that of a list cut short.
         """
         window, findings = read.window, self.findings
         held = await self.context.loaded.states(window.since, window.until)
@@ -225,9 +235,9 @@ class Audit:
             del self._vanished[job_id]
         if read.is_whole and held.keys() - came.keys():
             await verify_filters(self.context)
-        closed = await self.context.loaded.states(window.since, min(window.until, await self.context.closed_until()))
+        is_closed = window.until <= await self.context.closed_until()
         for job_id in held.keys() - came.keys() if await self._can_tell_vanished(read) else ():
-            if job_id in closed:
+            if is_closed:
                 self._vanished[job_id] = read.entry.finished_at or await self.context.now()
                 findings.add_vanished(job_id, held[job_id])
             else:

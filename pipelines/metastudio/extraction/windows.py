@@ -75,7 +75,7 @@ async def read_window(context: ExtractionContext, window: Window, mode: Mode, *,
         fits = first.count <= len(first.records)
         if not fits or lies_outside(window, first):
             await verify_filters(context)
-        if not fits and (parts := _cut(window, closed_until, await context.now())):
+        if not fits and (parts := cut_window(window, closed_until, await context.now())):
             return parts
         is_large = first.count > context.limits.max_rows(context.settings.max_rows_per_window)
         is_restless = reading.passes > 1 and first.count > context.settings.page_size
@@ -147,7 +147,7 @@ async def _split_by_width(context: ExtractionContext, window: Window) -> list[Wi
     return [Window(end, OPEN_END), *parts] if window.until == OPEN_END else parts
 
 
-def _cut(window: Window, closed_until: datetime, now: datetime) -> list[Window]:
+def cut_window(window: Window, closed_until: datetime, now: datetime) -> list[Window]:
     """Cut an open window where jobs stop appearing, and at the present: what is older than either
     is proved by the count.
     """
