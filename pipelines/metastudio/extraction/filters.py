@@ -30,7 +30,7 @@ class FiltersIgnoredError(IncompleteError):
 
 def lies_outside(window: Window, page: Page) -> bool:
     """Return whether most rows of an answer show a creation outside of the window, and outside of
-    the second before it, which may have been asked for, too.
+    the second before it, which is asked for, too.
     """
     times = [row.create_time for row in page.rows if row.create_time is not None]
     return sum(not window.since - SECOND <= time <= window.until for time in times) * 2 > len(times)

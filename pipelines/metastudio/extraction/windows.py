@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 from metastudio.errors import RefusedError
 from metastudio.extraction.context import ExtractionContext, find_max_range, is_width_answered
-from metastudio.extraction.filters import RepeatedJobs, find_margin, lies_outside, verify_filters
+from metastudio.extraction.filters import RepeatedJobs, lies_outside, verify_filters
 from metastudio.extraction.narrowing import find_doubtful
 from metastudio.extraction.pages import TooDeepError, read_page, read_rest
 from metastudio.extraction.proof import NOT_LISTED, NOT_READABLE, REFUSED, TOO_DEEP, WindowRead, WindowReading
@@ -99,12 +99,11 @@ async def read_window(context: ExtractionContext, window: Window, mode: Mode, *,
 
 
 def make_query(context: ExtractionContext, window: Window) -> Query:
-    """Return the question for a window's first page, and for the second before it where the
-    endpoint leaves the ends out, as far as is known.
+    """Return the question for a window's first page, and for the second before it: an endpoint may
+    leave the ends out, which shows only in jobs created at the very start of a second.
     """
-    since = window.since - min(SECOND, find_margin(context))
     return Query(
-        since=max(since, min(window.since, context.settings.start_date)),
+        since=max(window.since - SECOND, min(window.since, context.settings.start_date)),
         until=None if window.until == OPEN_END else window.until,
         limit=context.settings.page_size,
     )
@@ -134,7 +133,7 @@ async def _split_by_width(context: ExtractionContext, window: Window) -> list[Wi
     """Split a window that is wider than the endpoint answers."""
     if context.limits.max_range is None:
         return []
-    width = context.limits.max_range - SECOND  # a window may be asked for with the second before it
+    width = context.limits.max_range - SECOND  # a window is asked for with the second before it
     end = window.until
     if end == OPEN_END:
         end = max(window.since, await context.now())
