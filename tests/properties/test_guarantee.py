@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from metastudio.errors import IncompleteError, UnavailableError
 from metastudio.extraction.gaps import to_window
-from metastudio.extraction.types import ExtractionSettings
+from metastudio.extraction.types import ExtractionSettings, UnreadableError
 from metastudio.records.parser import TERMINAL_STATES
 
 from tests.support.habits import FLAWS, MAKE_HABITS, find_unlistable
@@ -189,7 +189,7 @@ class TenantAtWork(RuleBasedStateMachine):
         self._check_liveness(shown, unchanged, is_moving=bool(moves))
         lost = [job for job in self.tenant.jobs if job.flaw in ("hidden", "unreadable") and job.job_id in known]
         lost = [job for job in lost if job.job_id not in self.returned | self.reader.destination.rows.keys()]
-        is_told = self.reader.missing or self.tenant.habits.count_lag  # too low a count may fit what is listed
+        is_told = self.reader.missing or self.tenant.habits.longest_lag  # too low a count may fit what is listed
         assert is_told or not lost, "what cannot be listed is told of"
         if self.reader.missing:
             event("gaps")
@@ -204,8 +204,9 @@ class TenantAtWork(RuleBasedStateMachine):
         self.tenant.meanwhile = self._plan(moves)
         try:
             self.reader.audit(kill, repair=repair)
-        except (Killed, IncompleteError):
+        except (Killed, IncompleteError, UnreadableError) as error:
             event("audit did not end well")
+            assert not isinstance(error, UnreadableError) or "unreadable" in self.flaws
         finally:
             self.tenant.meanwhile = None
         assert repair or before == self.reader.destination.rows

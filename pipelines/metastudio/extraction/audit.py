@@ -16,7 +16,7 @@ from datetime import datetime
 
 from metastudio.errors import IncompleteError, RefusedError
 from metastudio.extraction.backfill import make_chunk
-from metastudio.extraction.context import ExtractionContext
+from metastudio.extraction.context import ExtractionContext, find_max_range
 from metastudio.extraction.filters import KEPT, lies_outside, verify_filters
 from metastudio.extraction.findings import Comparison, Findings
 from metastudio.extraction.proof import WindowRead
@@ -143,10 +143,11 @@ class Audit:
             return Comparison(state, None, held)
         try:
             return Comparison(state, await self.context.count(start, state=state), held)
-        except RefusedError:
+        except RefusedError as refusal:
             if state is None:
-                raise
-            self.unfiltered_states.append(state)
+                await find_max_range(self.context, refusal)
+            else:
+                self.unfiltered_states.append(state)
             return Comparison(state, None, held)
 
     async def _look_for_count_cap(self, compared: Comparison) -> None:
@@ -247,11 +248,11 @@ class Audit:
         findings.add_doubled(read.doubled, came)
 
     async def _can_tell_vanished(self, read: WindowRead) -> bool:
-        """Return whether what a window did not list is gone: the filters must mean what they
-        say.
+        """Return whether what a window did not list is gone: the filters must be known to mean what
+        they say.
         """
         page = Page(count=0, records=list(read.seen), server_time=await self.context.now())
-        kept = self.context.limits.values.get("filters", KEPT) == KEPT
+        kept = self.context.limits.values.get("filters") == KEPT
         return read.is_whole and kept and not (read.seen and lies_outside(read.window, page))
 
     def _make_chunk(self, reads: list[WindowRead]) -> Chunk:

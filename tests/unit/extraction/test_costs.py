@@ -11,7 +11,7 @@ import pytest
 from metastudio.extraction.types import ExtractionSettings
 
 from tests.support.reader import Reader
-from tests.support.tenant import NOW, SECOND, START, Tenant
+from tests.support.tenant import NOW, SECOND, START, Habits, Tenant
 
 DAY = timedelta(days=1)
 STATES = ("SUCCEED", "FAILED", "PROCESSING")
@@ -85,6 +85,14 @@ def test_a_backfill_costs_at_most_15_percent_more_than_its_pages_and_30(
     fill(reader.tenant, number, days)
     assert reader.count(reader.sync) <= 1.15 * number / 100 + 30
     assert len(reader.destination.live) == number
+
+
+def test_windows_as_wide_as_the_endpoint_answers_cost_one_request_each(reader: Reader) -> None:
+    fill(reader.tenant, 100)
+    reader.tenant.habits = Habits(max_range=20 * DAY)
+    ranges = (NOW - START) // (20 * DAY)
+    assert reader.count(reader.sync) <= 2 * ranges + 60  # two ways read by windows
+    assert len(reader.destination.live) == 100
 
 
 def test_an_audit_that_finds_nothing_costs_one_request_a_state_and_two(reader: Reader) -> None:
