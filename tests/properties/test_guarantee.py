@@ -207,7 +207,7 @@ class TenantAtWork(RuleBasedStateMachine):
         except (Killed, IncompleteError):
             event("audit did not end well")
         except UnreadableError:  # neither the newest job nor one behind it: nothing can be counted
-            assert "unreadable" in self.flaws  # noqa: PT017
+            assert "unreadable" in self.flaws
         finally:
             self.tenant.meanwhile = None
         assert repair or before == self.reader.destination.rows

@@ -58,9 +58,11 @@ async def verify_filters(context: ExtractionContext) -> None:
     """
     if are_ignored(context):
         raise _make_error("create_since or create_until")
-    if context.filters_verified or "filters" in context.limits.values:
+    if context.filters_verified:
         return
     context.filters_verified = True
+    if "filters" in context.limits.values:
+        return
     if (await context.fetch(SMALL_QUESTION)).records:
         raise ignore_filters(context, "create_until")
     since = context.settings.start_date
@@ -96,6 +98,7 @@ async def verify_filters(context: ExtractionContext) -> None:
         if is_crowded or any(row.job_id == newest.job_id for row in page.rows):
             context.learn("filters", finding)
             return
+    context.filters_verified = False  # it vanished meanwhile
 
 
 async def _is_future_crowded(context: ExtractionContext, count: int) -> bool:
