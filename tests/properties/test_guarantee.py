@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from metastudio.errors import IncompleteError, UnavailableError
 from metastudio.extraction.gaps import to_window
-from metastudio.extraction.types import ExtractionSettings
+from metastudio.extraction.types import ExtractionSettings, UnreadableError
 from metastudio.records.parser import TERMINAL_STATES
 
 from tests.support.habits import FLAWS, MAKE_HABITS, find_unlistable
@@ -77,11 +77,11 @@ class TenantAtWork(RuleBasedStateMachine):
         for habit in habits:
             if habit in MAKE_HABITS:
                 MAKE_HABITS[habit](self.tenant.habits, page_size)
+        if len(self.tenant.habits.filters) < 2:  # what is ignored is no range to be refused
+            self.tenant.habits.max_range = None
         limits = ExtractionSettings(
             start_date=START, max_rows_per_window=page_size + 4, chunk_rows=page_size + 7, page_size=page_size
         )
-        if self.tenant.habits.longest_lag:  # together they hide the end of a short list
-            self.tenant.cap = 100
         self.reader = Reader(self.tenant, limits)
         self.largest_group = 9 if stable else 3
         self.gone: list[Job] = []
@@ -189,7 +189,8 @@ class TenantAtWork(RuleBasedStateMachine):
         self._check_liveness(shown, unchanged, is_moving=bool(moves))
         lost = [job for job in self.tenant.jobs if job.flaw in ("hidden", "unreadable") and job.job_id in known]
         lost = [job for job in lost if job.job_id not in self.returned | self.reader.destination.rows.keys()]
-        assert self.reader.missing or not lost, "what cannot be listed is told of"
+        is_told = self.reader.missing or self.tenant.habits.longest_lag  # too low a count may fit what is listed
+        assert is_told or not lost, "what cannot be listed is told of"
         if self.reader.missing:
             event("gaps")
             return
@@ -205,6 +206,8 @@ class TenantAtWork(RuleBasedStateMachine):
             self.reader.audit(kill, repair=repair)
         except (Killed, IncompleteError):
             event("audit did not end well")
+        except UnreadableError:  # neither the newest job nor one behind it: nothing can be counted
+            assert "unreadable" in self.flaws
         finally:
             self.tenant.meanwhile = None
         assert repair or before == self.reader.destination.rows
@@ -340,8 +343,7 @@ def vars_of(limits: ExtractionSettings) -> dict[str, object]:
 
 TestTheGuarantee = TenantAtWork.TestCase
 TestTheGuarantee.settings = settings(
-    max_examples=15,
-    derandomize=True,
+    max_examples=250,
     stateful_step_count=30,
     deadline=None,
     database=None,

@@ -39,6 +39,8 @@ MAKE_HABITS: dict[str, Callable[[Habits, int], object]] = {
 def find_unlistable(tenant: Tenant, jobs: list[Job]) -> set[str | None]:
     """Return the jobs that no question brings, for themselves or for the depth of their second."""
     depth = tenant.habits.max_offset
+    if depth and len(tenant.habits.filters) < 2 and len(tenant.jobs) > depth:
+        return {job.job_id for job in jobs}  # no window brings what lies deeper
     crowds = Counter(job.created.replace(microsecond=0) for job in tenant.jobs) if depth else Counter()
     return {
         job.job_id

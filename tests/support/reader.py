@@ -74,6 +74,16 @@ class Reader:
         work()
         return self.tenant.requests - before
 
+    @property
+    def _max_requests(self) -> int:
+        """Return how many requests a run may take at most: some for each job, which may stand alone
+        in its window, be read around, and be read by each way, and some for each range of the
+        widest window.
+        """
+        widest, now = self.tenant.habits.max_range, self.tenant.now
+        ranges = (now - self.settings.start_date) // widest if widest else 1
+        return 100 + 40 * (10 + len(self.tenant.jobs)) + 10 * max(1, ranges)
+
     def _run(
         self, work: Callable[[ExtractionContext], AsyncGenerator[Chunk, None]], kill: tuple[str, int] | None
     ) -> list[Chunk]:
@@ -92,6 +102,7 @@ class Reader:
             if kill == ("cancel", self.tenant.requests - first):
                 me.cancel()
                 await asyncio.sleep(0)
+            assert self.tenant.requests - first < self._max_requests, "a run asks and asks"
             return await self.tenant.fetch(query)
 
         done: list[Chunk] = []

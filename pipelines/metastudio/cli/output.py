@@ -12,7 +12,8 @@ import orjson
 from metastudio.commands.progress import LogProgress
 from metastudio.commands.result import CommandResult, LoadResult, MultiTenantResult, describe_isolation
 from metastudio.errors import MetaStudioError
-from metastudio.extraction.audit import Audit, Comparison
+from metastudio.extraction.audit import Audit
+from metastudio.extraction.findings import Comparison
 from metastudio.formatting import format_count
 from metastudio.pipeline.summary import Summary
 

@@ -117,8 +117,7 @@ def _require_equal(audit: Audit) -> None:
     unexplained = [
         each
         for each in audit.comparisons
-        if each.api is not None
-        and not 0 <= each.api - each.destination <= len(findings.without_id) + findings.doubled.total()
+        if each.api is not None and not -len(findings.not_listed) <= each.api - each.destination <= findings.unloadable
     ]
     if findings.differences or unexplained:
         raise IncompleteError(

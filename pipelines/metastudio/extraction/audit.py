@@ -11,21 +11,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-
-import orjson
 
 from metastudio.errors import IncompleteError, RefusedError
 from metastudio.extraction.backfill import make_chunk
-from metastudio.extraction.context import ExtractionContext
+from metastudio.extraction.context import ExtractionContext, find_max_range
 from metastudio.extraction.filters import KEPT, lies_outside, verify_filters
+from metastudio.extraction.findings import Comparison, Findings
 from metastudio.extraction.proof import WindowRead
 from metastudio.extraction.retry import retry_gap
 from metastudio.extraction.state import State, count_missing
 from metastudio.extraction.types import OPEN_END, Chunk, Page, Window, newest_versions
-from metastudio.extraction.windows import read_range
-from metastudio.records.parser import Rejected
+from metastudio.extraction.windows import cut_window, read_range
 from metastudio.timestamps import SECOND
 
 ROUNDS = 3
@@ -33,34 +31,6 @@ ROUNDS = 3
 ALWAYS_DELETED = 100
 """So many jobs may be marked as deleted whatever their share is."""
 DELETED_PER_CHUNK = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """The number of live jobs in one state (None: in all) at the API and in the destination, before
-    anything was mended. `api` is None where the endpoint refuses the state.
-    """
-
-    state: str | None
-    api: int | None
-    destination: int
-
-
-@dataclass(slots=True)
-class Findings:
-    """What the parts that differed turned out to hold. Records without a job_id, which cannot be
-    loaded, and jobs that the API lists twice are no difference.
-    """
-
-    missing: set[str] = field(default_factory=set)
-    vanished: set[str] = field(default_factory=set)
-    other_state: set[str] = field(default_factory=set)
-    without_id: Counter[str] = field(default_factory=Counter)
-    doubled: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def differences(self) -> int:
-        return len(self.missing) + len(self.vanished) + len(self.other_state)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +66,8 @@ class Audit:
         self.repair = repair
         self.allow_deletions = allow_deletions
         self.comparisons: list[Comparison] = []
-        self.findings = Findings()
+        self.findings = Findings(is_mending=repair)
         self.unfiltered_states: list[str] = []
-        self._unmended: Counter[str | None] = Counter()
         self._vanished: dict[str, datetime] = {}
         self._failures: list[IncompleteError] = []
 
@@ -131,6 +100,10 @@ class Audit:
             raise self._failures[0]
 
     @property
+    def _hidden(self) -> int:
+        return count_missing(State(gaps=self.context.gaps))
+
+    @property
     def _can_count(self) -> bool:
         """Return whether the endpoint's counts can be compared at all."""
         limits = self.context.limits
@@ -144,7 +117,7 @@ class Audit:
             compared = await self._compare(state)
             if number == 0:
                 self.comparisons.append(replace(compared, destination=held))
-            if self._is_explained(compared) or (number and not self.repair):
+            if self.findings.is_explained(compared, self._hidden) or (number and not self.repair):
                 return
             if number == ROUNDS:
                 self._failures.append(self._make_rest_error(compared))
@@ -170,10 +143,11 @@ class Audit:
             return Comparison(state, None, held)
         try:
             return Comparison(state, await self.context.count(start, state=state), held)
-        except RefusedError:
+        except RefusedError as refusal:
             if state is None:
-                raise
-            self.unfiltered_states.append(state)
+                await find_max_range(self.context, refusal)
+            else:
+                self.unfiltered_states.append(state)
             return Comparison(state, None, held)
 
     async def _look_for_count_cap(self, compared: Comparison) -> None:
@@ -188,17 +162,6 @@ class Audit:
         older = await self.context.count(self.context.settings.start_date, middle)
         if older + await self.context.count(middle) > compared.api + self.context.settings.page_size:
             self.context.learn("count_cap", compared.api)
-
-    def _is_explained(self, compared: Comparison) -> bool:
-        """Return whether the API counts more by what was found and is not mended, and by no more
-        than that and what gaps hide.
-        """
-        if compared.api is None:
-            return compared.state is not None
-        unmended = self._unmended.total() if compared.state is None else self._unmended[compared.state]
-        stateless = 0 if compared.state is None else max(0, self._unmended[None])  # counted in any state
-        rest = compared.api - compared.destination - unmended
-        return 0 <= rest <= count_missing(State(gaps=self.context.gaps)) + stateless
 
     @staticmethod
     def _make_rest_error(compared: Comparison) -> IncompleteError:
@@ -218,7 +181,7 @@ class Audit:
         reads: list[WindowRead] = []
         async with aclosing(self._find_parts(state, api, whole=whole)) as parts:
             async for part in parts:
-                async with aclosing(read_range(self.context, Window(part.since, part.before), "audit")) as windows:
+                async with aclosing(self._read_part(part)) as windows:
                     async for read in windows:
                         reads.append(read)
                         await self._compare_jobs(read)
@@ -227,6 +190,14 @@ class Audit:
                             reads = []
         if reads:
             yield self._make_chunk(reads)
+
+    async def _read_part(self, part: _Part) -> AsyncGenerator[WindowRead, None]:
+        """Read a part, cut where jobs stop appearing: what vanished is told only behind that."""
+        window = Window(part.since, part.before)
+        for cut in cut_window(window, await self.context.closed_until(), await self.context.now()) or [window]:
+            async with aclosing(read_range(self.context, cut, "audit")) as windows:
+                async for read in windows:
+                    yield read
 
     async def _find_parts(self, state: str | None, api: int, *, whole: bool) -> AsyncGenerator[_Part, None]:
         """Halve the range as long as a half differs, newer half first; one request a halving."""
@@ -255,54 +226,34 @@ class Audit:
     async def _compare_jobs(self, read: WindowRead) -> None:
         """Compare a window with the destination, job by job.
 
-        Only in a whole window has vanished what did not come. The window's last second was read
-        only as far as its first instant, so a job shown in it is not missed there.
+        What did not come has vanished only from a whole window in which no job can appear any more:
+        where some do, a count that lags behind may pass for that of a list cut short.
         """
-        window = read.window
+        window, findings = read.window, self.findings
         held = await self.context.loaded.states(window.since, window.until)
         came = {row.job_id: row for row in newest_versions(read.seen)}
         for job_id in came.keys() & self._vanished.keys():  # gone from where it was held, but found here
             del self._vanished[job_id]
         if read.is_whole and held.keys() - came.keys():
             await verify_filters(self.context)
+        is_closed = window.until <= await self.context.closed_until()
         for job_id in held.keys() - came.keys() if await self._can_tell_vanished(read) else ():
-            self._vanished[job_id] = read.entry.finished_at or await self.context.now()
-            self._record_difference(self.findings.vanished, job_id, {held[job_id]: -1}, is_mended=False)
-        for job_id, row in came.items():
-            if job_id in held:
-                if held[job_id] != row.state:
-                    self._record_difference(self.findings.other_state, job_id, {held[job_id]: -1, row.state: 1})
-            elif (
-                row.create_time is not None
-                and row.create_time < window.until
-                and not (
-                    window.since - SECOND <= row.create_time < window.since  # held, and asked for to be safe
-                )
-            ):
-                self._record_difference(self.findings.missing, job_id, {row.state: 1})
-        items = {item.key: item for item in read.without_id}
-        for key, number in Counter(item.key for item in read.without_id).items():
-            self._unmended[_find_state(items[key])] += max(0, number - self.findings.without_id[key])
-            self.findings.without_id |= Counter({key: number})
-        for job_id, number in Counter(read.doubled).items():
-            self._unmended[came[job_id].state] += max(0, number - self.findings.doubled[job_id])
-            self.findings.doubled |= Counter({job_id: number})
+            if is_closed:
+                self._vanished[job_id] = read.entry.finished_at or await self.context.now()
+                findings.add_vanished(job_id, held[job_id])
+            else:
+                findings.not_listed[job_id] = held[job_id]
+        findings.compare_states(held, came, window)
+        findings.add_without_id(read.without_id)
+        findings.add_doubled(read.doubled, came)
 
     async def _can_tell_vanished(self, read: WindowRead) -> bool:
-        """Return whether what a window did not list is gone: the filters must mean what they
-        say.
+        """Return whether what a window did not list is gone: the filters must mean what they say,
+        as far as any job can show it.
         """
         page = Page(count=0, records=list(read.seen), server_time=await self.context.now())
-        kept = self.context.limits.values.get("filters", KEPT) == KEPT
+        kept = self.context.filters_verified and self.context.limits.values.get("filters", KEPT) == KEPT
         return read.is_whole and kept and not (read.seen and lies_outside(read.window, page))
-
-    def _record_difference(
-        self, found: set[str], job_id: str, differences: dict[str | None, int], *, is_mended: bool = True
-    ) -> None:
-        """Keep a difference; what is not mended by now stays in the counts."""
-        if job_id not in found and not (self.repair and is_mended):
-            self._unmended.update(differences)
-        found.add(job_id)
 
     def _make_chunk(self, reads: list[WindowRead]) -> Chunk:
         return make_chunk(reads, "audit", self.state)
@@ -331,13 +282,3 @@ def _make_deletion_error(vanished: int, held: int, share: float) -> IncompleteEr
         hint="This happens with another key or IAM user, when IAM-user isolation was turned on, with another"
         " project, or with a filter. If the jobs are really gone, run metastudio audit --allow-deletions.",
     )
-
-
-def _find_state(item: Rejected) -> str | None:
-    """Return the state that a record without a job_id is counted under."""
-    try:
-        record = orjson.loads(item.record)
-    except orjson.JSONDecodeError:
-        return None
-    state = record.get("state") if isinstance(record, dict) else None
-    return state if isinstance(state, str) else None

@@ -121,10 +121,12 @@ class ExtractionContext:
     async def count(self, since: datetime, until: datetime | None = None, state: str | None = None) -> int:
         """Ask how many jobs were created in a range."""
         query = Query(since=since, until=until, state=state, limit=1)
-        try:
-            return (await self.fetch(query)).count
-        except UnreadableError:  # the first job cannot be read: ask behind all of them
-            return (await self.fetch(replace(query, offset=self.largest_count))).count
+        for offset in (0, max(self.largest_count, self.settings.page_size)):
+            try:
+                return (await self.fetch(replace(query, offset=offset))).count
+            except UnreadableError as error:  # the first job cannot be read: ask behind all of them
+                failure = error
+        raise failure
 
     def learn(self, name: str, value: str | int) -> None:
         """Remember a limit of the endpoint."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from metastudio.errors import IncompleteError, RefusedError
 from metastudio.extraction.context import SMALL_QUESTION, ExtractionContext
 from metastudio.extraction.pages import read_page
 from metastudio.extraction.types import OPEN_END, Page, Query, UnreadableError, Window
+from metastudio.records.parser import Row
 from metastudio.timestamps import SECOND
 
 KEPT = "kept to"
@@ -18,6 +20,8 @@ A_DAY_AROUND = timedelta(hours=26)
 """No two time zones are further apart."""
 FEW_ROWS = 10
 """So many of the newest jobs are asked for: the first of them may be one that cannot be read."""
+MAX_SHARED = 4
+"""Number of neighboring windows that may hold one job: they share their ends, and a second more."""
 
 
 class FiltersIgnoredError(IncompleteError):
@@ -25,9 +29,11 @@ class FiltersIgnoredError(IncompleteError):
 
 
 def lies_outside(window: Window, page: Page) -> bool:
-    """Return whether most rows of an answer show a creation outside of the window."""
+    """Return whether most rows of an answer show a creation outside of the window, and outside of
+    the second before it, which is asked for, too.
+    """
     times = [row.create_time for row in page.rows if row.create_time is not None]
-    return sum(not window.since <= time <= window.until for time in times) * 2 > len(times)
+    return sum(not window.since - SECOND <= time <= window.until for time in times) * 2 > len(times)
 
 
 def find_margin(context: ExtractionContext) -> timedelta:
@@ -52,12 +58,13 @@ async def verify_filters(context: ExtractionContext) -> None:
     """
     if are_ignored(context):
         raise _make_error("create_since or create_until")
-    if context.filters_verified or "filters" in context.limits.values:
+    if context.filters_verified:
         return
     context.filters_verified = True
+    if "filters" in context.limits.values:
+        return
     if (await context.fetch(SMALL_QUESTION)).records:
-        context.learn("filters", IGNORED)
-        raise _make_error("create_until")
+        raise ignore_filters(context, "create_until")
     since = context.settings.start_date
     if context.limits.max_range:
         since = max(since, await context.now() - context.limits.max_range)
@@ -83,13 +90,47 @@ async def verify_filters(context: ExtractionContext) -> None:
             return
         if finding == KEPT and page.rows and lies_outside(window, page):
             if page.count > len(page.records):
-                context.learn("filters", IGNORED)
-                raise _make_error("create_since")
+                raise ignore_filters(context, "create_since")
             finding = OTHER_ZONE
         is_crowded = finding == KEPT and page.count > len(page.records)
+        if is_crowded and await _is_future_crowded(context, page.count):
+            raise ignore_filters(context, "create_since")
         if is_crowded or any(row.job_id == newest.job_id for row in page.rows):
             context.learn("filters", finding)
             return
+    context.filters_verified = False  # it vanished meanwhile
+
+
+async def _is_future_crowded(context: ExtractionContext, count: int) -> bool:
+    """Return whether as many jobs are counted behind the present, in any zone, as before it."""
+    try:
+        return await context.count(await context.now() + A_DAY_AROUND) >= count
+    except (RefusedError, UnreadableError):  # a create_since ahead of now is refused, so it is read
+        return False
+
+
+class RepeatedJobs:
+    """Notices jobs that come in window after window, as they do where a filter is ignored."""
+
+    def __init__(self) -> None:
+        self._windows_in_a_row: dict[str, int] = {}
+
+    def check(self, context: ExtractionContext, rows: Sequence[Row]) -> None:
+        """Count a window in, which must be a neighbor of the one before.
+
+        Raises:
+            FiltersIgnoredError: a job came in more windows than the seconds at their ends explain.
+        """
+        before = self._windows_in_a_row
+        self._windows_in_a_row = {row.job_id: before.get(row.job_id, 0) + 1 for row in rows}
+        if max(self._windows_in_a_row.values(), default=0) > MAX_SHARED:
+            raise ignore_filters(context, "create_since or create_until")
+
+
+def ignore_filters(context: ExtractionContext, name: str) -> FiltersIgnoredError:
+    """Remember that a filter is ignored, and return the error that says so."""
+    context.learn("filters", IGNORED)
+    return _make_error(name)
 
 
 def _make_error(name: str) -> FiltersIgnoredError:

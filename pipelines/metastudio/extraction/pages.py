@@ -115,7 +115,7 @@ async def read_rest(context: ExtractionContext, query: Query, first: Page) -> li
         for offset in range(step, first.count, step)
     )
     pages = [page for span in spans for page in span]
-    if first.count == step and step in (query.limit, context.page_cap):
+    if first.count <= step and step in (query.limit, context.page_cap):
         pages += await _read_span(context, replace(query, offset=step), step + 1, last=True)
     return pages
 

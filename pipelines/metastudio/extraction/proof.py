@@ -98,7 +98,8 @@ class WindowReading:
         rows_before, self.entry.rows_read = self.entry.rows_read, found.total() + len(self._without_id)
         self._brought_more = is_same_count and self.entry.rows_read > rows_before
         self._is_one_page = is_one_page = sum(bool(page.records) for page in pages) <= 1
-        self.entry.complete = self.entry.rows_read == self.count and (self.is_closed or is_same or is_one_page)
+        is_still = self.is_closed or is_same or is_one_page
+        self.entry.complete = self.entry.rows_read == self.count and is_still and not self.skipped
         return self.entry.complete
 
     @property

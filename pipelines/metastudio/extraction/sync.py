@@ -72,9 +72,12 @@ class _Sync:
                 async for chunk in chunks:
                     yield chunk
         if not is_first:
-            async with aclosing(self._look_after_the_past()) as chunks:
-                async for chunk in chunks:
-                    yield chunk
+            try:
+                async with aclosing(self._look_after_the_past()) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
+            except FiltersIgnoredError:  # remember it: from now on the whole list is read
+                yield Chunk(mode="changes", state=State(**self.state))
 
     async def _backfill(self) -> AsyncGenerator[Chunk, None]:
         """Read everything by windows, or leave it to the whole list where windows prove nothing."""

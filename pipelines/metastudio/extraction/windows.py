@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 from metastudio.errors import RefusedError
 from metastudio.extraction.context import ExtractionContext, find_max_range, is_width_answered
-from metastudio.extraction.filters import find_margin, lies_outside, verify_filters
+from metastudio.extraction.filters import RepeatedJobs, lies_outside, verify_filters
 from metastudio.extraction.narrowing import find_doubtful
 from metastudio.extraction.pages import TooDeepError, read_page, read_rest
 from metastudio.extraction.proof import NOT_LISTED, NOT_READABLE, REFUSED, TOO_DEEP, WindowRead, WindowReading
@@ -75,7 +75,7 @@ async def read_window(context: ExtractionContext, window: Window, mode: Mode, *,
         fits = first.count <= len(first.records)
         if not fits or lies_outside(window, first):
             await verify_filters(context)
-        if not fits and (parts := _cut(window, closed_until, await context.now())):
+        if not fits and (parts := cut_window(window, closed_until, await context.now())):
             return parts
         is_large = first.count > context.limits.max_rows(context.settings.max_rows_per_window)
         is_restless = reading.passes > 1 and first.count > context.settings.page_size
@@ -99,12 +99,11 @@ async def read_window(context: ExtractionContext, window: Window, mode: Mode, *,
 
 
 def make_query(context: ExtractionContext, window: Window) -> Query:
-    """Return the question for a window's first page, and for the second before it where the
-    endpoint leaves the ends out, as far as is known.
+    """Return the question for a window's first page, and for the second before it: an endpoint may
+    leave the ends out, which shows only in jobs created at the very start of a second.
     """
-    since = window.since - min(SECOND, find_margin(context))
     return Query(
-        since=max(since, min(window.since, context.settings.start_date)),
+        since=max(window.since - SECOND, min(window.since, context.settings.start_date)),
         until=None if window.until == OPEN_END else window.until,
         limit=context.settings.page_size,
     )
@@ -132,9 +131,9 @@ async def _is_cut_short(context: ExtractionContext, reading: WindowReading) -> b
 
 async def _split_by_width(context: ExtractionContext, window: Window) -> list[Window]:
     """Split a window that is wider than the endpoint answers."""
-    width = context.limits.max_range
-    if width is None:
+    if context.limits.max_range is None:
         return []
+    width = context.limits.max_range - SECOND  # a window is asked for with the second before it
     end = window.until
     if end == OPEN_END:
         end = max(window.since, await context.now())
@@ -147,7 +146,7 @@ async def _split_by_width(context: ExtractionContext, window: Window) -> list[Wi
     return [Window(end, OPEN_END), *parts] if window.until == OPEN_END else parts
 
 
-def _cut(window: Window, closed_until: datetime, now: datetime) -> list[Window]:
+def cut_window(window: Window, closed_until: datetime, now: datetime) -> list[Window]:
     """Cut an open window where jobs stop appearing, and at the present: what is older than either
     is proved by the count.
     """
@@ -259,6 +258,7 @@ async def read_range(context: ExtractionContext, window: Window, mode: Mode) -> 
         UnavailableError: the endpoint does not answer at all.
     """
     ahead: deque[_Item] = deque([window])
+    repeated = RepeatedJobs()
     try:
         while ahead:
             ahead = _replace_split(ahead)
@@ -273,6 +273,7 @@ async def read_range(context: ExtractionContext, window: Window, mode: Mode) -> 
                 assert isinstance(read, WindowRead)
                 ahead.popleft()
                 yield read
+                repeated.check(context, read.seen)
             else:
                 running = [item for item in ahead if isinstance(item, asyncio.Task) and not item.done()]
                 await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)

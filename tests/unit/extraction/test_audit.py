@@ -1,11 +1,14 @@
-"""What an audit counts as a difference."""
+"""What an audit counts as a difference, and which jobs it marks as deleted."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 
+from metastudio.errors import IncompleteError
+
 from tests.support.reader import MakeReader
-from tests.support.tenant import NOW
+from tests.support.tenant import NOW, SECOND, Habits
 
 DAY = timedelta(days=1)
 
@@ -19,3 +22,43 @@ def test_records_without_an_id_are_no_difference_to_an_audit(make_reader: MakeRe
     audit = reader.audit()
     assert (len(audit.findings.without_id), audit.findings.differences) == (3, 0)
     assert len(reader.destination.live) == 397
+
+
+def test_a_count_that_lags_and_a_full_page_do_not_pass_for_all_there_is(make_reader: MakeReader) -> None:
+    """Two old jobs are counted, two young ones fill the page."""
+    reader = make_reader(cap=2, habits=Habits())
+    for age in (2 * DAY, DAY, 2 * SECOND, SECOND):
+        reader.tenant.add(NOW - age, state="SUCCEED")
+    for job in reader.tenant.jobs[:2]:
+        job.shown_at = job.created
+    reader.sync()
+    reader.tenant.habits.count_lag = timedelta(seconds=90)
+    with suppress(IncompleteError):
+        reader.audit()
+    assert len(reader.destination.live) == 4
+
+
+def test_a_job_that_vanished_young_is_marked_by_a_later_audit(make_reader: MakeReader) -> None:
+    reader = make_reader()
+    for age in range(20):
+        reader.tenant.add(NOW - age * SECOND, state="SUCCEED")
+    reader.sync()
+    gone = reader.tenant.jobs[3]
+    reader.tenant.remove(gone)
+    audit = reader.audit()
+    assert (audit.findings.differences, reader.destination.deleted) == (0, {})
+    assert audit.findings.not_listed == {gone.job_id: "SUCCEED"}
+    reader.tenant.now += timedelta(minutes=11)
+    assert reader.audit().findings.vanished == reader.destination.deleted.keys() == {gone.job_id}
+
+
+def test_a_job_is_missed_though_most_listed_ones_are_of_the_second_before(make_reader: MakeReader) -> None:
+    reader = make_reader()
+    second = (NOW - DAY).replace(microsecond=0)
+    for number in range(180):
+        reader.tenant.add(second - (SECOND if number < 150 else 0 * SECOND), state="SUCCEED")
+    reader.sync()
+    gone = reader.tenant.jobs[-1]
+    reader.tenant.remove(gone)
+    reader.audit()
+    assert reader.destination.deleted.keys() == {gone.job_id}

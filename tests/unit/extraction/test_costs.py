@@ -11,7 +11,7 @@ import pytest
 from metastudio.extraction.types import ExtractionSettings
 
 from tests.support.reader import Reader
-from tests.support.tenant import NOW, SECOND, START, Tenant
+from tests.support.tenant import NOW, SECOND, START, Habits, Tenant
 
 DAY = timedelta(days=1)
 STATES = ("SUCCEED", "FAILED", "PROCESSING")
@@ -128,6 +128,14 @@ def test_a_job_that_cannot_be_read_any_more_is_found_and_told_of(reader: Reader)
     job.flaw = "unreadable"
     reader.sync()
     assert reader.missing == 1
+
+
+def test_windows_as_wide_as_the_endpoint_answers_cost_one_request_each(reader: Reader) -> None:
+    fill(reader.tenant, 100)
+    reader.tenant.habits = Habits(max_range=20 * DAY)
+    ranges = (NOW - START) // (20 * DAY)
+    assert reader.count(reader.sync) <= 2 * ranges + 60  # two ways read by windows
+    assert len(reader.destination.live) == 100
 
 
 def test_an_audit_that_finds_nothing_costs_one_request_a_state_and_two(reader: Reader) -> None:

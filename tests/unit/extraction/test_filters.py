@@ -8,7 +8,7 @@ import pytest
 from metastudio.errors import IncompleteError
 
 from tests.support.reader import MakeReader
-from tests.support.tenant import NOW, START, Habits
+from tests.support.tenant import NOW, SECOND, START, Habits
 
 DAY = timedelta(days=1)
 
@@ -45,3 +45,25 @@ def test_a_small_window_answered_with_jobs_outside_of_it_is_found_out(make_reade
     reader.sync()
     assert reader.destination.state["limits"]["filters"] == "ignored"
     assert len(reader.destination.live) == 500
+
+
+@pytest.mark.parametrize("broken", [frozenset[str](), frozenset(["create_time"])])
+def test_an_ignored_create_since_is_found_out_by_jobs_of_one_second_or_of_unknown_times(
+    make_reader: MakeReader, broken: frozenset[str]
+) -> None:
+    reader = make_reader(habits=Habits(filters=("until",)), sorting="refused")
+    for _ in range(2_500):
+        reader.tenant.add(NOW - DAY, state="SUCCEED", broken=broken)
+    assert reader.count(reader.sync) < 1_000
+    assert reader.destination.state["limits"]["filters"] == "ignored"
+    assert len(reader.destination.live) == 2_500
+
+
+def test_jobs_of_whole_seconds_are_not_lost_where_the_ends_are_left_out(make_reader: MakeReader) -> None:
+    """The newest job, created within a second, shows nothing of that."""
+    reader = make_reader(habits=Habits(left_out=("since", "until")))
+    for number in range(5_000):
+        reader.tenant.add(START + DAY + number * SECOND, state="SUCCEED")
+    reader.tenant.add(state="SUCCEED")
+    reader.sync()
+    assert len(reader.destination.live) == 5_001

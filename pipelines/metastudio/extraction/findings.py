@@ -1,0 +1,116 @@
+"""What an audit finds: counts that differ, and the jobs that make the difference."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import orjson
+
+from metastudio.extraction.types import Window
+from metastudio.records.parser import Rejected, Row
+from metastudio.timestamps import SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The number of live jobs in one state (None: in all) at the API and in the destination, before
+    anything was mended. `api` is None where the endpoint refuses the state.
+    """
+
+    state: str | None
+    api: int | None
+    destination: int
+
+
+@dataclass(slots=True)
+class Findings:
+    """What the parts that differed turned out to hold. Records without a job_id, which cannot be
+    loaded, and jobs that the API lists twice are no difference.
+
+    Attributes:
+        is_mending: whether missing jobs and other states are loaded, and so leave the counts.
+        not_listed: the jobs, with their state, that did not come where jobs still appear: a later
+            audit tells whether they vanished.
+    """
+
+    is_mending: bool = True
+    missing: set[str] = field(default_factory=set)
+    vanished: set[str] = field(default_factory=set)
+    other_state: set[str] = field(default_factory=set)
+    not_listed: dict[str, str | None] = field(default_factory=dict)
+    without_id: Counter[str] = field(default_factory=Counter)
+    doubled: Counter[str] = field(default_factory=Counter)
+    _unmended: Counter[str | None] = field(default_factory=Counter)
+
+    @property
+    def differences(self) -> int:
+        return len(self.missing) + len(self.vanished) + len(self.other_state)
+
+    @property
+    def unloadable(self) -> int:
+        """Return how many more jobs the API counts than can be loaded."""
+        return len(self.without_id) + self.doubled.total()
+
+    def is_explained(self, compared: Comparison, hidden: int) -> bool:
+        """Return whether the API counts more by what was found and is not mended, and by no more
+        than that and the number of jobs `hidden` in gaps.
+        """
+        if compared.api is None:
+            return compared.state is not None
+        everything = compared.state is None
+        unmended = self._unmended.total() if everything else self._unmended[compared.state]
+        stateless = 0 if everything else max(0, self._unmended[None])  # counted in any state
+        not_listed = sum(everything or state == compared.state for state in self.not_listed.values())
+        return -not_listed <= compared.api - compared.destination - unmended <= hidden + stateless
+
+    def add_vanished(self, job_id: str, state: str | None) -> None:
+        """Keep a job that the API no longer shows."""
+        self._add(self.vanished, job_id, {state: -1}, is_mended=False)
+
+    def compare_states(self, held: dict[str, str | None], came: dict[str, Row], window: Window) -> None:
+        """Keep the jobs of a window that are held in another state, or not at all.
+
+        The window's last second was read only as far as its first instant, and the second before it
+        was asked for to be safe, so a job shown in either is not missed here.
+        """
+        for job_id, row in came.items():
+            if job_id in held:
+                if held[job_id] != row.state:
+                    self._add(self.other_state, job_id, {held[job_id]: -1, row.state: 1})
+            elif (
+                row.create_time is not None
+                and row.create_time < window.until
+                and not window.since - SECOND <= row.create_time < window.since
+            ):
+                self._add(self.missing, job_id, {row.state: 1})
+
+    def _add(self, found: set[str], job_id: str, counts: dict[str | None, int], *, is_mended: bool = True) -> None:
+        """Keep a difference; what is not mended by now stays in the counts."""
+        if job_id not in found and not (self.is_mending and is_mended):
+            self._unmended.update(counts)
+        found.add(job_id)
+
+    def add_without_id(self, rejected: Sequence[Rejected]) -> None:
+        """Keep records without a job_id, the same ones of another window only once."""
+        items = {item.key: item for item in rejected}
+        for key, number in Counter(item.key for item in rejected).items():
+            self._unmended[_find_state(items[key])] += max(0, number - self.without_id[key])
+            self.without_id |= Counter({key: number})
+
+    def add_doubled(self, job_ids: Iterable[str], came: dict[str, Row]) -> None:
+        """Keep the jobs that stand in the list again, once for every time."""
+        for job_id, number in Counter(job_ids).items():
+            self._unmended[came[job_id].state] += max(0, number - self.doubled[job_id])
+            self.doubled |= Counter({job_id: number})
+
+
+def _find_state(item: Rejected) -> str | None:
+    """Return the state that a record without a job_id is counted under."""
+    try:
+        record = orjson.loads(item.record)
+    except orjson.JSONDecodeError:
+        return None
+    state = record.get("state") if isinstance(record, dict) else None
+    return state if isinstance(state, str) else None
