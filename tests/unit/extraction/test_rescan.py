@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from metastudio.extraction.rescan import MAX_WINDOW_GAP, plan_windows
+from metastudio.timestamps import parse_time
 
 from tests.support.reader import MakeReader
 from tests.support.tenant import NOW, SECOND
@@ -40,3 +41,17 @@ def test_where_sorting_is_not_what_was_asked_for_the_same_sync_still_finds_the_c
         reader.tenant.change(job, "BLOCK")
     reader.sync()
     assert sum(row.state == "BLOCK" for row in reader.destination.live) == 20
+
+
+def test_an_old_job_that_was_open_is_asked_for_again_and_the_clock_moves_no_watermark(make_reader: MakeReader) -> None:
+    reader = make_reader(sorting="refused")
+    reader.tenant.habits.skews = [timedelta(hours=1)]
+    for number in range(300):
+        reader.tenant.add(NOW - (400 - number) * DAY, state="SUCCEED")
+    still_open = reader.tenant.add(NOW - 90 * DAY, state="WAITING")
+    reader.sync()
+    reader.tenant.now += DAY
+    reader.tenant.change(still_open, "SUCCEED")
+    reader.sync()
+    assert reader.destination.rows[str(still_open.job_id)].state == "SUCCEED"
+    assert parse_time(reader.destination.state["watermark"]) <= still_open.updated
