@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 
+import pytest
 from hypothesis import HealthCheck, event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -213,6 +214,16 @@ class TenantAtWork(RuleBasedStateMachine):
         assert repair or before == self.reader.destination.rows
         shown = {job.job_id for job in self.tenant.jobs}
         assert not shown & (self.reader.destination.deleted.keys() - marked), "only vanished jobs are marked"
+
+    @rule()
+    def sync_while_the_endpoint_is_down(self) -> None:
+        rows, state = dict(self.reader.destination.rows), self.reader.destination.state
+        self.tenant.habits.is_down = True
+        with pytest.raises(UnavailableError) as raised:
+            self.reader.sync()
+        self.tenant.habits.is_down = False
+        assert not isinstance(raised.value, UnreadableError)
+        assert (self.reader.destination.rows, self.reader.destination.state) == (rows, state)
 
     @rule(years=st.sampled_from([0, 7, 9]))
     def move_start(self, years: int) -> None:

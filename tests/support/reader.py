@@ -82,7 +82,8 @@ class Reader:
         """
         widest, now = self.tenant.habits.max_range, self.tenant.now
         ranges = (now - self.settings.start_date) // widest if widest else 1
-        return 100 + 40 * (10 + len(self.tenant.jobs)) + 10 * max(1, ranges)
+        unreadable = sum(job.flaw == "unreadable" for job in self.tenant.jobs)
+        return 100 + 40 * (10 + len(self.tenant.jobs)) + 400 * unreadable + 10 * max(1, ranges)
 
     def _run(
         self, work: Callable[[ExtractionContext], AsyncGenerator[Chunk, None]], kill: tuple[str, int] | None

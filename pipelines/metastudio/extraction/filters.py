@@ -69,7 +69,8 @@ async def verify_filters(context: ExtractionContext) -> None:
     if context.limits.max_range:
         since = max(since, await context.now() - context.limits.max_range)
     try:
-        rows = (await read_page(context, Query(since=since, limit=FEW_ROWS))).rows
+        before = await context.now() - SECOND  # the window of a younger job would end ahead of now
+        rows = (await read_page(context, Query(since=since, until=before, limit=FEW_ROWS))).rows
     except (RefusedError, UnreadableError):  # too wide, or none of them can be read
         return
     newest = next((row for row in rows if row.create_time), None)

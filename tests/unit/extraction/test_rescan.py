@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from metastudio.extraction.rescan import MAX_WINDOW_GAP, plan_windows
+from metastudio.timestamps import parse_time
 
 from tests.support.reader import MakeReader
 from tests.support.tenant import NOW, SECOND
@@ -40,3 +42,33 @@ def test_where_sorting_is_not_what_was_asked_for_the_same_sync_still_finds_the_c
         reader.tenant.change(job, "BLOCK")
     reader.sync()
     assert sum(row.state == "BLOCK" for row in reader.destination.live) == 20
+
+
+def test_an_old_job_that_was_open_is_asked_for_again_and_the_clock_moves_no_watermark(make_reader: MakeReader) -> None:
+    reader = make_reader(sorting="refused")
+    reader.tenant.habits.skews = [timedelta(hours=1)]
+    reader.settings = replace(reader.settings, scrub=0 * DAY)
+    for number in range(300):
+        reader.tenant.add(NOW - (400 - number) * DAY, state="SUCCEED")
+    still_open = reader.tenant.add(NOW - 90 * DAY, state="WAITING")
+    reader.sync()
+    reader.tenant.now += DAY
+    reader.tenant.change(still_open, "SUCCEED")
+    reader.sync()
+    assert reader.destination.rows[str(still_open.job_id)].state == "SUCCEED"
+    assert parse_time(reader.destination.state["watermark"]) <= still_open.updated
+
+
+def test_an_order_that_is_not_proved_ends_no_scan_early(make_reader: MakeReader) -> None:
+    """In order of creation, the jobs on the first page are behind the watermark, and the changed
+    one is not among them.
+    """
+    reader = make_reader(sorting="ignored")
+    reader.settings = replace(reader.settings, scrub=0 * DAY)
+    for number in range(1_000):
+        reader.tenant.add(NOW - (1_000 - number) * DAY / 40, state="SUCCEED", updated=NOW - DAY)
+    reader.sync()
+    reader.tenant.now += DAY
+    reader.tenant.change(reader.tenant.jobs[-500], "BLOCK")
+    reader.sync()
+    assert reader.destination.rows[str(reader.tenant.jobs[-500].job_id)].state == "BLOCK"

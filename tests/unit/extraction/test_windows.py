@@ -126,6 +126,25 @@ def test_a_job_that_vanishes_while_its_window_is_read_costs_one_more_try(make_re
     assert {row.job_id for row in chunk.rows} >= {job.job_id for job in reader.tenant.jobs}
 
 
+def test_the_tries_of_an_open_window_pause_between_each_other(make_reader: MakeReader) -> None:
+    reader = make_reader()
+    for number in range(150):
+        reader.tenant.add(NOW - (300 - number) * SECOND, state="SUCCEED")
+    reader.tenant.meanwhile = lambda request: reader.tenant.add(state="WAITING") and None
+    before, now = reader.tenant.now, NOW.replace(microsecond=0)
+    requests = reader.count(lambda: reader.read(now - timedelta(minutes=8), now + timedelta(minutes=8)))
+    assert reader.tenant.now - before - requests * reader.tenant.tick >= 0.5 * SECOND
+
+
+def test_a_count_that_stops_below_what_came_is_learned(make_reader: MakeReader) -> None:
+    reader = make_reader(habits=Habits(count_cap=250))
+    for number in range(1_000):
+        reader.tenant.add(START + number * DAY / 2, state="SUCCEED")
+    reader.sync()
+    assert (reader.missing, len(reader.destination.live)) == (0, 1_000)
+    assert reader.destination.state["limits"]["count_cap"] == 250
+
+
 def test_a_failure_of_one_window_ends_the_others_and_is_raised_as_it_is() -> None:
     class Failing(Tenant):
         async def fetch(self, query: Query) -> Page:

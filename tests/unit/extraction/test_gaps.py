@@ -1,0 +1,49 @@
+"""What cannot be read or proved: kept in the state, and asked for again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from tests.support.reader import MakeReader, Reader
+from tests.support.tenant import NOW, SECOND, Job
+
+DAY = timedelta(days=1)
+
+
+def hide_one(reader: Reader) -> Job:
+    for number in range(150):
+        reader.tenant.add(NOW - (150 - number) * DAY, state="SUCCEED")
+    hidden = reader.tenant.jobs[70]
+    hidden.flaw = "hidden"
+    return hidden
+
+
+def test_a_job_that_is_counted_and_not_listed_is_a_gap_until_a_later_sync_finds_it(make_reader: MakeReader) -> None:
+    reader = make_reader()
+    hidden = hide_one(reader)
+    reader.sync()
+    (gap,) = reader.destination.state["gaps"]
+    assert (gap["reason"], reader.missing, len(reader.destination.live)) == ("counted, not listed", 1, 149)
+    hidden.flaw = ""
+    reader.sync()
+    assert reader.missing == 1  # it is not asked for again within the hour
+    reader.tenant.now += timedelta(hours=1)
+    reader.sync()
+    assert (reader.missing, len(reader.destination.live)) == (0, 150)
+
+
+def test_records_without_an_id_make_no_gap(make_reader: MakeReader) -> None:
+    reader = make_reader()
+    for number in range(150):
+        reader.tenant.add(NOW - (150 - number) * DAY, state="SUCCEED", **({} if number % 50 else {"job_id": None}))
+    reader.sync()
+    assert (reader.missing, len(reader.destination.live), len(reader.destination.rejected)) == (0, 147, 3)
+
+
+def test_what_could_not_be_read_is_missing_though_a_lagging_count_fits_the_rest(make_reader: MakeReader) -> None:
+    reader = make_reader()
+    jobs = [reader.tenant.add(NOW - age * SECOND, state="SUCCEED") for age in range(2)]
+    jobs[0].shown_at, jobs[1].flaw = NOW - DAY, "unreadable"
+    reader.tenant.habits.count_lag = timedelta(seconds=90)
+    reader.sync()
+    assert reader.missing
