@@ -36,7 +36,7 @@ def run_sync(
     result = LoadResult(command="sync", pipeline=options.name)
     with _record_end(result), _hold_pipeline(options) as tenant:
         with _open_loader(result, options, listener, tenant) as loader:
-            loader.load(lambda run: sync(run, loader.state))
+            loader.load(lambda run: sync(run, loader.state, reread=loader.reread))
             models = models and tenant.build_models
             is_outdated = maintenance and maintain(loader.destination, models=models)
         if is_outdated:

@@ -115,6 +115,29 @@ def find_duckdb_file(pipeline: dlt.Pipeline) -> Path | None:
     return Path(database) if database else None
 
 
+def restore_missing_tables(pipeline: dlt.Pipeline) -> list[str]:
+    """Create the tables and columns of the schema that somebody dropped, also in staging.
+
+    dlt looks for them only where `_dlt_version` lacks the schema. Return the names of the tables.
+    """
+    from dlt.destinations.job_client_impl import SqlJobClientWithStagingDataset
+
+    restored: list[str] = []
+    with pipeline.destination_client() as client:
+        if not isinstance(client, SqlJobClientWithStagingDataset) or not client.is_storage_initialized():
+            return []
+        schema = client.schema
+        data_tables = schema.data_table_names(seen_data_only=True)
+        with client.maybe_ddl_transaction():
+            restored += client._execute_schema_update_sql([*data_tables, *schema.dlt_table_names()], store_schema=False)
+        with client.with_staging_dataset():
+            if client.is_storage_initialized():
+                with client.maybe_ddl_transaction():
+                    names = [*data_tables, schema.version_table_name]
+                    restored += client._execute_schema_update_sql(names, store_schema=False)
+    return restored
+
+
 def repair_working_dir(pipeline: dlt.Pipeline) -> None:
     """Finish what a kill interrupted, where dlt does not recover by itself.
 

@@ -25,12 +25,13 @@ from metastudio.error_mapping import is_out_of_memory, iter_causes
 from metastudio.errors import ConfigurationError, IncompleteError
 from metastudio.extraction.state import State
 from metastudio.extraction.types import Chunk
+from metastudio.formatting import format_count
 from metastudio.pipeline.factory import open_or_restore
 from metastudio.pipeline.options import Options, raise_memory_limit
-from metastudio.pipeline.recovery import reconcile_with_destination
+from metastudio.pipeline.recovery import reconcile_with_destination, restore_tables
 from metastudio.pipeline.summary import Summary
-from metastudio.records.schema import SCHEMA_VERSION
-from metastudio.source.state import check_state, find_gaps_error, read_state
+from metastudio.records.schema import SCHEMA_VERSION, STATES
+from metastudio.source.state import check_state, find_gaps_error, has_lost_proof, judge_state, read_state
 from metastudio.source.stream import Reader, Steps
 
 log = logging.getLogger("metastudio")
@@ -61,6 +62,8 @@ class ChunkLoader:
             self.pipeline, tenant.project_id, tenant.app_user_id, lock_seconds=tenant.lock_seconds
         )
         self.state: State = {}
+        self.reread = False
+        self._committed: State = {}
         self._listener = listener
         self._reader: Reader | None = None
         self._rejected_here: set[str] = set()
@@ -69,11 +72,28 @@ class ChunkLoader:
     def prepare(self) -> None:
         """Reconcile the local state with the destination, load what is pending, check the state."""
         reconcile_with_destination(self.destination, self._load_pending)
-        self.state = read_state(self.pipeline)
-        check_state(self.state, self.tenant)
-        if self.state.get("schema_version") == 1 and self.tenant.app_user_id:
+        restore_tables(self.pipeline)
+        self._committed = read_state(self.pipeline)
+        check_state(self._committed, self.tenant)
+        if self._committed.get("schema_version") == 1 and self.tenant.app_user_id:
             migrate_app_user(self.destination, self.tenant.app_user_id)
+        if self._committed.get("schema_version") == SCHEMA_VERSION:
+            self._judge_by_tables()
+        else:
+            self.state = self._committed
         self.summary.set_state(self.state)
+
+    def _judge_by_tables(self) -> None:
+        """Take what the state claims only as far as the tables beside it bear it out."""
+        self.reread = has_lost_proof(self._committed, self.destination, self.tenant)
+        self.state = judge_state(self._committed, self.destination, self.tenant)
+        lost = self.destination.add_lost_states(self.destination.extent(self.tenant.start_date).rows)
+        if lost:
+            log.warning(
+                "The table %s lost the state of %s: the current ones are there again, earlier ones are gone.",
+                STATES,
+                format_count(lost, "job"),
+            )
 
     def _load_pending(self) -> None:
         check_state(read_state(self.pipeline), self.tenant)
@@ -125,7 +145,7 @@ class ChunkLoader:
         new_rejected = self._count_new_rejected(chunk)
         self._count_scrubbed(chunk)
         rows = 0 if not new_rejected and self._add_to_ledger(chunk) else self._load_package(chunk, resume)
-        self.state = chunk.state
+        self.state = self._committed = chunk.state
         self.summary.rejected += new_rejected
         self.summary.add(chunk, rows)
         self._listener.on_chunk_loaded(self.summary, chunk)
@@ -147,9 +167,10 @@ class ChunkLoader:
 
         A package costs 0.3 s. Return False if the chunk needs one.
         """
-        is_new = chunk.vanished or len(chunk.seen) > len(chunk.rows) or chunk.state != self.state
+        is_new = chunk.vanished or chunk.doubled or len(chunk.seen) > len(chunk.rows)
         if (
             is_new
+            or chunk.state != self._committed
             or self.state.get("schema_version") != SCHEMA_VERSION
             or not self.destination.already_loaded(chunk.rows)
         ):
@@ -179,6 +200,9 @@ class ChunkLoader:
     def _load_extracted(self) -> None:
         """Load what is on disk. Retry failures that are temporary or that can be removed."""
         self.pipeline.normalize()
+        self.destination.forget_extent()
+        if not self.summary.load_ids:  # the first one; later ones find what this one found
+            restore_tables(self.pipeline)
         schema_attempts, can_free = 1, bool(self.summary.load_ids)  # what was loaded before is in memory, too
         while True:
             try:

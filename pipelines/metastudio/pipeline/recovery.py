@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+import dlt
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from metastudio.destination.dlt_internals import (
@@ -17,6 +18,7 @@ from metastudio.destination.dlt_internals import (
     read_committed_mark,
     read_local_mark,
     repair_working_dir,
+    restore_missing_tables,
 )
 from metastudio.destination.jobs import Destination
 from metastudio.error_mapping import is_known_error, is_out_of_memory
@@ -45,6 +47,7 @@ def reconcile_with_destination(destination: Destination, load_pending: Callable[
         pending = False
     pipeline.sync_destination()  # takes the destination's state unless the local one is newer
     if pending:
+        restore_tables(pipeline)
         try:
             load_pending()
         except PipelineStepFailed as error:
@@ -55,6 +58,12 @@ def reconcile_with_destination(destination: Destination, load_pending: Callable[
     if read_committed_mark(destination)[0] < read_local_mark(pipeline)[0]:
         log.warning("The destination is older than the local state, so it was set back: going on from what it holds.")
         _restart_from_destination(destination)
+
+
+def restore_tables(pipeline: dlt.Pipeline) -> None:
+    """Create what somebody dropped; what the tables held is read again."""
+    if pipeline.default_schema_name and (restored := restore_missing_tables(pipeline)):
+        log.warning("Tables or columns were dropped in the destination: %s. Created again.", ", ".join(restored))
 
 
 def _restart_from_destination(destination: Destination) -> None:

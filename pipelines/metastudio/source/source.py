@@ -22,7 +22,7 @@ from metastudio.errors import ConfigurationError
 from metastudio.extraction.state import State
 from metastudio.extraction.types import Chunk
 from metastudio.source.resources import make_empty_resources, make_resources
-from metastudio.source.state import SOURCE, check_state, find_gaps_error
+from metastudio.source.state import SOURCE, check_state, find_gaps_error, has_lost_proof, judge_state
 from metastudio.source.stream import read_step
 
 log = logging.getLogger("metastudio")
@@ -61,7 +61,9 @@ def _read_chunks(tenant: Tenant, destination: Destination) -> Iterator[Chunk]:
             "The destination is older than the pipeline's local state: it was set back, or a load was dropped.",
             hint="Call pipeline.drop() once: the next run goes on from what the destination holds.",
         )
-    for chunk in read_step(tenant, state, destination):
+    reread = has_lost_proof(state, destination, tenant)
+    state = judge_state(state, destination, tenant)
+    for chunk in read_step(tenant, state, destination, reread=reread):
         yield chunk
         state = chunk.state
     if (error := find_gaps_error(state, tenant.max_missing)) is not None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import logging
+from datetime import datetime
 from typing import cast
 
 import dlt
 
 from metastudio.config.tenant import Tenant
 from metastudio.destination.dlt_internals import read_committed_source_state
+from metastudio.destination.jobs import Destination
 from metastudio.errors import ConfigurationError, IncompleteError
-from metastudio.extraction.state import State, count_missing
+from metastudio.extraction.state import State, count_missing, forget_backfill, is_backfilled
 from metastudio.formatting import format_count
-from metastudio.records.schema import SCHEMA_VERSION
+from metastudio.records.schema import REJECTED, SCHEMA_VERSION, VIDEOS, WINDOWS
+from metastudio.timestamps import format_time, parse_time
+
+log = logging.getLogger("metastudio")
 
 SOURCE = "metastudio"
 """The name of the source, under which dlt keeps its state."""
@@ -25,6 +31,39 @@ def read_state(pipeline: dlt.Pipeline) -> State:
 def read_committed_state(pipeline: dlt.Pipeline) -> State:
     """Return the state that was committed last in the destination."""
     return cast(State, read_committed_source_state(pipeline, SOURCE))
+
+
+def judge_state(state: State, destination: Destination, tenant: Tenant) -> State:
+    """Return a state that claims no more than the table of jobs holds.
+
+    A watermark beyond every row was committed with rows that are gone by now. Over an empty table,
+    it is no watermark at all: everything is read as by a first run.
+    """
+    start = tenant.start_date
+    extent = destination.extent(start)
+    if not extent.rows and parse_time(_find_newest_claim(state, start)) > start:
+        log.warning("The table %s lost all its jobs: reading everything again.", VIDEOS)
+        return forget_backfill(state)
+    if "watermark" in state and extent.newest_update and extent.newest_update < parse_time(state["watermark"]):
+        log.warning("The table %s is older than the state: reading all changes since its newest row.", VIDEOS)
+        return State(**{**state, "watermark": format_time(extent.newest_update), "settled": False})
+    return state
+
+
+def _find_newest_claim(state: State, start: datetime) -> str:
+    """Return the newest update that a state knows of; start_date where there was no job yet."""
+    return state.get("watermark", state.get("backfill", {}).get("newest_update", format_time(start)))
+
+
+def has_lost_proof(state: State, destination: Destination, tenant: Tenant) -> bool:
+    """Return whether the ledger or the rejected records were emptied after everything was read."""
+    if not is_backfilled(state, tenant.start_date):
+        return False
+    lost = [WINDOWS] if not destination.has_rows(WINDOWS) else []
+    lost += [REJECTED] if state.get("rejected") and not destination.has_rows(REJECTED) else []
+    for table in lost:
+        log.warning("The table %s lost its rows: reading everything again.", table)
+    return bool(lost)
 
 
 def check_state(state: State, tenant: Tenant) -> None:
