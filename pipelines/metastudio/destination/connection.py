@@ -70,6 +70,15 @@ class TenantTables:
         if not self.capabilities.is_duckdb_file:
             yield
             return
+        with self.share_connection():
+            yield
+
+    @contextmanager
+    def share_connection(self) -> Iterator[None]:
+        """Use one connection for all queries within the block, on any destination."""
+        if self._client is not None:
+            yield
+            return
         with self._open() as self._client:
             try:
                 yield
@@ -127,6 +136,22 @@ class TenantTables:
         with self.connect() as client:
             names = {short: client.make_qualified_table_name(name) for short, name in _TABLES.items()}
             client.execute_sql(sql.format(**names), *params)
+
+    def list_columns(self) -> tuple[set[tuple[str, str]], set[tuple[str, str]]] | None:
+        """Return table and name of all columns in the dataset, and in its staging dataset; None
+        where that cannot be asked in one query.
+        """
+        if not self.capabilities.takes_inserts:
+            return None
+        with self.connect() as client:
+            names = client.dataset_name, client.staging_dataset_name
+            rows = client.execute_sql(
+                "SELECT table_schema, table_name, column_name FROM information_schema.columns"
+                " WHERE table_catalog = current_database() AND table_schema IN (%s, %s)",
+                *names,
+            )
+        columns = [{(table, column) for schema, table, column in rows or () if schema == name} for name in names]
+        return columns[0], columns[1]
 
     def write_checkpoint(self) -> None:
         """Write what DuckDB keeps in memory since the file was opened."""

@@ -115,26 +115,44 @@ def find_duckdb_file(pipeline: dlt.Pipeline) -> Path | None:
     return Path(database) if database else None
 
 
-def restore_missing_tables(pipeline: dlt.Pipeline) -> list[str]:
+def lacks_tables(tables: TenantTables) -> bool:
+    """Return whether tables or columns of the schema may be missing in the destination, or in a
+    staging dataset that exists.
+    """
+    columns = tables.list_columns()
+    if columns is None:
+        return True
+    schema = tables.pipeline.default_schema
+    data_tables = schema.data_table_names(seen_data_only=True)
+    held, staged = columns
+    expected = {name: schema.get_table_columns(name).keys() for name in (*data_tables, *schema.dlt_table_names())}
+    lacking = {(table, column) for table, names in expected.items() for column in names} - held
+    unstaged = {(table, column) for table in data_tables for column in expected[table]} - staged
+    return bool(held and lacking) or bool(staged and unstaged)
+
+
+def restore_missing_tables(pipeline: dlt.Pipeline) -> set[str]:
     """Create the tables and columns of the schema that somebody dropped, also in staging.
 
-    dlt looks for them only where `_dlt_version` lacks the schema. Return the names of the tables.
+    dlt looks for them only where `_dlt_version` lacks the schema. Return the names of the tables
+    outside of staging.
     """
     from dlt.destinations.job_client_impl import SqlJobClientWithStagingDataset
 
-    restored: list[str] = []
+    restored: set[str] = set()
     with pipeline.destination_client() as client:
         if not isinstance(client, SqlJobClientWithStagingDataset) or not client.is_storage_initialized():
-            return []
+            return set()
         schema = client.schema
         data_tables = schema.data_table_names(seen_data_only=True)
         with client.maybe_ddl_transaction():
-            restored += client._execute_schema_update_sql([*data_tables, *schema.dlt_table_names()], store_schema=False)
+            names = [*data_tables, *schema.dlt_table_names()]
+            restored |= client._execute_schema_update_sql(names, store_schema=False).keys()
         with client.with_staging_dataset():
             if client.is_storage_initialized():
                 with client.maybe_ddl_transaction():
                     names = [*data_tables, schema.version_table_name]
-                    restored += client._execute_schema_update_sql(names, store_schema=False)
+                    client._execute_schema_update_sql(names, store_schema=False)
     return restored
 
 

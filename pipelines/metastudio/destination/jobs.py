@@ -85,8 +85,9 @@ class Destination(Ledger):
         if extent.rows > EXACT_ROWS and (expected is None or extent.live <= expected):
             return Books(extent.live, extent.older, 0)
         ((jobs, live),) = self.query(
-            f"SELECT count(DISTINCT job_id), count(DISTINCT CASE WHEN {_LIVE} THEN job_id END)"
-            f" FROM {{videos}} WHERE {self._own}",
+            "SELECT count(*), coalesce(sum(is_live), 0) FROM"
+            f" (SELECT max(CASE WHEN {_LIVE} THEN 1 ELSE 0 END) AS is_live FROM {{videos}} WHERE {self._own}"
+            " GROUP BY job_id) AS jobs",
             since,
             *self._params,
         ) or [(0, 0)]

@@ -8,19 +8,22 @@ not find them all, everything is read again.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from datetime import datetime
 
 from metastudio.errors import IncompleteError, RefusedError, UnavailableError
 from metastudio.extraction.audit import Audit
-from metastudio.extraction.backfill import backfill, keep_changed, read_chunks
+from metastudio.extraction.backfill import backfill, keep_changed, make_chunk
 from metastudio.extraction.context import ExtractionContext
 from metastudio.extraction.filters import ENDS_LEFT_OUT, OTHER_ZONE, are_ignored
 from metastudio.extraction.limits import ASK_AGAIN
+from metastudio.extraction.proof import WindowRead
 from metastudio.extraction.rescan import batched, plan_windows
 from metastudio.extraction.state import Progress, State, count_missing, forget_backfill, to_incremental_state
 from metastudio.extraction.types import Books, Chunk
 from metastudio.extraction.ways import Reread, WholeList
+from metastudio.extraction.windows import read_range
 from metastudio.timestamps import format_time, parse_time
 
 
@@ -128,6 +131,7 @@ class Reconciliation:
         try:
             async with aclosing(self._follow(audit.chunks())) as chunks:
                 async for chunk in chunks:
+                    await keep_changed(self.context, chunk)
                     yield chunk
         except IncompleteError:
             return  # the next dearer way decides
@@ -177,14 +181,29 @@ class Reconciliation:
         created = [time for _, time in await self.context.loaded.doubled() if time is not None]
         if are_ignored(self.context) or len(created) * 2 > settings.max_reread_requests * settings.page_size:
             created = []
-        for window in plan_windows(created):
-            async with aclosing(self._follow(read_chunks(self.context, window, "reread", self.state))) as chunks:
-                async for chunk in chunks:
-                    await keep_changed(self.context, chunk)
-                    yield chunk
+        async with aclosing(self._follow(self._read_around(created))) as chunks:
+            async for chunk in chunks:
+                yield chunk
         rest = [job_id for job_id, _ in await self.context.loaded.doubled()]
         for job_ids in batched(rest, settings.chunk_rows):
             yield Chunk(mode="reread", doubled=list(job_ids), state=State(**self.state))
+
+    async def _read_around(self, created: Sequence[datetime]) -> AsyncGenerator[Chunk, None]:
+        """Read the windows that hold these creation times again."""
+        reads: list[WindowRead] = []
+        for window in plan_windows(created):
+            async with aclosing(read_range(self.context, window, "reread")) as windows:
+                reads += [read async for read in windows]
+            if sum(len(read.seen) for read in reads) >= self.context.settings.chunk_rows:
+                yield await self._make_changed_chunk(reads)
+                reads = []
+        if reads:
+            yield await self._make_changed_chunk(reads)
+
+    async def _make_changed_chunk(self, reads: list[WindowRead]) -> Chunk:
+        chunk = make_chunk(reads, "reread", self.state)
+        await keep_changed(self.context, chunk)
+        return chunk
 
     async def _record(self, books: Books) -> AsyncGenerator[Chunk, None]:
         """Yield the state with what stays unexplained.

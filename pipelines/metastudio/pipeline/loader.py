@@ -25,13 +25,12 @@ from metastudio.error_mapping import is_out_of_memory, iter_causes
 from metastudio.errors import ConfigurationError, IncompleteError
 from metastudio.extraction.state import State
 from metastudio.extraction.types import Chunk
-from metastudio.formatting import format_count
 from metastudio.pipeline.factory import open_or_restore
 from metastudio.pipeline.options import Options, raise_memory_limit
 from metastudio.pipeline.recovery import reconcile_with_destination, restore_tables
 from metastudio.pipeline.summary import Summary
-from metastudio.records.schema import SCHEMA_VERSION, STATES
-from metastudio.source.state import check_state, find_gaps_error, has_lost_proof, judge_state, read_state
+from metastudio.records.schema import SCHEMA_VERSION
+from metastudio.source.state import check_state, find_gaps_error, judge_state, read_state
 from metastudio.source.stream import Reader, Steps
 
 log = logging.getLogger("metastudio")
@@ -72,28 +71,14 @@ class ChunkLoader:
     def prepare(self) -> None:
         """Reconcile the local state with the destination, load what is pending, check the state."""
         reconcile_with_destination(self.destination, self._load_pending)
-        restore_tables(self.pipeline)
+        restored = restore_tables(self.destination)
         self._committed = read_state(self.pipeline)
         check_state(self._committed, self.tenant)
         if self._committed.get("schema_version") == 1 and self.tenant.app_user_id:
             migrate_app_user(self.destination, self.tenant.app_user_id)
-        if self._committed.get("schema_version") == SCHEMA_VERSION:
-            self._judge_by_tables()
-        else:
-            self.state = self._committed
+        with self.destination.share_connection():
+            self.state, self.reread = judge_state(self._committed, self.destination, self.tenant, restored)
         self.summary.set_state(self.state)
-
-    def _judge_by_tables(self) -> None:
-        """Take what the state claims only as far as the tables beside it bear it out."""
-        self.reread = has_lost_proof(self._committed, self.destination, self.tenant)
-        self.state = judge_state(self._committed, self.destination, self.tenant)
-        lost = self.destination.add_lost_states(self.destination.extent(self.tenant.start_date).rows)
-        if lost:
-            log.warning(
-                "The table %s lost the state of %s: the current ones are there again, earlier ones are gone.",
-                STATES,
-                format_count(lost, "job"),
-            )
 
     def _load_pending(self) -> None:
         check_state(read_state(self.pipeline), self.tenant)
@@ -202,7 +187,7 @@ class ChunkLoader:
         self.pipeline.normalize()
         self.destination.forget_extent()
         if not self.summary.load_ids:  # the first one; later ones find what this one found
-            restore_tables(self.pipeline)
+            restore_tables(self.destination)
         schema_attempts, can_free = 1, bool(self.summary.load_ids)  # what was loaded before is in memory, too
         while True:
             try:

@@ -16,13 +16,18 @@ from dlt.extract import DltResource
 
 from metastudio.config.tenant import Tenant, resolve_tenant
 from metastudio.config.unknown_settings import warn_of_unknown_settings
-from metastudio.destination.dlt_internals import find_active_pipeline, read_committed_mark, read_local_mark
+from metastudio.destination.dlt_internals import (
+    find_active_pipeline,
+    read_committed_mark,
+    read_local_mark,
+    restore_missing_tables,
+)
 from metastudio.destination.jobs import Destination
 from metastudio.errors import ConfigurationError
 from metastudio.extraction.state import State
 from metastudio.extraction.types import Chunk
 from metastudio.source.resources import make_empty_resources, make_resources
-from metastudio.source.state import SOURCE, check_state, find_gaps_error, has_lost_proof, judge_state
+from metastudio.source.state import SOURCE, check_state, find_gaps_error, judge_state
 from metastudio.source.stream import read_step
 
 log = logging.getLogger("metastudio")
@@ -61,8 +66,8 @@ def _read_chunks(tenant: Tenant, destination: Destination) -> Iterator[Chunk]:
             "The destination is older than the pipeline's local state: it was set back, or a load was dropped.",
             hint="Call pipeline.drop() once: the next run goes on from what the destination holds.",
         )
-    reread = has_lost_proof(state, destination, tenant)
-    state = judge_state(state, destination, tenant)
+    restored = restore_missing_tables(dlt.current.pipeline()) if state else set()
+    state, reread = judge_state(state, destination, tenant, restored)
     for chunk in read_step(tenant, state, destination, reread=reread):
         yield chunk
         state = chunk.state
