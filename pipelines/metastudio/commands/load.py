@@ -11,6 +11,7 @@ from metastudio.commands.result import LoadResult
 from metastudio.config.tenant import Tenant, resolve_tenant
 from metastudio.destination.comments import write_comments
 from metastudio.destination.jobs import Destination
+from metastudio.destination.lock import hold_lock
 from metastudio.error_mapping import iter_causes, to_metastudio_error
 from metastudio.errors import ConfigurationError, IncompleteError
 from metastudio.extraction.audit import Audit
@@ -155,8 +156,10 @@ def _hold_pipeline(options: Options) -> Iterator[Tenant]:
 def _open_loader(
     result: LoadResult, options: Options, listener: ProgressListener, tenant: Tenant
 ) -> Iterator[ChunkLoader]:
-    """Connect to the destination once for the whole run, and load what a killed run left behind."""
+    """Connect to the destination once for the whole run, hold it, and load what a killed run left
+    behind.
+    """
     loader = ChunkLoader(result.summary, options, listener, tenant)
-    with loader.destination.keep_connection():
+    with loader.destination.keep_connection(), hold_lock(loader.destination, "pipeline") as loader.lock:
         loader.prepare()
         yield loader

@@ -76,7 +76,7 @@ def make_destination(options: Options, *, read_only: bool = False) -> Any:
     given: dict[str, Any] = {}
     sections = ("destination", f"destination.{options.destination}")
     if all(find_setting(f"{section}.staging_dataset_name_layout") is None for section in sections):
-        given["staging_dataset_name_layout"] = f"%s_staging_{options.name}"
+        given["staging_dataset_name_layout"] = f"%s_staging_{options.staging_suffix}"
     if options.destination == "duckdb":
         file = _find_configured_file() or _choose_default_file(options)
         if isinstance(file, str) and ":" not in file:

@@ -20,6 +20,7 @@ from metastudio.config.tenant import Tenant
 from metastudio.destination.dlt_internals import record_base_state
 from metastudio.destination.jobs import Destination
 from metastudio.destination.ledger import make_ledger
+from metastudio.destination.lock import DestinationLock
 from metastudio.destination.migrations import migrate_app_user
 from metastudio.error_mapping import is_out_of_memory, iter_causes
 from metastudio.errors import ConfigurationError, IncompleteError
@@ -62,6 +63,7 @@ class ChunkLoader:
         )
         self.state: State = {}
         self.reread = False
+        self.lock = DestinationLock()
         self._committed: State = {}
         self._listener = listener
         self._reader: Reader | None = None
@@ -170,6 +172,7 @@ class ChunkLoader:
 
         from metastudio.source.source import make_source
 
+        self.lock.require()
         resume()  # while this chunk is loaded, the next one is read
         source = make_source(self.tenant, self._run_id, [chunk], self.destination, self.summary.windows + 1)
         contract: Any = {"columns": self.tenant.schema_contract}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 from dataclasses import dataclass
 
 PIPELINE = "metastudio"
@@ -35,6 +37,16 @@ class Options:
     def name(self) -> str:
         """The name of the dlt pipeline; each tenant has its own, with state, lock and staging."""
         return f"{self.pipeline}_{self.tenant}" if self.tenant else self.pipeline
+
+    @property
+    def staging_suffix(self) -> str:
+        """The pipeline's part in the name of its staging dataset.
+
+        A name that dlt would change to that of another pipeline gets a suffix of its own.
+        """
+        if re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+)*", self.name):
+            return self.name
+        return f"{self.name}_{hashlib.sha256(self.name.encode()).hexdigest()[:8]}"
 
     @property
     def duckdb_file(self) -> str:
