@@ -12,6 +12,8 @@ from typing import Any, cast
 
 import dlt
 from dlt.common.configuration.container import Container
+from dlt.common.configuration.providers import CustomLoaderDocProvider
+from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 from dlt.common.destination.client import WithStateSync
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.common.pipeline import PipelineContext, get_dlt_pipelines_dir
@@ -25,6 +27,63 @@ StateMark = tuple[int, str]
 
 _BASE = "extracted_over"
 """Key in the local state: which state of the destination the newest package goes with."""
+
+
+_PINNED: dict[str, Any] = {}
+_DEFAULTS: dict[str, Any] = {}
+
+
+def set_default_settings(defaults: Mapping[str, Any], *, replace: bool = False) -> None:
+    """Provide settings of dlt that count where no variable and no file sets another value.
+
+    Args:
+        replace: whether these settings replace those of an earlier call.
+    """
+    if replace or not _DEFAULTS:
+        _DEFAULTS.update(defaults)
+    _provide("defaults of metastudio", _DEFAULTS, first=False)
+
+
+def pin_settings(pipeline: dlt.Pipeline) -> list[str]:
+    """Set what the guarantee rests on for a pipeline, before every variable and file.
+
+    A failed job fails the run, the state is kept in the destination, and no run begins by emptying
+    tables. Return the settings that had another value.
+    """
+    name = pipeline.pipeline_name
+    _PINNED.pop(name, None)
+    found: list[Any] = [dlt.config.get(f"{section}load.raise_on_failed_jobs") for section in (f"{name}.", "")]
+    changed = {
+        "load.raise_on_failed_jobs": next((value for value in found if value is not None), True) is not True,
+        "restore_from_destination": not pipeline.config.restore_from_destination,
+        "refresh": pipeline.refresh is not None,
+        "dev_mode": pipeline.config.dev_mode,
+    }
+    _PINNED[name] = {"load": {"raise_on_failed_jobs": True}}
+    _provide("pinned by metastudio", _PINNED, first=True)
+    pipeline.config.restore_from_destination = True
+    pipeline.refresh = None
+    return [setting for setting, is_changed in changed.items() if is_changed]
+
+
+def _provide(name: str, settings: dict[str, Any], *, first: bool) -> None:
+    """Add a provider of settings, which reads the dictionary each time, unless it is there."""
+    context = Container()[PluggableRunContext].providers
+    if name not in context:
+        context.add_provider(CustomLoaderDocProvider(name, lambda: settings))
+        if first:
+            context.providers.insert(0, context.providers.pop())
+
+
+def find_changed_dispositions() -> list[str]:
+    """Return the resources of the running source whose rows would not be merged."""
+    resources = dlt.current.source().resources.selected.items()
+    return [name for name, resource in resources if resource.write_disposition != "merge"]
+
+
+def is_refreshed() -> bool:
+    """Return whether the running extraction empties or drops tables before it loads."""
+    return bool(dlt.current.load_package_state()["state"].get("refresh"))
 
 
 def find_pipelines_dir() -> Path:
