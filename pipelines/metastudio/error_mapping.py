@@ -95,7 +95,9 @@ RULES = (
         "A package that this destination needs is not installed.",
         "Install the destination's extra of metastudio, such as postgres: see README, Install.",
     ),
-    Rule("<InvalidPipelineName>", "The pipeline's name is not valid.", "Use letters, digits and underscores."),
+    Rule(
+        "<Invalid(?:Pipeline|Schema)Name>", "The pipeline's name is not valid.", "Use letters, digits and underscores."
+    ),
     Rule(
         "<(InsufficientPrivilege|42501)>",
         "The destination's user may not create or change the schemas and tables.",

@@ -10,7 +10,6 @@ from random import Random
 from typing import ClassVar
 
 import pytest
-from metastudio.pipeline.options import DEFAULTS
 from metastudio_simulator import Simulator
 
 from tests.support.rows import held_rows, shown_rows
@@ -175,8 +174,6 @@ def test_status_works_beside_another_reader(holder, run):
 def test_jobs_that_do_not_fit_duckdbs_memory_are_loaded_with_more(folder, settings, run, query, monkeypatch):
     jobs, size = 1_000, 40_000
     draw = Random(1)
-    for name, value in DEFAULTS.items():
-        monkeypatch.setenv(name, value)  # what a sync raises is put back
     with Simulator(jobs=jobs, days=100, seed=1, now=NOW) as sim:
         for name, value in make_settings(sim).items():
             monkeypatch.setenv(name, value)

@@ -16,6 +16,7 @@ from metastudio.pipeline.lock import lock_pipeline
 from metastudio.pipeline.options import Options
 from metastudio.pipeline.summary import Summary
 from metastudio.records.parser import RowParser
+from metastudio.source.state import read_state
 
 SINCE, UNTIL = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -125,7 +126,7 @@ def test_the_ledger_line_of_a_gap_is_inserted_where_nothing_else_is_new(settings
 
 def loaded_state():
     with load() as loader:
-        return loader.state
+        return read_state(loader.pipeline)
 
 
 def test_a_scrub_counts_what_it_read_and_what_had_changed(settings, query):

@@ -30,7 +30,7 @@ def test_the_json_summary_has_exactly_the_fields_of_the_interface(settings, run)
     assert list(run("sync", "--json").json) == [
         *("command", "ok", "at", "pipeline", "exit_code", "mode", "requests", "retries", "throttled"),
         *("windows", "rows_read", "rows_loaded", "rejected", "marked_deleted", "gaps", "missing"),
-        *("scrubbed", "scrub_changed", "watermark", "seconds", "load_ids", "error"),
+        *("scrubbed", "scrub_changed", "lacking", "surplus", "watermark", "seconds", "load_ids", "error"),
     ]
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from itertools import pairwise
 
 from metastudio.extraction.state import State
-from metastudio.extraction.types import Chunk
+from metastudio.extraction.types import Books, Chunk
 from metastudio.records.parser import TERMINAL_STATES, Row
 
 
@@ -49,6 +49,16 @@ class Destination:
             for row in self.live
             if row.state not in TERMINAL_STATES and (row.create_time is None or row.create_time < before)
         ]
+
+    async def books(self, since: datetime, expected: int | None) -> Books:
+        live = sum((await self.counts(since)).values())
+        return Books(live, len(self.live) - live, 0)
+
+    async def doubled(self) -> list[tuple[str, datetime | None]]:
+        return []
+
+    async def count_new(self, job_ids: Sequence[str]) -> int:
+        return len(set(job_ids) - {row.job_id for row in self.live})
 
     async def inversion(self) -> int | None:
         rows = [row for row in self.live if row.create_time and row.updated]

@@ -99,6 +99,10 @@ def _describe_findings(summary: Summary) -> Iterator[str]:
         yield f"{format_count(summary.rejected, 'record')} rejected (see the table rejected_records)"
     if summary.gaps:
         yield f"{format_count(summary.missing, 'job')} missing in {format_count(summary.gaps, 'gap')} (see metastudio status)"
+    if summary.lacking:
+        yield f"{format_count(summary.lacking, 'job')} had been lost in the destination"
+    if summary.surplus:
+        yield f"{format_count(summary.surplus, 'job')} held that the API no longer counts (metastudio audit marks them)"
     if summary.scrubbed:
         yield f"scrub: {summary.scrub_changed:,} of {format_count(summary.scrubbed, 'job')} had changed unseen"
     if summary.mode == "rescan":

@@ -11,6 +11,7 @@ from metastudio.commands.result import LoadResult
 from metastudio.config.tenant import Tenant, resolve_tenant
 from metastudio.destination.comments import write_comments
 from metastudio.destination.jobs import Destination
+from metastudio.destination.lock import hold_lock
 from metastudio.error_mapping import iter_causes, to_metastudio_error
 from metastudio.errors import ConfigurationError, IncompleteError
 from metastudio.extraction.audit import Audit
@@ -36,7 +37,7 @@ def run_sync(
     result = LoadResult(command="sync", pipeline=options.name)
     with _record_end(result), _hold_pipeline(options) as tenant:
         with _open_loader(result, options, listener, tenant) as loader:
-            loader.load(lambda run: sync(run, loader.state))
+            loader.load(lambda run: sync(run, loader.state, reread=loader.reread))
             models = models and tenant.build_models
             is_outdated = maintenance and maintain(loader.destination, models=models)
         if is_outdated:
@@ -154,8 +155,10 @@ def _hold_pipeline(options: Options) -> Iterator[Tenant]:
 def _open_loader(
     result: LoadResult, options: Options, listener: ProgressListener, tenant: Tenant
 ) -> Iterator[ChunkLoader]:
-    """Connect to the destination once for the whole run, and load what a killed run left behind."""
+    """Connect to the destination once for the whole run, hold it, and load what a killed run left
+    behind.
+    """
     loader = ChunkLoader(result.summary, options, listener, tenant)
-    with loader.destination.keep_connection():
+    with loader.destination.keep_connection(), hold_lock(loader.destination, "pipeline") as loader.lock:
         loader.prepare()
         yield loader

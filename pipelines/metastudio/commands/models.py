@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import dlt
 
 from metastudio.destination.jobs import Destination
+from metastudio.destination.lock import hold_lock
 from metastudio.error_mapping import to_metastudio_error
 from metastudio.errors import ConfigurationError, IncompleteError, MetaStudioError
 from metastudio.pipeline.factory import open_existing
@@ -50,7 +51,7 @@ def run_models(options: Options, time_zone: str | None = None) -> ModelsResult:
         if time_zone is not None:
             _check_time_zone(time_zone)
         destination, _ = open_existing(options)
-        with lock_pipeline(options):
+        with lock_pipeline(options), hold_lock(destination, "pipeline"):
             tests = rebuild_models(destination.pipeline, time_zone, test=True)
     except Exception as error:
         raise to_metastudio_error(error) from None
@@ -90,8 +91,10 @@ def rebuild_models(pipeline: dlt.Pipeline, time_zone: str | None = None, *, test
     Raises:
         MetaStudioError: the build failed.
     """
-    version = Models(Destination(pipeline)).version()
-    return build_models(pipeline, time_zone or (version.time_zone if version else UTC), test=test)
+    destination = Destination(pipeline)
+    with hold_lock(destination, "reporting models"):
+        version = Models(destination).version()
+        return build_models(pipeline, time_zone or (version.time_zone if version else UTC), test=test)
 
 
 def _check_time_zone(name: str) -> None:

@@ -28,6 +28,8 @@ TOTALS = (
     "missing",
     "scrubbed",
     "scrub_changed",
+    "lacking",
+    "surplus",
     "load_ids",
 )
 """Figures that are summed over tenants."""

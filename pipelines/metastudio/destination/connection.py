@@ -70,6 +70,15 @@ class TenantTables:
         if not self.capabilities.is_duckdb_file:
             yield
             return
+        with self.share_connection():
+            yield
+
+    @contextmanager
+    def share_connection(self) -> Iterator[None]:
+        """Use one connection for all queries within the block, on any destination."""
+        if self._client is not None:
+            yield
+            return
         with self._open() as self._client:
             try:
                 yield
@@ -122,6 +131,28 @@ class TenantTables:
             except DestinationUndefinedEntity:
                 return [], []
 
+    def execute(self, sql: str, *params: Any) -> None:
+        """Run a statement over the raw tables, written as in `query`."""
+        with self.connect() as client:
+            names = {short: client.make_qualified_table_name(name) for short, name in _TABLES.items()}
+            client.execute_sql(sql.format(**names), *params)
+
+    def list_columns(self) -> tuple[set[tuple[str, str]], set[tuple[str, str]]] | None:
+        """Return table and name of all columns in the dataset, and in its staging dataset; None
+        where that cannot be asked in one query.
+        """
+        if not self.capabilities.takes_inserts:
+            return None
+        with self.connect() as client:
+            names = client.dataset_name, client.staging_dataset_name
+            rows = client.execute_sql(
+                "SELECT table_schema, table_name, column_name FROM information_schema.columns"
+                " WHERE table_catalog = current_database() AND table_schema IN (%s, %s)",
+                *names,
+            )
+        columns = [{(table, column) for schema, table, column in rows or () if schema == name} for name in names]
+        return columns[0], columns[1]
+
     def write_checkpoint(self) -> None:
         """Write what DuckDB keeps in memory since the file was opened."""
         with self.connect() as client:
@@ -129,14 +160,22 @@ class TenantTables:
 
     def count_rows(self, table: str) -> int:
         """Return the number of the tenant's rows; the project's in a table without app users."""
-        short = next(short for short, name in _TABLES.items() if name == table)
-        own, params = (self._own, self._params) if table in (VIDEOS, WINDOWS) else ("project_id = %s", self._params[:1])
-        rows = self.query(f"SELECT count(*) FROM {{{short}}} WHERE {own}", *params)
+        own, params = self._own_rows(table)
+        rows = self.query(f"SELECT count(*) FROM {{{find_short_name(table)}}} WHERE {own}", *params)
         return int(rows[0][0]) if rows else 0
+
+    def _own_rows(self, table: str) -> tuple[str, tuple[Any, ...]]:
+        """Return the condition on the tenant's rows, and its parameters."""
+        return (self._own, self._params) if table in (VIDEOS, WINDOWS) else ("project_id = %s", self._params[:1])
 
     def count_pending(self) -> int:
         """Return the number of load packages that a killed run left to the next one."""
         return len(self.pipeline.list_extracted_load_packages()) + len(self.pipeline.list_normalized_load_packages())
+
+
+def find_short_name(table: str) -> str:
+    """Return the name of a table in the queries of this package."""
+    return next(short for short, name in _TABLES.items() if name == table)
 
 
 def make_batches(values: Sequence[Any]) -> Iterator[tuple[Sequence[Any], str]]:

@@ -12,6 +12,8 @@ from typing import Any, cast
 
 import dlt
 from dlt.common.configuration.container import Container
+from dlt.common.configuration.providers import CustomLoaderDocProvider
+from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 from dlt.common.destination.client import WithStateSync
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.common.pipeline import PipelineContext, get_dlt_pipelines_dir
@@ -25,6 +27,63 @@ StateMark = tuple[int, str]
 
 _BASE = "extracted_over"
 """Key in the local state: which state of the destination the newest package goes with."""
+
+
+_PINNED: dict[str, Any] = {}
+_DEFAULTS: dict[str, Any] = {}
+
+
+def set_default_settings(defaults: Mapping[str, Any], *, replace: bool = False) -> None:
+    """Provide settings of dlt that count where no variable and no file sets another value.
+
+    Args:
+        replace: whether these settings replace those of an earlier call.
+    """
+    if replace or not _DEFAULTS:
+        _DEFAULTS.update(defaults)
+    _provide("defaults of metastudio", _DEFAULTS, first=False)
+
+
+def pin_settings(pipeline: dlt.Pipeline) -> list[str]:
+    """Set what the guarantee rests on for a pipeline, before every variable and file.
+
+    A failed job fails the run, the state is kept in the destination, and no run begins by emptying
+    tables. Return the settings that had another value.
+    """
+    name = pipeline.pipeline_name
+    _PINNED.pop(name, None)
+    found: list[Any] = [dlt.config.get(f"{section}load.raise_on_failed_jobs") for section in (f"{name}.", "")]
+    changed = {
+        "load.raise_on_failed_jobs": next((value for value in found if value is not None), True) is not True,
+        "restore_from_destination": not pipeline.config.restore_from_destination,
+        "refresh": pipeline.refresh is not None,
+        "dev_mode": pipeline.config.dev_mode,
+    }
+    _PINNED[name] = {"load": {"raise_on_failed_jobs": True}}
+    _provide("pinned by metastudio", _PINNED, first=True)
+    pipeline.config.restore_from_destination = True
+    pipeline.refresh = None
+    return [setting for setting, is_changed in changed.items() if is_changed]
+
+
+def _provide(name: str, settings: dict[str, Any], *, first: bool) -> None:
+    """Add a provider of settings, which reads the dictionary each time, unless it is there."""
+    context = Container()[PluggableRunContext].providers
+    if name not in context:
+        context.add_provider(CustomLoaderDocProvider(name, lambda: settings, supports_secrets=first))
+        if first:
+            context.providers.insert(0, context.providers.pop())
+
+
+def find_changed_dispositions() -> list[str]:
+    """Return the resources of the running source whose rows would not be merged."""
+    resources = dlt.current.source().resources.selected.items()
+    return [name for name, resource in resources if resource.write_disposition != "merge"]
+
+
+def is_refreshed() -> bool:
+    """Return whether the running extraction empties or drops tables before it loads."""
+    return bool(dlt.current.load_package_state()["state"].get("refresh"))
 
 
 def find_pipelines_dir() -> Path:
@@ -113,6 +172,47 @@ def find_duckdb_file(pipeline: dlt.Pipeline) -> Path | None:
     """Return the path of the database file that the settings of a pipeline lead to."""
     database = getattr(pipeline.destination_client().config.credentials, "database", None)
     return Path(database) if database else None
+
+
+def lacks_tables(tables: TenantTables) -> bool:
+    """Return whether tables or columns of the schema may be missing in the destination, or in a
+    staging dataset that exists.
+    """
+    columns = tables.list_columns()
+    if columns is None:
+        return True
+    schema = tables.pipeline.default_schema
+    data_tables = schema.data_table_names(seen_data_only=True)
+    held, staged = columns
+    expected = {name: schema.get_table_columns(name).keys() for name in (*data_tables, *schema.dlt_table_names())}
+    lacking = {(table, column) for table, names in expected.items() for column in names} - held
+    unstaged = {(table, column) for table in data_tables for column in expected[table]} - staged
+    return bool(held and lacking) or bool(staged and unstaged)
+
+
+def restore_missing_tables(pipeline: dlt.Pipeline) -> set[str]:
+    """Create the tables and columns of the schema that somebody dropped, also in staging.
+
+    dlt looks for them only where `_dlt_version` lacks the schema. Return the names of the tables
+    outside of staging.
+    """
+    from dlt.destinations.job_client_impl import SqlJobClientWithStagingDataset
+
+    restored: set[str] = set()
+    with pipeline.destination_client() as client:
+        if not isinstance(client, SqlJobClientWithStagingDataset) or not client.is_storage_initialized():
+            return set()
+        schema = client.schema
+        data_tables = schema.data_table_names(seen_data_only=True)
+        with client.maybe_ddl_transaction():
+            names = [*data_tables, *schema.dlt_table_names()]
+            restored |= client._execute_schema_update_sql(names, store_schema=False).keys()
+        with client.with_staging_dataset():
+            if client.is_storage_initialized():
+                with client.maybe_ddl_transaction():
+                    names = [*data_tables, schema.version_table_name]
+                    client._execute_schema_update_sql(names, store_schema=False)
+    return restored
 
 
 def repair_working_dir(pipeline: dlt.Pipeline) -> None:

@@ -2,51 +2,180 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from metastudio.destination.connection import BATCH, make_batches
+from metastudio.destination.connection import BATCH, find_short_name, make_batches
 from metastudio.destination.dlt_internals import read_column_types
 from metastudio.destination.ledger import Ledger
 from metastudio.records.parser import TERMINAL_STATES, Row
 from metastudio.records.schema import VIDEOS
 
+EXACT_ROWS = 100_000
+"""Size of a table up to which doubled rows and states are counted in every sync: 0.1 s."""
+
 _FIELDS = [name for name in Row._fields if name not in ("updated", "extra")]
+_JOB_ID = _FIELDS.index("job_id")
+_LIVE = "deleted_at IS NULL AND (create_time >= %s OR create_time IS NULL)"
+_VERSION = "coalesce(jobs.lastupdate_time, jobs.create_time)"
+
+
+class Books(NamedTuple):
+    """What was counted: the fields of the extraction's `Books`."""
+
+    live: int
+    older: int
+    doubled: int
+
+
+class Extent(NamedTuple):
+    """What a tenant's table of jobs holds.
+
+    Attributes:
+        rows: the number of rows.
+        live: those not marked as deleted, created since the start_date or at an unknown time.
+        older: those not marked as deleted that show an earlier creation.
+        newest_update: the latest update among all rows.
+    """
+
+    rows: int
+    live: int
+    older: int
+    newest_update: datetime | None
 
 
 class Destination(Ledger):
     """The raw tables of one tenant."""
 
+    _extent: Extent | None = None
+
+    def extent(self, since: datetime) -> Extent:
+        """Return what the tables hold; the answer holds until `forget_extent`.
+
+        Args:
+            since: the start_date, before which a job counts as older.
+        """
+        if self._extent is None:
+            ((*figures, newest),) = self.query(
+                f"SELECT count(*), count(CASE WHEN {_LIVE} THEN 1 END), count(CASE WHEN deleted_at IS NULL THEN 1 END),"
+                f" max({_VERSION}) FROM {{videos}} AS jobs WHERE {self._own}",
+                since,
+                *self._params,
+            ) or [(0, 0, 0, None)]
+            rows, live, live_in_all = map(int, figures)
+            self._extent = Extent(rows, live, live_in_all - live, newest and newest.astimezone(UTC))
+        return self._extent
+
+    def forget_extent(self) -> None:
+        """Count again, because rows were loaded."""
+        self._extent = None
+
+    def has_rows(self, table: str) -> bool:
+        """Return whether there is a row of the tenant; of its project, without app users."""
+        own, params = self._own_rows(table)
+        return bool(self.query(f"SELECT 1 FROM {{{find_short_name(table)}}} WHERE {own} LIMIT 1", *params))
+
+    def books(self, since: datetime, expected: int | None) -> Books:
+        """Count live jobs, and rows beyond one for each job; in a large table only where it has
+        more live rows than `expected`.
+        """
+        extent = self.extent(since)
+        if extent.rows > EXACT_ROWS and (expected is None or extent.live <= expected):
+            return Books(extent.live, extent.older, 0)
+        ((jobs, live),) = self.query(
+            "SELECT count(*), coalesce(sum(is_live), 0) FROM"
+            f" (SELECT max(CASE WHEN {_LIVE} THEN 1 ELSE 0 END) AS is_live FROM {{videos}} WHERE {self._own}"
+            " GROUP BY job_id) AS jobs",
+            since,
+            *self._params,
+        ) or [(0, 0)]
+        return Books(int(live), extent.older, extent.rows - int(jobs))
+
+    def doubled(self) -> list[tuple[str, datetime | None]]:
+        """Return the jobs with several rows; their creation only where a row is live."""
+        rows = self.query(
+            "SELECT job_id, max(CASE WHEN deleted_at IS NULL THEN create_time END) FROM {videos}"
+            f" WHERE {self._own} GROUP BY job_id HAVING count(*) > 1",
+            *self._params,
+        )
+        return [(job_id, created and created.astimezone(UTC)) for job_id, created in rows]
+
+    def newest_rows(self, job_ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Return one row of each job: a live one before others, and of these the newest."""
+        newest: dict[str, dict[str, Any]] = {}
+        for batch, _ in make_batches(job_ids):
+            for row in sorted(self.rows(batch), key=_rank):
+                newest[row["job_id"]] = row
+        return list(newest.values())
+
+    def count_new(self, job_ids: Sequence[str]) -> int:
+        """Count the jobs that have no live row."""
+        held = 0
+        for batch, marks in make_batches(job_ids):
+            sql = f"SELECT count(DISTINCT job_id) FROM {{videos}} WHERE {self._own} AND deleted_at IS NULL"
+            rows = self.query(f"{sql} AND job_id IN ({marks})", *self._params, *batch)
+            held += int(rows[0][0]) if rows else 0
+        return len(job_ids) - held
+
+    def add_lost_states(self, jobs: int) -> int:
+        """Add the current state of jobs whose history of states was lost; return their number.
+
+        Args:
+            jobs: the number of rows of jobs; a large table is compared only where the history has
+                fewer rows.
+        """
+        if not self.capabilities.takes_inserts:
+            return 0
+        held = int(self.query("SELECT count(*) FROM {states} WHERE project_id = %s", self.project_id)[0][0])
+        if jobs > EXACT_ROWS and held >= jobs:
+            return 0
+        lost = (
+            f"FROM {{videos}} AS jobs WHERE {self._own} AND state IS NOT NULL AND {_VERSION} IS NOT NULL"
+            " AND NOT EXISTS (SELECT 1 FROM {states} AS states WHERE states.project_id = jobs.project_id"
+            f" AND states.job_id = jobs.job_id AND states.state = jobs.state AND states.lastupdate_time = {_VERSION})"
+        )
+        number = int(self.query(f"SELECT count(DISTINCT job_id) {lost}", *self._params)[0][0])
+        if number:
+            columns = "project_id, job_id, state"
+            self.execute(
+                f"INSERT INTO {{states}} ({columns}, lastupdate_time) SELECT DISTINCT {columns}, {_VERSION} {lost}",
+                *self._params,
+            )
+        return number
+
     def column_types(self) -> dict[str, str]:
         """Return the dlt types of all columns of the jobs' table, whoever added them."""
         return read_column_types(self.pipeline, VIDEOS)
 
-    def rows(self, jobs: Sequence[tuple[str, datetime]]) -> list[dict[str, Any]]:
+    def rows(self, job_ids: Sequence[str]) -> list[dict[str, Any]]:
         """Return the rows of jobs. JSON comes as text or parsed, by destination."""
-        marks = ", ".join(["%s"] * len(jobs))
+        marks = ", ".join(["%s"] * len(job_ids))
         names, rows = self.query_named(
             f"SELECT * FROM {{videos}} WHERE project_id = %s AND job_id IN ({marks})",
             self.project_id,
-            *(job_id for job_id, _ in jobs),
+            *job_ids,
         )
         return [
             dict(zip(map(str.lower, names), row, strict=True)) for row in rows
         ]  # some destinations answer in capitals
 
     def changed(self, rows: Sequence[Row]) -> list[Row]:
-        """Return the rows that are not loaded exactly as here; unknown fields do not count."""
+        """Return the rows that are not loaded exactly as here, and once; unknown fields do not
+        count.
+        """
         loaded: set[tuple[Any, ...]] = set()
+        numbers: Counter[str] = Counter()
         for batch, marks in make_batches(rows):
-            loaded |= set(
-                self.query(
-                    f"SELECT {', '.join(_FIELDS)} FROM {{videos}}"
-                    f" WHERE {self._own} AND deleted_at IS NULL AND job_id IN ({marks})",
-                    *self._params,
-                    *(row.job_id for row in batch),
-                )
+            found = self.query(
+                f"SELECT {', '.join(_FIELDS)}, deleted_at FROM {{videos}} WHERE {self._own} AND job_id IN ({marks})",
+                *self._params,
+                *(row.job_id for row in batch),
             )
-        return [row for row in rows if row[: len(_FIELDS)] not in loaded]
+            numbers.update(row[_JOB_ID] for row in found)
+            loaded |= {row[:-1] for row in found if row[-1] is None}
+        return [row for row in rows if numbers[row.job_id] > 1 or row[: len(_FIELDS)] not in loaded]
 
     def already_loaded(self, rows: Sequence[Row]) -> bool:
         """Return whether loading these rows would change nothing; compare a page at most."""
@@ -104,3 +233,9 @@ class Destination(Ledger):
             before,
         )
         return rows[0][0].astimezone(UTC) if rows else None
+
+
+def _rank(row: dict[str, Any]) -> tuple[bool, bool, Any]:
+    """Return what orders the rows of one job: the last one counts."""
+    updated = row["lastupdate_time"]
+    return row["deleted_at"] is None, updated is not None, updated

@@ -28,6 +28,10 @@ class ExtractionContext:
 
     Args:
         sleep: waits for a number of seconds.
+        is_one_package: whether nothing is loaded before the run has ended.
+
+    Attributes:
+        unloaded: the jobs of a run that is one package.
     """
 
     def __init__(
@@ -36,6 +40,8 @@ class ExtractionContext:
         loaded: LoadedJobs,
         settings: ExtractionSettings,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        *,
+        is_one_package: bool = False,
     ) -> None:
         self._fetch = fetch
         self.loaded = loaded
@@ -49,15 +55,31 @@ class ExtractionContext:
         self.not_rows = 0
         self.page_cap: int | None = None
         self.filters_verified = False
+        self.is_one_package = is_one_package
+        self.unloaded: set[str] = set()
+        self.has_rejected = False
+        self._is_tracking = False
         self._small_questions = 0
         self._asking = asyncio.Lock()
 
     async def track(self, state: State, chunks: AsyncGenerator[Chunk, None]) -> AsyncGenerator[Chunk, None]:
         """Pass chunks on, with what the run knows by then about gaps and limits in their state."""
+        if self._is_tracking:  # a part of a run whose chunks are tracked
+            async with aclosing(chunks):
+                async for chunk in chunks:
+                    yield chunk
+            return
+        self._is_tracking = True
         self.gaps = list(state.get("gaps", []))
         self.limits = EndpointLimits.of(state)
+        self.has_rejected = state.get("rejected", False)
         async with aclosing(chunks):
             async for chunk in chunks:
+                if self.is_one_package:
+                    self.unloaded.update(row.job_id for row in chunk.rows)
+                self.has_rejected |= bool(chunk.rejected)
+                if self.has_rejected or "rejected" in chunk.state:
+                    chunk.state["rejected"] = self.has_rejected
                 if chunk.windows:
                     self.gaps = update_gaps(self.gaps, chunk.windows, await self.now())
                 for entry in chunk.windows:

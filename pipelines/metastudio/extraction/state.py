@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal, TypedDict
+from typing import Literal, TypedDict, cast
 
 from metastudio.timestamps import format_time, parse_time
 
@@ -14,7 +14,8 @@ class Progress(TypedDict, total=False):
     `snapshot_at` is the server's time when the backfill began, `newest_update` the latest
     lastupdate_time that the API showed then. `not_rows` counts the records that make no row of
     their own: those without a job_id, and jobs that stand twice in the list. `lacking` is by how
-    many jobs the API still counted more, when all was read, at `lacking_at`.
+    many jobs the API still counted more, when all was read, at `lacking_at`. `surplus` is by how
+    many it last counted fewer than are held: jobs that vanished, which an audit marks.
     """
 
     snapshot_at: str
@@ -23,6 +24,7 @@ class Progress(TypedDict, total=False):
     not_rows: int
     lacking: int
     lacking_at: str
+    surplus: int
 
 
 class Gap(TypedDict):
@@ -61,6 +63,7 @@ class State(TypedDict, total=False):
     changes up to the watermark were read once more at least `overlap` later.
     `update_time_sorting` is there where the last scan did not prove it, at `sorting_asked_at`.
     `limits` holds what the endpoint was found to refuse or to leave out, `limits_learned_at` when.
+    `rejected` says that `rejected_records` has records.
     """
 
     identity: dict[str, str | None]
@@ -75,6 +78,7 @@ class State(TypedDict, total=False):
     limits: dict[str, str | int]
     limits_learned_at: dict[str, str]
     scrub: Scrub
+    rejected: bool
 
 
 def set_watermark(watermark: datetime, now: datetime) -> State:
@@ -84,6 +88,12 @@ def set_watermark(watermark: datetime, now: datetime) -> State:
     server's clock says.
     """
     return {"watermark": format_time(watermark), "watermark_at": format_time(max(now, watermark)), "settled": False}
+
+
+def forget_backfill(state: State) -> State:
+    """Return the state with which everything is read as by a first run."""
+    place = ("backfill", "watermark", "watermark_at", "settled", "scrub")
+    return cast(State, {name: value for name, value in state.items() if name not in place})
 
 
 def count_missing(state: State) -> int:

@@ -100,8 +100,38 @@ class Page:
 Fetch = Callable[[Query], Awaitable[Page]]
 
 
+class Books(NamedTuple):
+    """How much the destination holds.
+
+    Attributes:
+        live: jobs that are not marked as deleted, created since `start_date` or at an unknown time.
+        older: jobs that are not marked as deleted and show an earlier creation.
+        doubled: rows beyond one for each job; 0 where that was not counted.
+    """
+
+    live: int
+    older: int
+    doubled: int
+
+
 class LoadedJobs(Protocol):
     """What the destination holds, as far as the protocol asks."""
+
+    async def books(self, since: datetime, expected: int | None) -> Books:
+        """Count the jobs, with `since` as start_date. In a large table, doubled rows are counted
+        only where more jobs are held than `expected`.
+        """
+        ...
+
+    async def doubled(self) -> Sequence[tuple[str, datetime | None]]:
+        """Return job_id and create_time of the jobs that have more than one row; the creation is
+        None for jobs marked as deleted.
+        """
+        ...
+
+    async def count_new(self, job_ids: Sequence[str]) -> int:
+        """Count those of these jobs that have no live row."""
+        ...
 
     async def open_jobs(self, before: datetime) -> Sequence[tuple[str, datetime | None]]:
         """Return job_id and create_time of the live jobs created before a time, or at an unknown
@@ -216,6 +246,8 @@ class Chunk:
         rows: each job once, in the newest version read.
         seen: every version read, for the history of states.
         vanished: job_ids that the API no longer shows, with the server's time of that finding.
+        doubled: job_ids with several rows in the destination, of which one is to stay.
+        lacking: the number of jobs that the destination turned out to have lost.
         expected_rows: the number of jobs that the run is going to read, where it is known.
     """
 
@@ -225,6 +257,8 @@ class Chunk:
     rejected: list[Rejected] = field(default_factory=list)
     windows: list[LedgerEntry] = field(default_factory=list)
     vanished: list[tuple[str, datetime]] = field(default_factory=list)
+    doubled: list[str] = field(default_factory=list)
+    lacking: int = 0
     state: State
     expected_rows: int | None = None
 

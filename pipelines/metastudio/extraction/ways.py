@@ -143,6 +143,7 @@ class WholeList:
         self.state = state
         self.verdict = Verdict.REFUSED
         self._newest: datetime | None = None
+        self._not_rows = 0
         self._entry = LedgerEntry(mode="reread", since=context.settings.start_date, until=OPEN_END, is_window=False)
 
     async def chunks(self) -> AsyncGenerator[Chunk, None]:
@@ -158,6 +159,7 @@ class WholeList:
             if self._entry.complete:
                 self.verdict = Verdict.WHOLE
                 state = await _move_watermark(self.context, self.state, self._newest)
+                state["backfill"] = {**state["backfill"], "not_rows": self._not_rows}
                 yield Chunk(mode="reread", windows=[self._entry], state=state)
                 return
         await verify_filters(self.context)
@@ -185,6 +187,7 @@ class WholeList:
             if not received or (query.offset >= page.count and received < settings.page_size):
                 break
         yield await self._make_chunk(pages)
+        self._not_rows = found.total() - len(found) + without_id
         self._entry.rows_read = found.total() + without_id
         self._entry.complete = counts == {self._entry.rows_read}
 

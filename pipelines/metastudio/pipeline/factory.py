@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,19 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 
 from metastudio.config.settings import find_setting
 from metastudio.destination.capabilities import find_capabilities
-from metastudio.destination.dlt_internals import drop_local_state, find_duckdb_file, make_duckdb_credentials
+from metastudio.destination.dlt_internals import (
+    drop_local_state,
+    find_duckdb_file,
+    make_duckdb_credentials,
+    pin_settings,
+    set_default_settings,
+)
 from metastudio.destination.duckdb_file import make_rename_command
 from metastudio.destination.jobs import Destination
 from metastudio.error_mapping import is_known_error, to_metastudio_error
 from metastudio.errors import ConfigurationError
 from metastudio.extraction.state import State
-from metastudio.pipeline.options import Options, set_defaults
+from metastudio.pipeline.options import Options, make_defaults, set_defaults
 from metastudio.records.schema import SCHEMA_VERSION
 from metastudio.source.state import read_committed_state
 
@@ -38,13 +45,22 @@ def open_pipeline(options: Options, *, read_only: bool = False) -> dlt.Pipeline:
         ConfigurationError: dlt does not know the destination, or lacks a part of its settings.
     """
     set_defaults()
+    set_default_settings(make_defaults())
     if not options.pipeline:
         raise ConfigurationError("The pipeline has no name.", hint="Set --pipeline to a name, or leave it out.")
     try:
         destination = make_destination(options, read_only=read_only)
-        return dlt.pipeline(options.name, destination=destination, dataset_name=options.dataset)
+        pipeline = dlt.pipeline(options.name, destination=destination, dataset_name=options.dataset, dev_mode=False)
     except (ConfigurationException, PipelineStepFailed, ValueError, ImportError) as error:
         raise to_metastudio_error(error) from None
+    if changed := pin_settings(pipeline):
+        _warn_once(", ".join(changed))
+    return pipeline
+
+
+@cache
+def _warn_once(settings: str) -> None:
+    log.warning("Settings of dlt that would lose data are not used for this pipeline: %s.", settings)
 
 
 def open_or_restore(options: Options) -> dlt.Pipeline:
@@ -76,7 +92,7 @@ def make_destination(options: Options, *, read_only: bool = False) -> Any:
     given: dict[str, Any] = {}
     sections = ("destination", f"destination.{options.destination}")
     if all(find_setting(f"{section}.staging_dataset_name_layout") is None for section in sections):
-        given["staging_dataset_name_layout"] = f"%s_staging_{options.name}"
+        given["staging_dataset_name_layout"] = f"%s_staging_{options.staging_suffix}"
     if options.destination == "duckdb":
         file = _find_configured_file() or _choose_default_file(options)
         if isinstance(file, str) and ":" not in file:
@@ -87,7 +103,9 @@ def make_destination(options: Options, *, read_only: bool = False) -> Any:
 
 def _find_configured_file() -> Any:
     credentials = find_setting("destination.duckdb.credentials")
-    return find_setting("destination.duckdb.credentials.database") if credentials is None else credentials
+    if credentials is None or (isinstance(credentials, dict) and "database" not in credentials):
+        return find_setting("destination.duckdb.credentials.database")
+    return credentials
 
 
 def _choose_default_file(options: Options) -> str:

@@ -20,6 +20,7 @@ from metastudio.config.tenant import Tenant
 from metastudio.destination.dlt_internals import record_base_state
 from metastudio.destination.jobs import Destination
 from metastudio.destination.ledger import make_ledger
+from metastudio.destination.lock import DestinationLock
 from metastudio.destination.migrations import migrate_app_user
 from metastudio.error_mapping import is_out_of_memory, iter_causes
 from metastudio.errors import ConfigurationError, IncompleteError
@@ -27,10 +28,10 @@ from metastudio.extraction.state import State
 from metastudio.extraction.types import Chunk
 from metastudio.pipeline.factory import open_or_restore
 from metastudio.pipeline.options import Options, raise_memory_limit
-from metastudio.pipeline.recovery import reconcile_with_destination
+from metastudio.pipeline.recovery import reconcile_with_destination, restore_tables
 from metastudio.pipeline.summary import Summary
 from metastudio.records.schema import SCHEMA_VERSION
-from metastudio.source.state import check_state, find_gaps_error, read_state
+from metastudio.source.state import check_state, find_gaps_error, judge_state, read_state
 from metastudio.source.stream import Reader, Steps
 
 log = logging.getLogger("metastudio")
@@ -61,6 +62,9 @@ class ChunkLoader:
             self.pipeline, tenant.project_id, tenant.app_user_id, lock_seconds=tenant.lock_seconds
         )
         self.state: State = {}
+        self.reread = False
+        self.lock = DestinationLock()
+        self._committed: State = {}
         self._listener = listener
         self._reader: Reader | None = None
         self._rejected_here: set[str] = set()
@@ -69,10 +73,13 @@ class ChunkLoader:
     def prepare(self) -> None:
         """Reconcile the local state with the destination, load what is pending, check the state."""
         reconcile_with_destination(self.destination, self._load_pending)
-        self.state = read_state(self.pipeline)
-        check_state(self.state, self.tenant)
-        if self.state.get("schema_version") == 1 and self.tenant.app_user_id:
+        restored = restore_tables(self.destination)
+        self._committed = read_state(self.pipeline)
+        check_state(self._committed, self.tenant)
+        if self._committed.get("schema_version") == 1 and self.tenant.app_user_id:
             migrate_app_user(self.destination, self.tenant.app_user_id)
+        with self.destination.share_connection():
+            self.state, self.reread = judge_state(self._committed, self.destination, self.tenant, restored)
         self.summary.set_state(self.state)
 
     def _load_pending(self) -> None:
@@ -126,7 +133,7 @@ class ChunkLoader:
         new_rejected = self._count_new_rejected(chunk)
         self._count_scrubbed(chunk)
         rows = 0 if not new_rejected and self._add_to_ledger(chunk) else self._load_package(chunk, resume)
-        self.state = chunk.state
+        self.state = self._committed = chunk.state
         self.summary.rejected += new_rejected
         self.summary.add(chunk, rows)
         self._listener.on_chunk_loaded(self.summary, chunk)
@@ -148,7 +155,7 @@ class ChunkLoader:
 
         A package costs 0.3 s. Return False if the chunk needs one.
         """
-        is_new = chunk.vanished or len(chunk.seen) > len(chunk.rows) or chunk.state != self.state
+        is_new = chunk.vanished or chunk.doubled or len(chunk.seen) > len(chunk.rows) or chunk.state != self._committed
         if is_new or not self.destination.already_loaded(chunk.rows):
             return False
         lines = make_ledger(chunk.windows, self.tenant.origin, self._run_id, self.summary.windows + 1)
@@ -161,6 +168,7 @@ class ChunkLoader:
 
         from metastudio.source.source import make_source
 
+        self.lock.require()
         resume()  # while this chunk is loaded, the next one is read
         source = make_source(self.tenant, self._run_id, [chunk], self.destination, self.summary.windows + 1)
         contract: Any = {"columns": self.tenant.schema_contract}
@@ -176,6 +184,9 @@ class ChunkLoader:
     def _load_extracted(self) -> None:
         """Load what is on disk. Retry failures that are temporary or that can be removed."""
         self.pipeline.normalize()
+        self.destination.forget_extent()
+        if not self.summary.load_ids:  # the first one; later ones find what this one found
+            restore_tables(self.destination)
         schema_attempts, can_free = 1, bool(self.summary.load_ids)  # what was loaded before is in memory, too
         while True:
             try:

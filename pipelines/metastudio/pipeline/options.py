@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 import os
+import re
 from dataclasses import dataclass
+from typing import Any
+
+from metastudio.config.settings import find_setting
+from metastudio.destination.dlt_internals import set_default_settings
 
 PIPELINE = "metastudio"
 """The name of the pipeline where none is given."""
 
-_DUCKDB_CONFIG = "DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG"
 _MEMORY_MB = 80
 _MEMORY_FACTOR = 4
+_DUCKDB_CONFIG = "destination.duckdb.credentials.global_config"
 
-DEFAULTS = {
-    "RUNTIME__DLTHUB_TELEMETRY": "false",
-    _DUCKDB_CONFIG: json.dumps({"memory_limit": f"{_MEMORY_MB}MB", "threads": 1}),  # DuckDB takes all it finds
-    "LOAD__TRUNCATE_STAGING_DATASET": "true",  # 24 MB per 100,000 rows stay behind otherwise
-    "LOAD__DELETE_COMPLETED_JOBS": "true",
-}
-"""What this package sets of dlt's own configuration, where the user's environment does not."""
+TELEMETRY = "RUNTIME__DLTHUB_TELEMETRY"
+"""The variable that turns off dlt's telemetry, which starts before any other setting is read."""
+
+
+def make_defaults(memory_mb: int = _MEMORY_MB) -> dict[str, Any]:
+    """Return what this package sets of dlt's own configuration, behind every variable and file."""
+    return {
+        "destination": {"duckdb": {"credentials": {"global_config": _make_duckdb_config(memory_mb)}}},
+        "load": {
+            "truncate_staging_dataset": True,  # 24 MB per 100,000 rows stay behind otherwise
+            "delete_completed_jobs": True,
+        },
+    }
+
+
+def _make_duckdb_config(memory_mb: int) -> dict[str, Any]:
+    return {"memory_limit": f"{memory_mb}MB", "threads": 1}  # DuckDB takes all it finds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,15 +52,24 @@ class Options:
         return f"{self.pipeline}_{self.tenant}" if self.tenant else self.pipeline
 
     @property
+    def staging_suffix(self) -> str:
+        """The pipeline's part in the name of its staging dataset.
+
+        A name that dlt would change to that of another pipeline gets a suffix of its own.
+        """
+        if re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+)*", self.name):
+            return self.name
+        return f"{self.name}_{hashlib.sha256(self.name.encode()).hexdigest()[:8]}"
+
+    @property
     def duckdb_file(self) -> str:
         """The DuckDB file where no other is configured, in the working directory."""
         return "videos.duckdb" if self.pipeline == PIPELINE else f"{self.pipeline}.duckdb"
 
 
 def set_defaults() -> None:
-    """Set the defaults, before dlt reads its configuration: its telemetry starts then."""
-    for name, value in DEFAULTS.items():
-        os.environ.setdefault(name, value)
+    """Turn off dlt's telemetry, unless the user's environment turns it on."""
+    os.environ.setdefault(TELEMETRY, "false")
 
 
 def raise_memory_limit() -> bool:
@@ -53,13 +77,12 @@ def raise_memory_limit() -> bool:
 
     Return False where the user set the limit, or where it is beyond the machine's memory already.
     """
-    config = json.loads(DEFAULTS[_DUCKDB_CONFIG])
     machine_mb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1_000_000
     limit = _MEMORY_MB
     while limit < machine_mb:
-        config["memory_limit"] = f"{limit}MB"
+        is_ours = find_setting(_DUCKDB_CONFIG) == _make_duckdb_config(limit)
         limit *= _MEMORY_FACTOR
-        if os.environ.get(_DUCKDB_CONFIG) == json.dumps(config):
-            os.environ[_DUCKDB_CONFIG] = json.dumps({**config, "memory_limit": f"{limit}MB"})
+        if is_ours:
+            set_default_settings(make_defaults(limit), replace=True)
             return True
     return False

@@ -10,16 +10,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from dlt.destinations.exceptions import DatabaseTerminalException
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from metastudio.destination.dlt_internals import (
+    lacks_tables,
     read_base_mark,
     read_committed_mark,
     read_local_mark,
     repair_working_dir,
+    restore_missing_tables,
 )
 from metastudio.destination.jobs import Destination
 from metastudio.error_mapping import is_known_error, is_out_of_memory
+from metastudio.errors import ConfigurationError
 
 log = logging.getLogger("metastudio")
 
@@ -45,6 +49,7 @@ def reconcile_with_destination(destination: Destination, load_pending: Callable[
         pending = False
     pipeline.sync_destination()  # takes the destination's state unless the local one is newer
     if pending:
+        restore_tables(destination)
         try:
             load_pending()
         except PipelineStepFailed as error:
@@ -55,6 +60,30 @@ def reconcile_with_destination(destination: Destination, load_pending: Callable[
     if read_committed_mark(destination)[0] < read_local_mark(pipeline)[0]:
         log.warning("The destination is older than the local state, so it was set back: going on from what it holds.")
         _restart_from_destination(destination)
+
+
+def restore_tables(destination: Destination) -> set[str]:
+    """Create tables and columns that somebody dropped, and return the names of the tables.
+
+    Raises:
+        ConfigurationError: a column that cannot be empty was dropped.
+    """
+    pipeline = destination.pipeline
+    if not pipeline.default_schema_name or not lacks_tables(destination):
+        return set()
+    try:
+        restored = restore_missing_tables(pipeline)
+    except DatabaseTerminalException as error:
+        if is_known_error(error):
+            raise
+        raise ConfigurationError(
+            "A column that cannot be empty is missing in a table of the dataset, and cannot be added.",
+            hint="Drop that table: the next sync makes it again and reads everything.",
+        ) from error
+    if restored:
+        names = ", ".join(sorted(restored))
+        log.warning("Tables or columns were dropped in the destination, and are made again: %s.", names)
+    return restored
 
 
 def _restart_from_destination(destination: Destination) -> None:

@@ -18,6 +18,8 @@ class Summary:
         missing: jobs that are missing in the gaps, at least.
         scrubbed: jobs read once more to find changes that the API does not show.
         scrub_changed: how many of them had changed.
+        lacking: jobs that the destination had lost, and that were read again.
+        surplus: jobs held that the API does not count any more; the next audit marks them.
     """
 
     mode: str | None = None
@@ -33,6 +35,8 @@ class Summary:
     missing: int = 0
     scrubbed: int = 0
     scrub_changed: int = 0
+    lacking: int = 0
+    surplus: int = 0
     watermark: str | None = None
     seconds: float = 0.0
     load_ids: list[str] = field(default_factory=list)
@@ -44,6 +48,7 @@ class Summary:
         self.windows += len(chunk.windows)
         self.rows_read += sum(window.rows_read for window in chunk.windows)
         self.rows_loaded += rows
+        self.lacking += chunk.lacking
         self.marked_deleted += len(chunk.vanished)
         self.set_state(chunk.state)
 
@@ -52,3 +57,4 @@ class Summary:
         self.watermark = state.get("watermark")
         self.gaps = len(state.get("gaps", []))
         self.missing = count_missing(state)
+        self.surplus = state.get("backfill", {}).get("surplus", 0)

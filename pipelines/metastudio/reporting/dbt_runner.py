@@ -122,9 +122,12 @@ def write_manifest(adapter: str, dataset: str, path: Path) -> None:
 def _temporary_folder(profile: dict[str, Any]) -> Iterator[list[str]]:
     """Provide a temporary folder with a profile, and restore what dbt changes in the process.
 
+    Variables of dbt that are set for the user's own projects are hidden meanwhile.
+
     Yields the arguments that make dbt use the folder and write no output.
     """
     working_dir = Path.cwd()
+    variables = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("DBT_")}
     loggers = {name: logging.getLogger(name).level for name in ("", "metastudio")}
     with tempfile.TemporaryDirectory(prefix="metastudio-models-") as folder:
         Path(folder, "profiles.yml").write_bytes(orjson.dumps(profile))  # JSON is YAML
@@ -138,6 +141,7 @@ def _temporary_folder(profile: dict[str, Any]) -> Iterator[list[str]]:
         finally:
             _close_duckdb()
             os.chdir(working_dir)
+            os.environ.update(variables)
             for name, level in loggers.items():
                 logging.getLogger(name).setLevel(level)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -83,15 +82,8 @@ def make_videos(
     return table
 
 
-def mark_deleted(
-    videos: pa.Table,
-    loaded: Sequence[Mapping[str, Any]],
-    vanished: Sequence[tuple[str, datetime]],
-    column_types: Mapping[str, str],
-) -> pa.Table:
-    """Add the vanished jobs to a table, as they are loaded, with their deleted_at."""
-    times = dict(vanished)
-    rows = [{**row, "deleted_at": times[row["job_id"]]} for row in loaded]
+def add_loaded(videos: pa.Table, rows: Sequence[Mapping[str, Any]], column_types: Mapping[str, str]) -> pa.Table:
+    """Add rows that were read from the destination to a table."""
     names = [name for name in (rows[0] if rows else ()) if name in DECLARED or column_types.get(name) in _ARROW]
     schema = pa.schema([_make_field(name, column_types) for name in names])
     data = [pa.array([to_loadable(row[field.name]) for row in rows], type=field.type) for field in schema]

@@ -13,7 +13,7 @@ from metastudio.config.tenant import Tenant
 from metastudio.destination.jobs import Destination
 from metastudio.extraction.types import Chunk
 from metastudio.records.schema import SCHEMA_VERSION, TABLES, VIDEOS, Table
-from metastudio.source.arrow import DLT_TYPE, make_tables, mark_deleted
+from metastudio.source.arrow import DLT_TYPE, add_loaded, make_tables
 
 TableFormat = Literal["delta"] | None
 
@@ -39,6 +39,7 @@ def make_resources(
             is_first = state.get("schema_version") != SCHEMA_VERSION
             tables = _make_tables(chunk, tenant, run_id, window, destination)
             yield {name: table for name, table in tables.items() if is_first or table.num_rows}
+            state.clear()
             state.update({**chunk.state, "identity": tenant.identity, "schema_version": SCHEMA_VERSION})
             window += len(chunk.windows)
 
@@ -62,7 +63,7 @@ def _make_tables(
     schema = dlt.current.source_schema()
     columns = schema.tables.get(VIDEOS, {}).get("columns", {})
     column_types = {name: str(column.get("data_type") or "text") for name, column in columns.items()}
-    if chunk.vanished or any(row.extra for row in chunk.rows):
+    if chunk.vanished or chunk.doubled or any(row.extra for row in chunk.rows):
         column_types |= destination.column_types()  # the schema may have columns that the destination refused
     tables = make_tables(
         chunk,
@@ -73,8 +74,12 @@ def _make_tables(
         normalize=schema.naming.normalize_path,
     )
     if chunk.vanished:
-        loaded = destination.rows(chunk.vanished)
-        tables[VIDEOS] = mark_deleted(tables[VIDEOS], loaded, chunk.vanished, column_types)
+        loaded = destination.rows([job_id for job_id, _ in chunk.vanished])
+        times = dict(chunk.vanished)
+        rows = [{**row, "deleted_at": times[row["job_id"]]} for row in loaded]
+        tables[VIDEOS] = add_loaded(tables[VIDEOS], rows, column_types)
+    if chunk.doubled:
+        tables[VIDEOS] = add_loaded(tables[VIDEOS], destination.newest_rows(chunk.doubled), column_types)
     return tables
 
 

@@ -16,13 +16,21 @@ from dlt.extract import DltResource
 
 from metastudio.config.tenant import Tenant, resolve_tenant
 from metastudio.config.unknown_settings import warn_of_unknown_settings
-from metastudio.destination.dlt_internals import find_active_pipeline, read_committed_mark, read_local_mark
+from metastudio.destination.dlt_internals import (
+    find_active_pipeline,
+    find_changed_dispositions,
+    is_refreshed,
+    pin_settings,
+    read_committed_mark,
+    read_local_mark,
+    restore_missing_tables,
+)
 from metastudio.destination.jobs import Destination
 from metastudio.errors import ConfigurationError
 from metastudio.extraction.state import State
 from metastudio.extraction.types import Chunk
 from metastudio.source.resources import make_empty_resources, make_resources
-from metastudio.source.state import SOURCE, check_state, find_gaps_error
+from metastudio.source.state import SOURCE, check_state, find_gaps_error, judge_state
 from metastudio.source.stream import read_step
 
 log = logging.getLogger("metastudio")
@@ -54,6 +62,7 @@ def metastudio(tenant: str | None = None, **settings: Any) -> Iterable[DltResour
 def _read_chunks(tenant: Tenant, destination: Destination) -> Iterator[Chunk]:
     """Read the next step from the state of the running pipeline."""
     destination.check_file_name()
+    _require_merge()
     state = cast(State, dict(dlt.current.source_state()))
     check_state(state, tenant)
     if state and read_committed_mark(destination)[0] < read_local_mark(dlt.current.pipeline())[0]:
@@ -61,11 +70,28 @@ def _read_chunks(tenant: Tenant, destination: Destination) -> Iterator[Chunk]:
             "The destination is older than the pipeline's local state: it was set back, or a load was dropped.",
             hint="Call pipeline.drop() once: the next run goes on from what the destination holds.",
         )
-    for chunk in read_step(tenant, state, destination):
+    restored = restore_missing_tables(dlt.current.pipeline()) if state else set()
+    state, reread = judge_state(state, destination, tenant, restored)
+    for chunk in read_step(tenant, state, destination, reread=reread):
         yield chunk
         state = chunk.state
     if (error := find_gaps_error(state, tenant.max_missing)) is not None:
         log.warning("%s", error)  # raised here, the error would keep dlt from loading all the rest
+
+
+def _require_merge() -> None:
+    """Refuse what would empty the tables, and pin what else the guarantee rests on.
+
+    Raises:
+        ConfigurationError: the run has a refresh or another write disposition.
+    """
+    changed = [f"write_disposition of {name}" for name in find_changed_dispositions()]
+    if changed := [*changed, *(["refresh"] if is_refreshed() else [])]:
+        raise ConfigurationError(
+            f"The source loads changes, so that another {' and another '.join(changed)} would lose jobs.",
+            hint="Leave it out. To read everything again, run metastudio backfill, or drop the dataset first.",
+        )
+    pin_settings(dlt.current.pipeline())
 
 
 @dlt.source(name=SOURCE, section=SOURCE)

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import cast
+import logging
+from collections.abc import Collection
+from datetime import datetime
+from typing import NamedTuple, cast
 
 import dlt
 
 from metastudio.config.tenant import Tenant
 from metastudio.destination.dlt_internals import read_committed_source_state
+from metastudio.destination.jobs import Destination
 from metastudio.errors import ConfigurationError, IncompleteError
-from metastudio.extraction.state import State, count_missing
+from metastudio.extraction.state import State, count_missing, forget_backfill, is_backfilled
 from metastudio.formatting import format_count
-from metastudio.records.schema import SCHEMA_VERSION
+from metastudio.records.schema import REJECTED, SCHEMA_VERSION, STATES, VIDEOS, WINDOWS
+from metastudio.timestamps import format_time, parse_time
+
+log = logging.getLogger("metastudio")
 
 SOURCE = "metastudio"
 """The name of the source, under which dlt keeps its state."""
@@ -25,6 +32,67 @@ def read_state(pipeline: dlt.Pipeline) -> State:
 def read_committed_state(pipeline: dlt.Pipeline) -> State:
     """Return the state that was committed last in the destination."""
     return cast(State, read_committed_source_state(pipeline, SOURCE))
+
+
+class Judged(NamedTuple):
+    """A state that claims no more than the tables hold.
+
+    Attributes:
+        reread: whether everything is to be read again, because the ledger or the rejected records
+            were lost.
+    """
+
+    state: State
+    reread: bool = False
+
+
+def judge_state(state: State, destination: Destination, tenant: Tenant, restored: Collection[str]) -> Judged:
+    """Judge a state by the tables beside it; add the states of jobs whose history was lost.
+
+    Args:
+        restored: the tables that were missing, or without a column.
+    """
+    if state.get("schema_version") != SCHEMA_VERSION:
+        return Judged(state)
+    reread = _has_lost_proof(state, destination, tenant)
+    rows = destination.extent(tenant.start_date).rows
+    if lost := destination.add_lost_states(rows):
+        jobs = format_count(lost, "job")
+        log.warning("The table %s lost the history of %s: it begins again with their current states.", STATES, jobs)
+    if VIDEOS in restored:  # a column that is there again has no values
+        return Judged(forget_backfill(state))
+    return Judged(_judge_watermark(state, destination, tenant.start_date), reread)
+
+
+def _judge_watermark(state: State, destination: Destination, start: datetime) -> State:
+    """Return a state without a watermark beyond all rows: those that it came from are gone.
+
+    Over an empty table it is no watermark at all: everything is read as by a first run.
+    """
+    extent = destination.extent(start)
+    if not extent.rows and parse_time(_find_newest_claim(state, start)) > start:
+        log.warning("The table %s lost all its jobs: reading everything again.", VIDEOS)
+        return forget_backfill(state)
+    if "watermark" in state and extent.newest_update and extent.newest_update < parse_time(state["watermark"]):
+        log.warning("The table %s is older than the state: reading all changes since its newest row.", VIDEOS)
+        return State(**{**state, "watermark": format_time(extent.newest_update), "settled": False})
+    return state
+
+
+def _find_newest_claim(state: State, start: datetime) -> str:
+    """Return the newest update that a state knows of; start_date where there was no job yet."""
+    return state.get("watermark", state.get("backfill", {}).get("newest_update", format_time(start)))
+
+
+def _has_lost_proof(state: State, destination: Destination, tenant: Tenant) -> bool:
+    """Return whether the ledger or the rejected records were emptied after everything was read."""
+    if not is_backfilled(state, tenant.start_date):
+        return False
+    lost = [WINDOWS] if not destination.has_rows(WINDOWS) else []
+    lost += [REJECTED] if state.get("rejected") and not destination.has_rows(REJECTED) else []
+    for table in lost:
+        log.warning("The table %s lost its rows: reading everything again.", table)
+    return bool(lost)
 
 
 def check_state(state: State, tenant: Tenant) -> None:

@@ -13,7 +13,7 @@ from metastudio.extraction.backfill import backfill
 from metastudio.extraction.context import ExtractionContext
 from metastudio.extraction.state import State, is_backfilled
 from metastudio.extraction.sync import sync
-from metastudio.extraction.types import Chunk
+from metastudio.extraction.types import Books, Chunk
 from metastudio.records.parser import Row
 from metastudio.source.background import BackgroundStream
 from metastudio.source.fetch import make_fetch, open_client
@@ -24,28 +24,29 @@ Steps = Callable[[ExtractionContext], AsyncIterator[Chunk]]
 class Reader(BackgroundStream[Chunk]):
     """The chunks of one run. `client`, which counts requests, is set by the first chunk."""
 
-    def __init__(self, tenant: Tenant, destination: Destination, steps: Steps) -> None:
+    def __init__(self, tenant: Tenant, destination: Destination, steps: Steps, *, is_one_package: bool = False) -> None:
         self.client: Client | None = None
 
         async def stream(background: BackgroundStream[Chunk]) -> AsyncIterator[Chunk]:
             async with open_client(tenant) as client:
                 self.client = client
-                run = ExtractionContext(make_fetch(client, tenant), ConsumerLoadedJobs(background, destination), tenant)
+                loaded = ConsumerLoadedJobs(background, destination)
+                run = ExtractionContext(make_fetch(client, tenant), loaded, tenant, is_one_package=is_one_package)
                 async for chunk in steps(run):
                     yield chunk
 
         super().__init__(stream)
 
 
-def read_step(tenant: Tenant, state: State, destination: Destination) -> Reader:
+def read_step(tenant: Tenant, state: State, destination: Destination, *, reread: bool) -> Reader:
     """Read what one load package can hold: the backfill, or later the changes."""
 
     def steps(run: ExtractionContext) -> AsyncIterator[Chunk]:
         if is_backfilled(state, tenant.start_date):
-            return sync(run, state)
+            return sync(run, state, reread=reread)
         return run.track(state, backfill(run, state))
 
-    return Reader(tenant, destination, steps)
+    return Reader(tenant, destination, steps, is_one_package=True)
 
 
 class ConsumerLoadedJobs:
@@ -57,6 +58,15 @@ class ConsumerLoadedJobs:
 
     async def open_jobs(self, before: datetime) -> Sequence[tuple[str, datetime | None]]:
         return await self._call(lambda: self._destination.open_jobs(before))
+
+    async def books(self, since: datetime, expected: int | None) -> Books:
+        return Books(*await self._call(lambda: self._destination.books(since, expected)))
+
+    async def doubled(self) -> Sequence[tuple[str, datetime | None]]:
+        return await self._call(self._destination.doubled)
+
+    async def count_new(self, job_ids: Sequence[str]) -> int:
+        return await self._call(lambda: self._destination.count_new(job_ids))
 
     async def inversion(self) -> int | None:
         return await self._call(self._destination.inversion)

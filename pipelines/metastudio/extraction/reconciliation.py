@@ -1,0 +1,246 @@
+"""Compares the destination with the API's own count in every sync, and reads again what was lost.
+
+A destination can lose rows behind our back: a table that was emptied or restored, another run, a
+load that failed in silence. The count of the whole list is in the answers of the sync itself, so
+that comparing costs no request. Where jobs are lacking, an audit looks for them; where that does
+not find them all, everything is read again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from datetime import datetime
+
+from metastudio.errors import IncompleteError, RefusedError, UnavailableError
+from metastudio.extraction.audit import Audit
+from metastudio.extraction.backfill import backfill, keep_changed, make_chunk
+from metastudio.extraction.context import ExtractionContext
+from metastudio.extraction.filters import ENDS_LEFT_OUT, OTHER_ZONE, are_ignored
+from metastudio.extraction.limits import ASK_AGAIN
+from metastudio.extraction.proof import WindowRead
+from metastudio.extraction.rescan import batched, plan_windows
+from metastudio.extraction.state import Progress, State, count_missing, forget_backfill, to_incremental_state
+from metastudio.extraction.types import Books, Chunk
+from metastudio.extraction.ways import Reread, WholeList
+from metastudio.extraction.windows import read_range
+from metastudio.timestamps import format_time, parse_time
+
+
+class Reconciliation:
+    """One comparison, at the end of a sync's reading; iterate `chunks`.
+
+    Args:
+        is_first: whether this run read everything by its backfill.
+        has_reread: whether it read everything again since.
+    """
+
+    def __init__(self, context: ExtractionContext, state: State, *, is_first: bool, has_reread: bool) -> None:
+        self.context = context
+        self.state = state
+        self.is_first = is_first
+        self.has_reread = has_reread
+        self._committed = state
+        self._lacking = 0
+
+    async def chunks(self, *, reread: bool) -> AsyncGenerator[Chunk, None]:
+        """Yield what mends the destination, and the state with what stays unexplained.
+
+        Raises:
+            IncompleteError: jobs are lacking even when everything was read again.
+        """
+        if reread and not self.has_reread:
+            async with aclosing(self._read_everything(lacking=0)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        if not await self._can_compare():
+            return
+        books = await self._count_books()
+        found = self._count_lacking(books)
+        if books.doubled:
+            async with aclosing(self._mend_doubled()) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+            books = await self._count_books()
+            found = self._count_lacking(books)
+        known = self.state["backfill"].get("lacking", 0)
+        if found > known and not self.is_first and not self.context.is_one_package:
+            self._lacking = found
+            async with aclosing(self._audit(books)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+            books = await self._count_books()
+        if self._count_lacking(books) > 0 and not self.has_reread and await self._is_reread_due():
+            async with aclosing(self._read_everything(lacking=self._count_lacking(books))) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+            books = await self._count_books()
+        self._explain_older(books)
+        async with aclosing(self._record(books)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def _can_compare(self) -> bool:
+        """Return whether the count of the whole list is known; ask where no scan was made."""
+        limits = self.context.limits
+        if limits.max_range is None and self.context.whole_count is None:
+            try:
+                self.context.whole_count = await self.context.count(self.context.settings.start_date)
+            except (RefusedError, UnavailableError):
+                return False
+        return limits.max_range is None and self.context.whole_count not in (None, limits.count_cap)
+
+    async def _count_books(self) -> Books:
+        assert self.context.whole_count is not None
+        surplus = self.state["backfill"].get("surplus", 0)
+        expected = self.context.whole_count - self._count_explained() + surplus
+        books = await self.context.loaded.books(self.context.settings.start_date, expected)
+        new = await self.context.loaded.count_new(sorted(self.context.unloaded)) if self.context.unloaded else 0
+        return books._replace(live=books.live + new)
+
+    def _count_explained(self) -> int:
+        """Return how many jobs the API counts that cannot be held, or are known to be missing."""
+        return count_missing(State(gaps=self.context.gaps)) + self.state["backfill"].get("not_rows", 0)
+
+    def _count_lacking(self, books: Books) -> int:
+        """Return how many jobs the API counts that are neither held nor explained."""
+        assert self.context.whole_count is not None
+        return self.context.whole_count - self._count_explained() - books.live
+
+    async def _is_reread_due(self) -> bool:
+        """Return whether it is a day since everything was read again for lacking jobs."""
+        lacking_at = self.state["backfill"].get("lacking_at")
+        return lacking_at is None or await self.context.now() - parse_time(lacking_at) >= ASK_AGAIN
+
+    async def _follow(self, chunks: AsyncGenerator[Chunk, None]) -> AsyncGenerator[Chunk, None]:
+        """Pass chunks on, keep the state, and tell once how many jobs were lacking."""
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                chunk.lacking, self._lacking = self._lacking, 0
+                self.state = self._committed = chunk.state
+                yield chunk
+
+    async def _audit(self, books: Books) -> AsyncGenerator[Chunk, None]:
+        """Look for the lacking jobs, window by window, unless most jobs are lacking.
+
+        What the audit proves to be no row explains the rest of the difference.
+        """
+        if books.live < self._count_lacking(books) or are_ignored(self.context):
+            return
+        audit = Audit(self.context, self.state, repair=True)
+        try:
+            async with aclosing(self._follow(audit.chunks())) as chunks:
+                async for chunk in chunks:
+                    await keep_changed(self.context, chunk)
+                    yield chunk
+        except IncompleteError:
+            return  # the next dearer way decides
+        self.context.whole_count = await self.context.count(self.context.settings.start_date)
+        books = await self._count_books()
+        self._explain(self._count_lacking(books))
+
+    def _explain(self, lacking: int) -> None:
+        if lacking > 0:
+            progress = self.state["backfill"]
+            self.state = State(**self.state)
+            self.state["backfill"] = {**progress, "not_rows": progress.get("not_rows", 0) + lacking}
+
+    def _explain_older(self, books: Books) -> None:
+        """Count jobs that show a creation before `start_date`, but came in a window behind it."""
+        if self.has_reread or self.is_first:
+            self._explain(min(self._count_lacking(books), books.older))
+
+    async def _read_everything(self, lacking: int) -> AsyncGenerator[Chunk, None]:
+        """Read everything again; where most jobs are lacking, as a first run does."""
+        self._lacking = self._lacking or lacking
+        self.has_reread = True
+        whole_count = self.context.whole_count or 0
+        if are_ignored(self.context):
+            chunks = WholeList(self.context, self.state).chunks()
+        elif lacking * 2 > whole_count and not self.context.is_one_package:
+            chunks = self._start_over()
+        else:
+            chunks = Reread(self.context, self.state).chunks()
+        async with aclosing(self._follow(chunks)) as following:
+            async for chunk in following:
+                yield chunk
+
+    async def _start_over(self) -> AsyncGenerator[Chunk, None]:
+        """Read everything by a backfill, which a killed run goes on with."""
+        self.context.not_rows = 0
+        async with aclosing(backfill(self.context, forget_backfill(self.state))) as chunks:
+            async for chunk in chunks:
+                yield chunk
+        self.state = to_incremental_state(self.state, self.context.settings.start_date)
+
+    async def _mend_doubled(self) -> AsyncGenerator[Chunk, None]:
+        """Read the jobs that have several rows again, unless they are too many; then keep one row
+        of each.
+        """
+        settings = self.context.settings
+        created = [time for _, time in await self.context.loaded.doubled() if time is not None]
+        if are_ignored(self.context) or len(created) * 2 > settings.max_reread_requests * settings.page_size:
+            created = []
+        async with aclosing(self._follow(self._read_around(created))) as chunks:
+            async for chunk in chunks:
+                yield chunk
+        rest = [job_id for job_id, _ in await self.context.loaded.doubled()]
+        for job_ids in batched(rest, settings.chunk_rows):
+            yield Chunk(mode="reread", doubled=list(job_ids), state=State(**self.state))
+
+    async def _read_around(self, created: Sequence[datetime]) -> AsyncGenerator[Chunk, None]:
+        """Read the windows that hold these creation times again."""
+        reads: list[WindowRead] = []
+        for window in plan_windows(created):
+            async with aclosing(read_range(self.context, window, "reread")) as windows:
+                reads += [read async for read in windows]
+            if sum(len(read.seen) for read in reads) >= self.context.settings.chunk_rows:
+                yield await self._make_changed_chunk(reads)
+                reads = []
+        if reads:
+            yield await self._make_changed_chunk(reads)
+
+    async def _make_changed_chunk(self, reads: list[WindowRead]) -> Chunk:
+        chunk = make_chunk(reads, "reread", self.state)
+        await keep_changed(self.context, chunk)
+        return chunk
+
+    async def _record(self, books: Books) -> AsyncGenerator[Chunk, None]:
+        """Yield the state with what stays unexplained.
+
+        Raises:
+            IncompleteError: jobs are lacking.
+        """
+        lacking = self._count_lacking(books)
+        progress = self.state["backfill"]
+        figures = ("lacking", "lacking_at", "surplus")
+        found = {name: value for name, value in progress.items() if name not in figures}
+        if lacking > 0:
+            now = format_time(await self.context.now())
+            found |= {"lacking": lacking, "lacking_at": now if self.has_reread else progress.get("lacking_at", now)}
+        elif lacking < 0:
+            found["surplus"] = -lacking
+        if found != self._committed["backfill"] or self._lacking:
+            state = State(**{**self.state, "backfill": Progress(**found)})  # type: ignore[typeddict-item]
+            async with aclosing(self._follow(_yield_one(Chunk(mode="changes", state=state)))) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        if lacking > 0:
+            raise self._make_lacking_error(lacking)
+
+    def _make_lacking_error(self, lacking: int) -> IncompleteError:
+        causes = {
+            OTHER_ZONE: "The endpoint seems to read create_since and create_until in another time zone.",
+            ENDS_LEFT_OUT: "The endpoint seems to leave out an end of create_since or create_until.",
+        }
+        finding = str(self.context.limits.values.get("filters", ""))
+        return IncompleteError(
+            f"The API counts {self.context.whole_count:,} jobs in its whole list; {lacking:,} of them came in no window"
+            " of creation time.",
+            hint=causes.get(finding, "Jobs are counted that no window lists.")
+            + " What came is loaded; a later sync reads everything again.",
+        )
+
+
+async def _yield_one(chunk: Chunk) -> AsyncGenerator[Chunk, None]:
+    yield chunk
