@@ -43,6 +43,17 @@ def test_blank_rows_are_rejected_and_no_difference(sim, settings, run, query, bl
     assert held_rows(query) == shown_rows(sim)
 
 
+def test_a_list_of_blank_rows_alone_is_never_complete(sim, settings, run, query):
+    sim.behavior.merge({"blank_jobs": "all", "blank_row": "empty"})
+
+    assert [run("sync").code, run("sync").code] == [5, 5]
+
+    sim.behavior.merge({"blank_jobs": 0})
+    sim.clock.advance(86_400)
+    assert run("sync").code == 0
+    assert held_rows(query) == shown_rows(sim)
+
+
 @pytest.mark.parametrize("habit", [{"hidden_jobs": 1}, {"poisonous_jobs": 1}], ids=["hidden", "poisonous"])
 def test_a_job_that_cannot_be_read_is_a_gap_that_closes_when_it_can(sim, settings, run, query, habit):
     sim.behavior.merge(habit)

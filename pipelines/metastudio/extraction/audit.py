@@ -163,13 +163,16 @@ class Audit:
         if older + await self.context.count(middle) > compared.api + self.context.settings.page_size:
             self.context.learn("count_cap", compared.api)
 
-    @staticmethod
-    def _make_rest_error(compared: Comparison) -> IncompleteError:
+    def _make_rest_error(self, compared: Comparison) -> IncompleteError:
+        finding = self.context.limits.values.get("filters", KEPT)
         where = f"in state {compared.state} " if compared.state else ""
         return IncompleteError(
             f"After {ROUNDS} rounds of mending, {compared.api} jobs {where}at the API are {compared.destination} in the"
             " destination.",
-            hint="If the tenant is busy, run metastudio sync, then audit again.",
+            hint="If the tenant is busy, run metastudio sync, then audit again."
+            if finding == KEPT
+            else f"create_since and create_until are not as documented ({finding}), so that what vanished cannot be told"
+            " from what no window lists.",
         )
 
     async def _repair(self, state: str | None, api: int, *, whole: bool) -> AsyncGenerator[Chunk, None]:
