@@ -354,7 +354,7 @@ def vars_of(limits: ExtractionSettings) -> dict[str, object]:
 
 TestTheGuarantee = TenantAtWork.TestCase
 TestTheGuarantee.settings = settings(
-    max_examples=250,
+    max_examples=220,
     stateful_step_count=30,
     deadline=None,
     database=None,

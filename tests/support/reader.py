@@ -5,6 +5,7 @@ to.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
 from datetime import datetime
@@ -82,8 +83,9 @@ class Reader:
         """
         widest, now = self.tenant.habits.max_range, self.tenant.now
         ranges = (now - self.settings.start_date) // widest if widest else 1
-        unreadable = sum(job.flaw == "unreadable" for job in self.tenant.jobs)
-        return 100 + 40 * (10 + len(self.tenant.jobs)) + 400 * unreadable + 10 * max(1, ranges)
+        flaws = Counter(job.flaw for job in self.tenant.jobs)
+        listed = 10 + len(self.tenant.jobs) + flaws["doubled"]
+        return 100 + 60 * listed + 400 * flaws["unreadable"] + 10 * max(1, ranges)
 
     def _run(
         self, work: Callable[[ExtractionContext], AsyncGenerator[Chunk, None]], kill: tuple[str, int] | None

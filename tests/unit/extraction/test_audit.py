@@ -62,3 +62,24 @@ def test_a_job_is_missed_though_most_listed_ones_are_of_the_second_before(make_r
     reader.tenant.remove(gone)
     reader.audit()
     assert reader.destination.deleted.keys() == {gone.job_id}
+
+
+def test_an_audit_counts_though_the_newest_job_cannot_be_read(make_reader: MakeReader) -> None:
+    reader = make_reader()
+    for number in range(150):
+        reader.tenant.add(NOW - number * DAY, state="SUCCEED")
+    reader.sync()
+    reader.tenant.jobs[0].flaw = "unreadable"
+    assert reader.audit().comparisons[0].api == 150
+
+
+def test_an_audit_reads_everything_where_the_whole_list_is_refused(make_reader: MakeReader) -> None:
+    reader = make_reader()
+    for number in range(150):
+        reader.tenant.add(NOW - number * DAY, state="SUCCEED")
+    reader.sync()
+    gone = reader.tenant.jobs[100]
+    reader.tenant.remove(gone)
+    reader.tenant.habits.max_range = 90 * DAY
+    audit = reader.audit()
+    assert (audit.comparisons[0].api, reader.destination.deleted.keys()) == (None, {gone.job_id})

@@ -67,3 +67,13 @@ def test_jobs_of_whole_seconds_are_not_lost_where_the_ends_are_left_out(make_rea
     reader.tenant.add(state="SUCCEED")
     reader.sync()
     assert len(reader.destination.live) == 5_001
+
+
+def test_a_zone_ahead_is_found_out_though_the_newest_job_is_of_now(make_reader: MakeReader) -> None:
+    reader = make_reader(habits=Habits(zone=timedelta(hours=8)))
+    for number in range(300):
+        reader.tenant.add(NOW - number * timedelta(hours=9), state="SUCCEED")
+    reader.sync()
+    reader.audit()
+    assert reader.destination.state["limits"]["filters"] == "times of another zone"
+    assert len(reader.destination.live) == 300

@@ -49,7 +49,7 @@ def test_an_old_job_that_was_open_is_asked_for_again_and_the_clock_moves_no_wate
     reader.tenant.habits.skews = [timedelta(hours=1)]
     reader.settings = replace(reader.settings, scrub=0 * DAY)
     for number in range(300):
-        reader.tenant.add(NOW - (400 - number) * DAY, state="SUCCEED")
+        reader.tenant.add(NOW - (300 - number) * DAY, state="SUCCEED")
     still_open = reader.tenant.add(NOW - 90 * DAY, state="WAITING")
     reader.sync()
     reader.tenant.now += DAY
@@ -66,7 +66,7 @@ def test_an_order_that_is_not_proved_ends_no_scan_early(make_reader: MakeReader)
     reader = make_reader(sorting="ignored")
     reader.settings = replace(reader.settings, scrub=0 * DAY)
     for number in range(1_000):
-        reader.tenant.add(NOW - (1_000 - number) * DAY / 40, state="SUCCEED", updated=NOW - DAY)
+        reader.tenant.add(NOW - (1_000 - number) * DAY / 40, state="SUCCEED")
     reader.sync()
     reader.tenant.now += DAY
     reader.tenant.change(reader.tenant.jobs[-500], "BLOCK")

@@ -145,6 +145,23 @@ def test_a_count_that_stops_below_what_came_is_learned(make_reader: MakeReader) 
     assert reader.destination.state["limits"]["count_cap"] == 250
 
 
+def test_a_full_page_is_read_on_though_the_count_lags_below_it(make_reader: MakeReader) -> None:
+    reader = make_reader(sorting="refused", habits=Habits(count_lag=timedelta(seconds=90)))
+    for number in range(150):
+        reader.tenant.add(NOW - number * SECOND / 3, state="SUCCEED")
+    reader.sync()
+    assert len(reader.destination.live) == 150
+
+
+def test_an_offset_that_is_refused_is_learned(make_reader: MakeReader) -> None:
+    reader = make_reader(habits=Habits(max_offset=300), sorting="refused")
+    for number in range(1_000):
+        reader.tenant.add(START + number * DAY / 2, state="SUCCEED")
+    reader.sync()
+    assert (reader.missing, len(reader.destination.live)) == (0, 1_000)
+    assert reader.destination.state["limits"]["max_offset"] in range(300, 1_000)
+
+
 def test_a_failure_of_one_window_ends_the_others_and_is_raised_as_it_is() -> None:
     class Failing(Tenant):
         async def fetch(self, query: Query) -> Page:
