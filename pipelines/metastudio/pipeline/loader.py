@@ -17,7 +17,7 @@ from dlt.common.destination.exceptions import SchemaUpdateError
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from metastudio.config.tenant import Tenant
-from metastudio.destination.dlt_internals import record_base_state
+from metastudio.destination.dlt_internals import record_base_state, restore_missing_tables
 from metastudio.destination.jobs import Destination
 from metastudio.destination.ledger import make_ledger
 from metastudio.destination.lock import DestinationLock
@@ -88,7 +88,7 @@ class ChunkLoader:
 
     def require_synced(self) -> None:
         """Raise ConfigurationError for a pipeline that never synced to its end."""
-        if "watermark" not in self.state:
+        if "watermark" not in self._committed:
             raise ConfigurationError(
                 "The first sync of this pipeline is not finished.", hint="Run metastudio sync first."
             )
@@ -185,8 +185,8 @@ class ChunkLoader:
         """Load what is on disk. Retry failures that are temporary or that can be removed."""
         self.pipeline.normalize()
         self.destination.forget_extent()
-        if not self.summary.load_ids:  # the first one; later ones find what this one found
-            restore_tables(self.destination)
+        if not self._committed and not self.summary.load_ids:  # what was lost may be the state itself
+            restore_missing_tables(self.pipeline)
         schema_attempts, can_free = 1, bool(self.summary.load_ids)  # what was loaded before is in memory, too
         while True:
             try:
