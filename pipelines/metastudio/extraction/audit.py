@@ -23,7 +23,7 @@ from metastudio.extraction.proof import WindowRead
 from metastudio.extraction.retry import retry_gap
 from metastudio.extraction.state import State, count_missing
 from metastudio.extraction.types import OPEN_END, Chunk, Page, Window, newest_versions
-from metastudio.extraction.windows import cut_window, read_range
+from metastudio.extraction.windows import DAY, cut_window, read_range
 from metastudio.timestamps import SECOND
 
 ROUNDS = 3
@@ -240,8 +240,9 @@ class Audit:
         if read.is_whole and held.keys() - came.keys():
             await verify_filters(self.context)
         is_closed = window.until <= await self.context.closed_until()
+        ahead = await self._held_ahead() if window.until == OPEN_END else {}
         for job_id in held.keys() - came.keys() if await self._can_tell_vanished(read) else ():
-            if is_closed:
+            if is_closed or job_id in ahead:
                 self._vanished[job_id] = read.entry.finished_at or await self.context.now()
                 findings.add_vanished(job_id, held[job_id])
             else:
@@ -249,6 +250,10 @@ class Audit:
         findings.compare_states(held, came, window)
         findings.add_without_id(read.without_id)
         findings.add_doubled(read.doubled, came)
+
+    async def _held_ahead(self) -> dict[str, str | None]:
+        """Return the live jobs that show a creation ahead of now, whose windows never close."""
+        return await self.context.loaded.states(await self.context.now() + DAY, OPEN_END)
 
     async def _can_tell_vanished(self, read: WindowRead) -> bool:
         """Return whether what a window did not list is gone: the filters must mean what they say,

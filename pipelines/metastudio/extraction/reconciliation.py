@@ -227,11 +227,6 @@ class Reconciliation:
                     yield chunk
         if lacking > 0:
             raise self._make_lacking_error(lacking)
-        if not books.live and (not_rows := progress.get("not_rows", 0)):
-            raise IncompleteError(
-                f"None of the {not_rows:,} jobs that the API counts could be loaded: their records have no job_id.",
-                hint="Look into the table rejected_records, and report it to the vendor.",
-            )
 
     def _make_lacking_error(self, lacking: int) -> IncompleteError:
         causes = {
