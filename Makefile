@@ -29,7 +29,7 @@ notebook: setup
 	MARIMO_SKIP_UPDATE_CHECK=1 $(BIN)/marimo edit notebooks/walkthrough.py
 
 test: lint
-	$(BIN)/pytest -n auto --maxprocesses=4 --dist loadgroup
+	$(BIN)/pytest -n auto --maxprocesses=4 --dist loadfile --no-loadscope-reorder
 
 kill-test: setup
 	KILLS=1000000 $(BIN)/pytest -n auto --maxprocesses=4 tests/e2e/test_killed.py

@@ -9,12 +9,9 @@ from metastudio.records.schema import TABLES
 
 from tests.e2e.orchestrated import clear_settings
 
-pytestmark = [
-    pytest.mark.filterwarnings(
-        "ignore::DeprecationWarning:dbt", "ignore::DeprecationWarning:mashumaro", "ignore::ResourceWarning"
-    ),
-    pytest.mark.xdist_group("dagster"),
-]
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning:dbt", "ignore::DeprecationWarning:mashumaro", "ignore::ResourceWarning"
+)
 SECTION = "SOURCES__METASTUDIO__"
 VIDEOS = ["metastudio", "digital_human_videos"]
 

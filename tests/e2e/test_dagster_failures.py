@@ -12,12 +12,9 @@ from metastudio.records.schema import TABLES
 
 from tests.e2e.orchestrated import Orchestrated, checked, materialized, tags
 
-pytestmark = [
-    pytest.mark.filterwarnings(
-        "ignore::DeprecationWarning:dbt", "ignore::DeprecationWarning:mashumaro", "ignore::ResourceWarning"
-    ),
-    pytest.mark.xdist_group("dagster"),
-]
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning:dbt", "ignore::DeprecationWarning:mashumaro", "ignore::ResourceWarning"
+)
 SECTION = "SOURCES__METASTUDIO__"
 
 

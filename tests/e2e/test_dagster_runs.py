@@ -9,12 +9,9 @@ from metastudio.records.schema import TABLES
 
 from tests.e2e.orchestrated import checked, materialized
 
-pytestmark = [
-    pytest.mark.filterwarnings(
-        "ignore::DeprecationWarning:dbt", "ignore::DeprecationWarning:mashumaro", "ignore::ResourceWarning"
-    ),
-    pytest.mark.xdist_group("dagster"),
-]
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning:dbt", "ignore::DeprecationWarning:mashumaro", "ignore::ResourceWarning"
+)
 
 
 # Ticks

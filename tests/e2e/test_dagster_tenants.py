@@ -10,12 +10,9 @@ from metastudio_simulator import Simulator
 
 from tests.e2e.orchestrated import Orchestrated, Queue, checked, make_instance, materialized, orchestrate, tags
 
-pytestmark = [
-    pytest.mark.filterwarnings(
-        "ignore::DeprecationWarning:dbt", "ignore::DeprecationWarning:mashumaro", "ignore::ResourceWarning"
-    ),
-    pytest.mark.xdist_group("dagster-tenants"),
-]
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning:dbt", "ignore::DeprecationWarning:mashumaro", "ignore::ResourceWarning"
+)
 SECTION = "SOURCES__METASTUDIO__"
 OPTIONS = Options(destination="postgres", dataset="company")
 

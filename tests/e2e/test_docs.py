@@ -26,12 +26,9 @@ from metastudio_simulator import Simulator
 
 from tests.support.warehouse import NOW, Warehouse
 
-pytestmark = [
-    pytest.mark.xdist_group("docs"),  # one synced folder serves all
-    pytest.mark.filterwarnings(
-        "ignore::DeprecationWarning:dbt", "ignore::DeprecationWarning:mashumaro", "ignore::ResourceWarning"
-    ),
-]
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning:dbt", "ignore::DeprecationWarning:mashumaro", "ignore::ResourceWarning"
+)
 
 ROOT = Path(__file__).parents[2]
 PAGES = {

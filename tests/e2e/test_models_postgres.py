@@ -15,12 +15,9 @@ from metastudio.reporting.dbt_runner import build_models
 
 from tests.support.warehouse import Warehouse, make_warehouse, read_readme_queries
 
-pytestmark = [
-    pytest.mark.filterwarnings(
-        "ignore::DeprecationWarning:dbt", "ignore::DeprecationWarning:mashumaro", "ignore::ResourceWarning"
-    ),
-    pytest.mark.xdist_group("warehouse"),
-]
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning:dbt", "ignore::DeprecationWarning:mashumaro", "ignore::ResourceWarning"
+)
 
 OPTIONS = Options(pipeline="postgres_models", destination="postgres")
 

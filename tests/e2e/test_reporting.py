@@ -20,15 +20,12 @@ from tests.support.warehouse import read_readme_queries
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 1, 15, 13, 1, tzinfo=UTC)
 
-pytestmark = [
-    pytest.mark.filterwarnings(
-        "ignore::DeprecationWarning:dbt",
-        "ignore::DeprecationWarning:mashumaro",
-        "ignore::DeprecationWarning:marimo",
-        "ignore::ResourceWarning",
-    ),
-    pytest.mark.xdist_group("warehouse"),
-]
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning:dbt",
+    "ignore::DeprecationWarning:mashumaro",
+    "ignore::DeprecationWarning:marimo",
+    "ignore::ResourceWarning",
+)
 
 
 def held_jobs(ask):
