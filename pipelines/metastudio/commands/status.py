@@ -32,6 +32,7 @@ def read_status(options: Options) -> CommandResult:
     result = CommandResult(command="status", pipeline=options.name)
     try:
         destination, state = open_existing(options, of_any_release=True, read_only=True)
+        is_upgraded = state.get("schema_version") == SCHEMA_VERSION  # else the ledger lacks columns
         result.details = {
             "destination": options.destination,
             "dataset": options.dataset,
@@ -40,7 +41,7 @@ def read_status(options: Options) -> CommandResult:
             "tables": {table.name: destination.count_rows(table.name) for table in TABLES},
             "open_jobs": len(destination.open_jobs(datetime(9999, 1, 1, tzinfo=UTC))),
             "pending_packages": destination.count_pending(),
-            "last_runs": destination.last_runs(5),
+            "last_runs": destination.last_runs(5) if is_upgraded else [],
         }
     except Exception as error:
         result.error = to_metastudio_error(error)
