@@ -104,7 +104,7 @@ RULES = (
         "Grant it CREATE on the database. It must also own the schemas and tables that it did not create itself.",
     ),
     Rule(
-        "<(OperationalError|DestinationConnectionError)>",
+        "<(OperationalError|DestinationConnectionError|DatabaseTransientException)>",
         "The destination could not be reached.",
         "Nothing is lost: check that it runs, and run metastudio sync again.",
         UnavailableError,

@@ -70,7 +70,7 @@ def _provide(name: str, settings: dict[str, Any], *, first: bool) -> None:
     """Add a provider of settings, which reads the dictionary each time, unless it is there."""
     context = Container()[PluggableRunContext].providers
     if name not in context:
-        context.add_provider(CustomLoaderDocProvider(name, lambda: settings, supports_secrets=first))
+        context.add_provider(CustomLoaderDocProvider(name, lambda: settings, supports_secrets=True))
         if first:
             context.providers.insert(0, context.providers.pop())
 

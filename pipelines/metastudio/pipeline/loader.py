@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from dlt.common.destination.exceptions import SchemaUpdateError
+from dlt.destinations.exceptions import DatabaseException, DatabaseTransientException
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from metastudio.config.tenant import Tenant
@@ -36,8 +37,9 @@ from metastudio.source.stream import Reader, Steps
 
 log = logging.getLogger("metastudio")
 
-SCHEMA_ATTEMPTS = 5
+ATTEMPTS = 5
 """Pipelines can collide at the dataset, the tables and a new column. One succeeds each time."""
+COLLISIONS = (SchemaUpdateError, DatabaseTransientException)
 
 LOADING = threading.Lock()
 """Serializes loading: tenants in one process would create the same tables at the same time."""
@@ -191,16 +193,16 @@ class ChunkLoader:
         """Load what is on disk. Retry failures that are temporary or that can be removed."""
         self.pipeline.normalize()
         self.destination.forget_extent()
-        if not self._committed and not self.summary.load_ids:  # what was lost may be the state itself
-            restore_missing_tables(self.pipeline)
-        schema_attempts, can_free = 1, bool(self.summary.load_ids)  # what was loaded before is in memory, too
+        attempts, can_free = 1, bool(self.summary.load_ids)  # what was loaded before is in memory, too
         while True:
             try:
                 with LOADING:
+                    if not self._committed and not self.summary.load_ids:  # what was lost may be the state itself
+                        self._restore_tables()
                     info = self.pipeline.load()
                 self.summary.load_ids += info.loads_ids if info else []  # none: a kill came when all was loaded
                 return
-            except PipelineStepFailed as error:
+            except (PipelineStepFailed, SchemaUpdateError) as error:
                 if is_out_of_memory(error) and (raise_memory_limit() or can_free):
                     log.info(
                         "DuckDB ran out of memory: trying again after a checkpoint, with more where no limit is set."
@@ -208,11 +210,17 @@ class ChunkLoader:
                     self.destination.write_checkpoint()
                     can_free = False
                     continue
-                is_schema = any(isinstance(cause, SchemaUpdateError) for cause in iter_causes(error))
-                if not is_schema or schema_attempts == SCHEMA_ATTEMPTS:
+                collides = any(isinstance(cause, COLLISIONS) for cause in iter_causes(error))
+                if not collides or attempts == ATTEMPTS:
                     raise
-                schema_attempts += 1
+                attempts += 1
                 log.debug("Another pipeline seems to change the same tables: trying again.")
+
+    def _restore_tables(self) -> None:
+        try:
+            restore_missing_tables(self.pipeline)
+        except DatabaseException as error:
+            raise SchemaUpdateError(str(self.pipeline.default_schema_name), [], error) from error
 
     def _count_requests(self, reader: Reader) -> None:
         if reader.client is not None:
