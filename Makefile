@@ -1,12 +1,14 @@
-# make setup | demo | dagster | notebook | test | kill-test | browser-test | lake-test | airflow-test | wheel-test | bench | lint | lock | lock-bench.  Needs Python >= 3.11, make and the package registry; nothing else.
+# make setup | demo | dagster | notebook | test | kill-test | property-test | browser-test | lake-test | airflow-test | wheel-test | bench | lint | lock | lock-bench.  Needs Python >= 3.11, make and the package registry; nothing else.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 
+WORKERS ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) < 4 ? $$(nproc 2>/dev/null || echo 2) + 1 : 4 )))
+
 LOCK   := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
-.PHONY: setup demo dagster notebook test kill-test browser-test lake-test airflow-test wheel-test bench lint lock lock-bench clean
+.PHONY: setup demo dagster notebook test kill-test property-test browser-test lake-test airflow-test wheel-test bench lint lock lock-bench clean
 
 setup: $(VENV)/.ready
 
@@ -29,7 +31,10 @@ notebook: setup
 	MARIMO_SKIP_UPDATE_CHECK=1 $(BIN)/marimo edit notebooks/walkthrough.py
 
 test: lint
-	$(BIN)/pytest -n auto --maxprocesses=4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+property-test: setup   # as many random lives of a tenant: make property-test EXAMPLES=5000
+	EXAMPLES=$(or $(EXAMPLES),1000) $(BIN)/pytest tests/properties/test_guarantee.py
 
 kill-test: setup
 	KILLS=1000000 $(BIN)/pytest -n auto --maxprocesses=4 tests/e2e/test_killed.py

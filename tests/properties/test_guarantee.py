@@ -8,6 +8,7 @@ bounded number of runs makes the tables equal to the tenant.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
@@ -354,7 +355,8 @@ def vars_of(limits: ExtractionSettings) -> dict[str, object]:
 
 TestTheGuarantee = TenantAtWork.TestCase
 TestTheGuarantee.settings = settings(
-    max_examples=220,
+    max_examples=int(os.environ.get("EXAMPLES", "100")),
+    derandomize="EXAMPLES" not in os.environ,
     stateful_step_count=30,
     deadline=None,
     database=None,
