@@ -102,10 +102,11 @@ def make_destination(options: Options, *, read_only: bool = False) -> Any:
 
 
 def _find_configured_file() -> Any:
-    credentials = find_setting("destination.duckdb.credentials")
-    if credentials is None or (isinstance(credentials, dict) and "database" not in credentials):
-        return find_setting("destination.duckdb.credentials.database")
-    return credentials
+    for settings in (dlt.secrets, dlt.config):
+        credentials: Any = settings.get("destination.duckdb.credentials")
+        if credentials is not None and not (isinstance(credentials, dict) and "database" not in credentials):
+            return credentials
+    return find_setting("destination.duckdb.credentials.database")
 
 
 def _choose_default_file(options: Options) -> str:
