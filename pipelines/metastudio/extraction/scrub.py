@@ -18,15 +18,24 @@ from metastudio.extraction.windows import read_range
 from metastudio.timestamps import SECOND, format_time, parse_time
 
 SCRUB_PAGES = 5
-"""Size of the window that one sync reads again."""
+"""Size of a window that is read again."""
+MAX_WINDOWS = 20
+"""Number of windows that one sync reads again where many are due, because syncs are rare."""
 
 
 async def scrub(context: ExtractionContext, state: State) -> AsyncGenerator[Chunk, None]:
-    """Read one window of the past where one is due, and load what changed unseen."""
-    now, settings = await context.now(), context.settings
-    plan = state.get("scrub")
-    if not settings.scrub or plan is None or parse_time(plan["next_at"]) > now:
-        return
+    """Read the windows of the past that are due, and load what changed unseen."""
+    for _ in range(MAX_WINDOWS):
+        plan = state.get("scrub")
+        if not context.settings.scrub or plan is None or parse_time(plan["next_at"]) > await context.now():
+            return
+        chunk = await _read_window(context, state, plan)
+        yield chunk
+        state = chunk.state
+
+
+async def _read_window(context: ExtractionContext, state: State, plan: Scrub) -> Chunk:
+    settings = context.settings
     until = parse_time(plan["until"])
     oldest = await context.loaded.nth_created(until, SCRUB_PAGES * settings.page_size)
     since = settings.start_date if oldest is None else max(settings.start_date, oldest.replace(microsecond=0))
@@ -37,18 +46,30 @@ async def scrub(context: ExtractionContext, state: State) -> AsyncGenerator[Chun
     chunk = make_chunk(reads, "scrub", state)
     await keep_changed(context, chunk)
     rows_read = sum(entry.rows_read for entry in chunk.windows)
-    chunk.state["scrub"] = await plan_scrub(context, since, rows_read)
-    yield chunk
+    chunk.state["scrub"] = await plan_scrub(context, since, rows_read, due=parse_time(plan["next_at"]))
+    return chunk
 
 
-async def plan_scrub(context: ExtractionContext, until: datetime | None = None, rows_read: int | None = None) -> Scrub:
+async def plan_scrub(
+    context: ExtractionContext,
+    until: datetime | None = None,
+    rows_read: int | None = None,
+    due: datetime | None = None,
+    expected_rows: int | None = None,
+) -> Scrub:
     """Return where and when the scrub goes on: a window's share of the history takes its share of
-    `scrub_days`. At the bottom it begins again behind the part where jobs still appear.
+    `scrub_days`, counted from when the window was `due`. At the bottom it begins again behind the
+    part where jobs still appear.
+
+    Args:
+        expected_rows: the number of jobs in all, where they are not loaded yet.
     """
     now, settings = await context.now(), context.settings
+    start = now if due is None else max(due, now - settings.scrub)
     if until is None or until <= settings.start_date:
         until = await context.closed_until()
     total = sum((await context.loaded.counts(settings.start_date)).values())
-    share = min(1.0, (SCRUB_PAGES * settings.page_size if rows_read is None else rows_read) / max(total, 1))
+    total = max(1, total, expected_rows or 0)
+    share = min(1.0, (SCRUB_PAGES * settings.page_size if rows_read is None else rows_read) / total)
     wait = max(timedelta(minutes=1), settings.scrub * share)
-    return Scrub(until=format_time(until), next_at=format_time(now + wait))
+    return Scrub(until=format_time(until), next_at=format_time(start + wait))

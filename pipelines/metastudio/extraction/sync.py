@@ -87,7 +87,7 @@ class _Sync:
         async with aclosing(chunks):
             async for chunk in chunks:
                 if "scrub" not in chunk.state and self.context.settings.scrub and "watermark" in chunk.state:
-                    chunk.state["scrub"] = await plan_scrub(self.context)
+                    chunk.state["scrub"] = await plan_scrub(self.context, expected_rows=chunk.expected_rows)
                 self.state = chunk.state
                 yield chunk
 
