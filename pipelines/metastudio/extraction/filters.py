@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from metastudio.errors import IncompleteError, RefusedError
 from metastudio.extraction.context import SMALL_QUESTION, ExtractionContext
@@ -47,11 +47,14 @@ def are_ignored(context: ExtractionContext) -> bool:
     return context.limits.values.get("filters") == IGNORED
 
 
-async def verify_filters(context: ExtractionContext) -> None:
+async def verify_filters(context: ExtractionContext, newest_first: Sequence[Row] = ()) -> None:
     """Look for the newest job in the window that must hold it, and for none where none can be.
 
     What was learned holds for a day. Windows lose nothing where an end is left out or where times
     are read in another zone: they overlap, and the newest one has no end.
+
+    Args:
+        newest_first: the newest jobs, where they are known.
 
     Raises:
         FiltersIgnoredError: a filter is ignored.
@@ -65,15 +68,10 @@ async def verify_filters(context: ExtractionContext) -> None:
         return
     if (await context.fetch(SMALL_QUESTION)).records:
         raise ignore_filters(context, "create_until")
-    since = context.settings.start_date
-    if context.limits.max_range:
-        since = max(since, await context.now() - context.limits.max_range)
-    try:
-        before = await context.now() - SECOND  # the window of a younger job would end ahead of now
-        rows = (await read_page(context, Query(since=since, until=before, limit=FEW_ROWS))).rows
-    except (RefusedError, UnreadableError):  # too wide, or none of them can be read
-        return
-    newest = next((row for row in rows if row.create_time), None)
+    before = await context.now() - SECOND  # the window of a younger job would end ahead of now
+    newest = next((row for row in newest_first if row.create_time and row.create_time < before), None)
+    if newest is None:
+        newest = await _find_newest(context, before)
     if newest is None or newest.create_time is None:
         return
     second = newest.create_time.replace(microsecond=0)
@@ -100,6 +98,18 @@ async def verify_filters(context: ExtractionContext) -> None:
             context.learn("filters", finding)
             return
     context.filters_verified = False  # it vanished meanwhile
+
+
+async def _find_newest(context: ExtractionContext, before: datetime) -> Row | None:
+    """Ask for the newest job created before a time; None where none can be read."""
+    since = context.settings.start_date
+    if context.limits.max_range:
+        since = max(since, await context.now() - context.limits.max_range)
+    try:
+        rows = (await read_page(context, Query(since=since, until=before, limit=FEW_ROWS))).rows
+    except (RefusedError, UnreadableError):  # too wide, or none of them can be read
+        return None
+    return next((row for row in rows if row.create_time), None)
 
 
 async def _is_future_crowded(context: ExtractionContext, count: int) -> bool:

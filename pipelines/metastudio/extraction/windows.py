@@ -74,7 +74,7 @@ async def read_window(context: ExtractionContext, window: Window, mode: Mode, *,
             return await _give_up(context, reading, error)
         fits = first.count <= len(first.records)
         if not fits or lies_outside(window, first):
-            await verify_filters(context)
+            await verify_filters(context, first.rows if window.until == OPEN_END else ())
         if not fits and (parts := cut_window(window, closed_until, await context.now())):
             return parts
         is_large = first.count > context.limits.max_rows(context.settings.max_rows_per_window)
