@@ -92,7 +92,9 @@ class TenantAtWork(RuleBasedStateMachine):
             age += 0 if stable else 20 * place
             for index in range(1 + number % self.largest_group):
                 created = self.tenant.now - timedelta(seconds=age + (index * 0.3 if exact else index))
-                self.tenant.add(created - DAY, state=state, updated=created, shown_at=created)
+                job = self.tenant.add(created - DAY, shown_at=created - DAY)
+                self.tenant.change(job, state, created)
+                job.shown_at = created  # each copy has shown the job for a day, and this version since
         for flaw in self.flaws:
             for pick in flawed[:3]:
                 if job := self._pick(pick):

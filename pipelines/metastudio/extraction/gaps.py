@@ -48,7 +48,18 @@ def update_gaps(gaps: Sequence[Gap], entries: Sequence[LedgerEntry], now: dateti
     open_gaps = [
         gap for gap in open_gaps if gap["reason"] != MOVING or not any(to_window(gap).since >= scan for scan in scans)
     ]
+    open_gaps = [gap for gap in open_gaps if not any(_repeats(gap, other) for other in open_gaps)]
     return _bound(sorted(open_gaps, key=lambda gap: (gap["since"], gap["until"])))
+
+
+def _repeats(gap: Gap, other: Gap) -> bool:
+    """Return whether a gap is what the same run found in a smaller window, too."""
+    figures = (gap["found_at"], gap["count"] - gap["rows_read"]) == (
+        other["found_at"],
+        other["count"] - other["rows_read"],
+    )
+    (since, until), (inner_since, inner_until) = to_window(gap), to_window(other)
+    return figures and gap is not other and since <= inner_since and inner_until <= until
 
 
 def _unite(windows: Sequence[Window]) -> list[Window]:

@@ -11,31 +11,32 @@ from metastudio.extraction.backfill import make_chunk
 from metastudio.extraction.context import ExtractionContext
 from metastudio.extraction.gaps import to_window
 from metastudio.extraction.pages import TooDeepError, read_rest
-from metastudio.extraction.proof import NOT_READABLE, WindowRead, WindowReading
+from metastudio.extraction.proof import NOT_LISTED, NOT_READABLE, WindowRead, WindowReading
 from metastudio.extraction.state import Gap, State
 from metastudio.extraction.types import Chunk, LedgerEntry
 from metastudio.extraction.windows import make_query, read_range
 
 
 async def retry_gap(context: ExtractionContext, state: State, gap: Gap) -> AsyncGenerator[Chunk, None]:
-    """Read a gap once more; the chunk tells whether it is whole by now."""
+    """Read a gap once more; the chunk tells whether it is whole by now.
+
+    Where rows were counted and not listed, one question behind those that came tells that nothing
+    changed: a full page would not, because a server may cap its pages.
+    """
     window = to_window(gap)
     reading = WindowReading(window, "gap", is_closed=window.until <= await context.closed_until())
     try:
         query = replace(make_query(context, window), attempts=1)
+        if gap["reason"] == NOT_LISTED and 0 < gap["rows_read"] < gap["count"]:
+            behind = await context.try_fetch(replace(query, offset=gap["rows_read"]))
+            if behind.count == gap["count"] and not behind.records:
+                yield await _make_unchanged(context, state, gap, NOT_LISTED)
+                return
         first = await context.try_fetch(query)
-        if (first.count, len(first.records)) == (gap["count"], gap["rows_read"]):
-            pages = [first]  # nothing changed
-        elif first.count <= context.settings.page_size:
-            pages = [first, *await read_rest(context, query, first)]
-        else:
-            pages = []
+        is_small = first.count <= context.settings.page_size
+        pages = [first, *await read_rest(context, query, first)] if is_small else []
     except (RefusedError, UnavailableError, TooDeepError):
-        entry = LedgerEntry(
-            mode="gap", since=window.since, until=window.until, count=gap["count"], rows_read=gap["rows_read"],
-            reason=NOT_READABLE, requests=1, started_at=await context.now(), finished_at=await context.now(),
-        )  # fmt: skip
-        yield Chunk(mode="gap", windows=[entry], state=State(**state))
+        yield await _make_unchanged(context, state, gap, NOT_READABLE)
         return
     if pages:
         reading.add(pages)
@@ -47,3 +48,13 @@ async def retry_gap(context: ExtractionContext, state: State, gap: Gap) -> Async
             reads.append(read)
     context.gaps = [other for other in context.gaps if other != gap or len(reads) == 1]  # by its parts, else
     yield make_chunk(reads, "gap", state)
+
+
+async def _make_unchanged(context: ExtractionContext, state: State, gap: Gap, reason: str) -> Chunk:
+    """Return the line of a gap that one request showed to be as it was."""
+    window, now = to_window(gap), await context.now()
+    entry = LedgerEntry(
+        mode="gap", since=window.since, until=window.until, count=gap["count"], rows_read=gap["rows_read"],
+        reason=reason, requests=1, started_at=now, finished_at=now,
+    )  # fmt: skip
+    return Chunk(mode="gap", windows=[entry], state=State(**state))

@@ -47,3 +47,19 @@ def test_what_could_not_be_read_is_missing_though_a_lagging_count_fits_the_rest(
     reader.tenant.habits.count_lag = timedelta(seconds=90)
     reader.sync()
     assert reader.missing
+
+
+def test_a_gap_closes_though_as_many_rows_as_came_fill_a_capped_page(make_reader: MakeReader) -> None:
+    reader = make_reader()
+    for number in range(8):
+        reader.tenant.add(NOW - DAY - number * SECOND / 10, state="SUCCEED")
+    for job in reader.tenant.jobs[:3]:
+        job.flaw = "hidden"
+    reader.sync()
+    assert reader.missing == 3
+    for job in reader.tenant.jobs:
+        job.flaw = ""
+    reader.tenant.cap = 5
+    reader.tenant.now += timedelta(hours=2)
+    reader.sync()
+    assert (reader.missing, len(reader.destination.live)) == (0, 8)
