@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from contextlib import closing
 from datetime import UTC, datetime
 from random import Random
 
-import psycopg2
 import pytest
 from metastudio.commands.load import run_audit, run_sync
 from metastudio.commands.progress import LogProgress
@@ -25,6 +23,7 @@ from tests.support.postgres import (
     make_environment,
     meet_before_creating,
     pause_before_the_merge,
+    query_postgres,
 )
 
 NOW = "2026-01-15T12:00:00Z"
@@ -127,12 +126,7 @@ def tenants(postgres_url, tmp_path):
 
 @pytest.fixture
 def ask(postgres_url):
-    def ask(sql):
-        with closing(psycopg2.connect(postgres_url)) as connection, connection, connection.cursor() as cursor:
-            cursor.execute(sql)
-            return cursor.fetchall()
-
-    return ask
+    return lambda sql: query_postgres(postgres_url, sql)
 
 
 def count_states(jobs):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 
-import psycopg2
 import pytest
 from metastudio.commands.load import run_sync
 from metastudio.commands.models import run_models
@@ -14,19 +13,14 @@ from metastudio.errors import BusyError
 from metastudio.pipeline.options import Options
 from metastudio_simulator import Simulator
 
-from tests.support.postgres import CONTEXT, WAIT_SECONDS, Sync, make_environment, pause_before_the_merge
+from tests.support.postgres import CONTEXT, WAIT_SECONDS, Sync, make_environment, pause_before_the_merge, query_postgres
 
 NOW = "2026-01-15T12:00:00Z"
 
 
 @pytest.fixture
 def ask(postgres_url):
-    def ask(sql):
-        with closing(psycopg2.connect(postgres_url)) as connection, connection, connection.cursor() as cursor:
-            cursor.execute(sql)
-            return cursor.fetchall()
-
-    return ask
+    return lambda sql: query_postgres(postgres_url, sql)
 
 
 @pytest.fixture

@@ -6,9 +6,11 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable
+from contextlib import closing
 from itertools import count
 from typing import Any
 
+import psycopg2
 from metastudio_simulator import Simulator
 
 from tests.support.simulated import make_settings
@@ -33,6 +35,13 @@ def make_environment(sim: Simulator, folder: Any, url: str) -> dict[str, str]:
         "DLT_DATA_DIR": str(folder),
         "RUNTIME__DLTHUB_TELEMETRY": "false",
     }
+
+
+def query_postgres(url: str, sql: str) -> list[tuple[Any, ...]]:
+    """Return the rows of a query, on a connection of its own."""
+    with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchall()
 
 
 class Sync:
