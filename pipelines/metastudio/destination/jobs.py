@@ -157,9 +157,8 @@ class Destination(Ledger):
             self.project_id,
             *job_ids,
         )
-        return [
-            dict(zip(map(str.lower, names), row, strict=True)) for row in rows
-        ]  # some destinations answer in capitals
+        names = [name.lower() for name in names]  # some destinations answer in capitals
+        return [dict(zip(names, row, strict=True)) for row in rows]
 
     def changed(self, rows: Sequence[Row]) -> list[Row]:
         """Return the rows that are not loaded exactly as here, and once; unknown fields do not
