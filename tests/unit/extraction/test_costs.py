@@ -173,3 +173,14 @@ def test_an_audit_costs_at_most_40_requests_for_each_difference(
             job.job_id: job.state for job in reader.tenant.jobs
         }
         assert len(reader.destination.deleted) == (differing if kind == "vanished" else 0)
+
+
+def test_jobs_listed_twice_within_seconds_cost_one_narrowing_though_pages_are_short(reader: Reader) -> None:
+    reader.settings = ExtractionSettings(start_date=START, page_size=4)
+    reader.tenant.cap = 1
+    for age in range(3):
+        reader.tenant.add(NOW - 40 * DAY - age * SECOND, state="SUCCEED")
+    for job in reader.tenant.jobs[1:]:
+        job.flaw = "doubled"
+    assert reader.count(reader.sync) <= 150
+    assert len(reader.destination.live) == 3
