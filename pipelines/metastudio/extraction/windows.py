@@ -147,12 +147,13 @@ async def _split_by_width(context: ExtractionContext, window: Window) -> list[Wi
 
 
 def cut_window(window: Window, closed_until: datetime, now: datetime) -> list[Window]:
-    """Cut an open window where jobs stop appearing, and at the present: what is older than either
-    is proved by the count.
+    """Cut an open window where jobs stop appearing, or, where that lies behind it, at the present:
+    what is older is proved by the count.
     """
-    inner = [time for time in (closed_until, now) if window.since < time < window.until]
-    ends = [window.since, *inner, window.until]
-    return [Window(since, until) for since, until in pairwise(ends)][::-1] if inner else []
+    for end in (closed_until, now):
+        if window.since < end < window.until:
+            return [Window(end, window.until), Window(window.since, end)]
+    return []
 
 
 def _plan_parts(context: ExtractionContext, window: Window, first: Page) -> list[Window]:
