@@ -54,6 +54,19 @@ def test_a_list_of_blank_rows_alone_is_never_complete(sim, settings, run, query)
     assert held_rows(query) == shown_rows(sim)
 
 
+def test_a_list_that_is_not_counted_is_loaded_and_never_complete(sim, settings, run, query):
+    sim.behavior.count_given = False
+
+    assert [run("sync").code, run("sync").code, run("audit").code] == [5, 5, 5]
+    assert held_rows(query) == shown_rows(sim)
+    assert not query("SELECT count(*) FROM metastudio.extraction_windows WHERE complete")[0][0]
+    assert "the count of jobs is not given" in run("status").out
+
+    sim.behavior.count_given = True
+    sim.clock.advance(86_400)
+    assert (run("sync").code, run("audit").code) == (0, 0)
+
+
 @pytest.mark.parametrize("habit", [{"hidden_jobs": 1}, {"poisonous_jobs": 1}], ids=["hidden", "poisonous"])
 def test_a_job_that_cannot_be_read_is_a_gap_that_closes_when_it_can(sim, settings, run, query, habit):
     sim.behavior.merge(habit)

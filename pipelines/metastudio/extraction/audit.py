@@ -107,7 +107,7 @@ class Audit:
     def _can_count(self) -> bool:
         """Return whether the endpoint's counts can be compared at all."""
         limits = self.context.limits
-        return limits.count_cap is None and limits.max_range is None
+        return limits.count_cap is None and limits.max_range is None and not limits.is_uncounted
 
     async def _reconcile(self, state: str | None, held: int) -> AsyncGenerator[Chunk, None]:
         """Compare the jobs in a state, or all of them, and yield what mends the difference; `held`
@@ -261,7 +261,8 @@ class Audit:
         """
         page = Page(count=0, records=list(read.seen), server_time=await self.context.now())
         kept = self.context.filters_verified and self.context.limits.values.get("filters", KEPT) == KEPT
-        return read.is_whole and kept and not (read.seen and lies_outside(read.window, page))
+        is_counted = not self.context.limits.is_uncounted
+        return read.is_whole and is_counted and kept and not (read.seen and lies_outside(read.window, page))
 
     def _make_chunk(self, reads: list[WindowRead]) -> Chunk:
         return make_chunk(reads, "audit", self.state)

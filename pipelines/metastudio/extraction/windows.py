@@ -78,6 +78,7 @@ async def read_window(context: ExtractionContext, window: Window, mode: Mode, *,
         if not fits and (parts := cut_window(window, closed_until, await context.now())):
             return parts
         is_large = first.count > context.limits.max_rows(context.settings.max_rows_per_window)
+        is_large |= not first.is_counted and not fits
         is_restless = reading.passes > 1 and first.count > context.settings.page_size and not is_part
         if (is_large or is_restless) and (parts := _plan_parts(context, window, first)):
             return parts

@@ -13,6 +13,7 @@ from metastudio.config.tenant import Tenant
 from metastudio.destination.dlt_internals import read_committed_source_state
 from metastudio.destination.jobs import Destination
 from metastudio.errors import ConfigurationError, IncompleteError
+from metastudio.extraction.limits import EndpointLimits
 from metastudio.extraction.state import State, count_missing, forget_backfill, is_backfilled
 from metastudio.formatting import format_count
 from metastudio.records.schema import REJECTED, SCHEMA_VERSION, STATES, VIDEOS, WINDOWS
@@ -115,7 +116,14 @@ def check_state(state: State, tenant: Tenant) -> None:
 
 
 def find_gaps_error(state: State, max_missing: int) -> IncompleteError | None:
-    """Return the error to raise if more jobs are missing than `max_missing`, or None."""
+    """Return the error of a state with more missing jobs than `max_missing`, or without a count of
+    jobs at all; None if it has none.
+    """
+    if EndpointLimits.of(state).is_uncounted:
+        return IncompleteError(
+            "The API does not count the jobs: nothing proves that the list is whole.",
+            hint="What it lists is loaded. Report it to the vendor; the next day's first sync asks again.",
+        )
     missing = count_missing(state)
     if missing <= max_missing:
         return None
