@@ -19,6 +19,7 @@ from metastudio.extraction.backfill import make_chunk
 from metastudio.extraction.context import ExtractionContext, find_max_range
 from metastudio.extraction.filters import KEPT, lies_outside, verify_filters
 from metastudio.extraction.findings import Comparison, Findings
+from metastudio.extraction.lookup import find_gone
 from metastudio.extraction.proof import WindowRead
 from metastudio.extraction.retry import retry_gap
 from metastudio.extraction.state import State, count_missing
@@ -241,8 +242,12 @@ class Audit:
             await verify_filters(self.context)
         is_closed = window.until <= await self.context.closed_until()
         ahead = await self._held_ahead() if window.until == OPEN_END else {}
-        for job_id in held.keys() - came.keys() if await self._can_tell_vanished(read) else ():
-            if is_closed or job_id in ahead:
+        not_listed = held.keys() - came.keys()
+        gone: set[str] = set()
+        if not await self._can_tell_vanished(read):
+            not_listed = gone = await find_gone(self.context, sorted(not_listed), [*came]) if read.is_whole else set()
+        for job_id in not_listed:
+            if is_closed or job_id in ahead or job_id in gone:
                 self._vanished[job_id] = read.entry.finished_at or await self.context.now()
                 findings.add_vanished(job_id, held[job_id])
             else:
