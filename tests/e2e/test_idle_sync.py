@@ -77,6 +77,20 @@ def test_jobs_that_the_overlap_shows_again_unchanged_are_not_written_again(sim, 
     assert held_rows(query) == shown_rows(sim)
 
 
+def test_changes_read_once_more_are_not_read_a_third_time_and_need_no_load(sim, settings, run):
+    run("sync")
+    for _ in range(150):
+        sim.clock.advance(1)
+        sim.tenant.change_some(update=1)
+    run("sync")
+    sim.clock.advance(3600)
+
+    again, later = run("sync", "--json").json, run("sync", "--json").json
+
+    assert (again["rows_read"] >= 150, again["load_ids"]) == (True, [])
+    assert (later["requests"], later["load_ids"]) == (1, [])
+
+
 def test_dlts_telemetry_never_starts(sim, settings, run, folder, monkeypatch):
     monkeypatch.delenv("RUNTIME__DLTHUB_TELEMETRY")
     code = (

@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any, cast
 
 import dlt
+from dlt.common.configuration import configspec, resolve_configuration
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.providers import CustomLoaderDocProvider
+from dlt.common.configuration.resolve import inject_section
+from dlt.common.configuration.specs import ConfigSectionContext
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 from dlt.common.destination.client import WithStateSync
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
@@ -156,16 +159,31 @@ def read_column_types(pipeline: dlt.Pipeline, table: str) -> dict[str, str]:
     return {name: column.get("data_type") or "text" for name, column in columns.items()}
 
 
-def make_duckdb_credentials(file: Path, *, read_only: bool) -> Any:
-    """Return dlt's credentials of a DuckDB file.
+def make_duckdb_credentials(pipeline_name: str, file: Path, *, read_only: bool) -> Any:
+    """Return dlt's credentials of a DuckDB file, with their settings.
 
-    From a text, dlt would import SQLAlchemy to find out whether the text is a URL.
+    dlt would look for all settings again for each of its clients, and import SQLAlchemy to find out
+    whether a text is a URL, or to show one.
     """
     from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 
-    credentials = DuckDbCredentials(read_only=read_only)
-    credentials.database = str(file)
-    return credentials
+    @configspec(init=False)
+    class FileCredentials(DuckDbCredentials):
+        def __str__(self) -> str:
+            return f"duckdb:///{self.database}"
+
+    given = {"database": str(file), "read_only": read_only}
+    with inject_section(ConfigSectionContext(pipeline_name=pipeline_name)):
+        return resolve_configuration(FileCredentials(), sections=("destination", "duckdb"), explicit_value=given)
+
+
+def refresh_duckdb_credentials(pipeline: dlt.Pipeline) -> None:
+    """Look for the settings of a DuckDB file again, which have changed."""
+    params: dict[str, Any] = pipeline.destination.config_params if pipeline.destination else {}
+    old: Any = params.get("credentials")
+    if file := getattr(old, "database", None):
+        name = pipeline.pipeline_name
+        params["credentials"] = make_duckdb_credentials(name, Path(file), read_only=bool(old.read_only))
 
 
 def find_duckdb_file(pipeline: dlt.Pipeline) -> Path | None:

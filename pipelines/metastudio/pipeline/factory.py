@@ -97,7 +97,7 @@ def make_destination(options: Options, *, read_only: bool = False) -> Any:
         file = _find_configured_file() or _choose_default_file(options)
         if isinstance(file, str) and ":" not in file:
             # absolute: dlt would go on using the working directory of the first run
-            given["credentials"] = make_duckdb_credentials(Path(file).absolute(), read_only=read_only)
+            given["credentials"] = make_duckdb_credentials(options.name, Path(file).absolute(), read_only=read_only)
     return dlt.destination(options.destination, **given)
 
 

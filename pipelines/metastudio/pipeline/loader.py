@@ -18,7 +18,11 @@ from dlt.destinations.exceptions import DatabaseException, DatabaseTransientExce
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from metastudio.config.tenant import Tenant
-from metastudio.destination.dlt_internals import record_base_state, restore_missing_tables
+from metastudio.destination.dlt_internals import (
+    record_base_state,
+    refresh_duckdb_credentials,
+    restore_missing_tables,
+)
 from metastudio.destination.jobs import Destination
 from metastudio.destination.ledger import make_ledger
 from metastudio.destination.lock import DestinationLock
@@ -163,7 +167,10 @@ class ChunkLoader:
 
         A package costs 0.3 s. Return False if the chunk needs one.
         """
-        is_new = chunk.vanished or chunk.doubled or len(chunk.seen) > len(chunk.rows) or chunk.state != self._committed
+        settled = {"settled": self._committed.get("settled")}  # is in the ledger's line, too
+        is_same = {**chunk.state, **settled} == {**self._committed, **settled}
+        versions = {(row.job_id, row.state, row.updated) for row in chunk.seen}
+        is_new = chunk.vanished or chunk.doubled or len(versions) > len(chunk.rows) or not is_same
         if is_new or not self.destination.already_loaded(chunk.rows):
             return False
         lines = make_ledger(chunk.windows, self.tenant.origin, self._run_id, self.summary.windows + 1)
@@ -203,10 +210,12 @@ class ChunkLoader:
                 self.summary.load_ids += info.loads_ids if info else []  # none: a kill came when all was loaded
                 return
             except (PipelineStepFailed, SchemaUpdateError) as error:
-                if is_out_of_memory(error) and (raise_memory_limit() or can_free):
+                if is_out_of_memory(error) and ((is_raised := raise_memory_limit()) or can_free):
                     log.info(
                         "DuckDB ran out of memory: trying again after a checkpoint, with more where no limit is set."
                     )
+                    if is_raised:
+                        refresh_duckdb_credentials(self.pipeline)
                     self.destination.write_checkpoint()
                     can_free = False
                     continue

@@ -55,6 +55,7 @@ def judge_state(state: State, destination: Destination, tenant: Tenant, restored
     """
     if state.get("schema_version") != SCHEMA_VERSION:
         return Judged(state)
+    state = _settle(state, destination, tenant)
     reread = _has_lost_proof(state, destination, tenant)
     rows = destination.extent(tenant.start_date).rows
     if lost := destination.add_lost_states(rows):
@@ -63,6 +64,17 @@ def judge_state(state: State, destination: Destination, tenant: Tenant, restored
     if VIDEOS in restored:  # a column that is there again has no values
         return Judged(forget_backfill(state))
     return Judged(_judge_watermark(state, destination, tenant.start_date), reread)
+
+
+def _settle(state: State, destination: Destination, tenant: Tenant) -> State:
+    """Return a state that says whether its changes were read once more: the ledger has the line of
+    a sync that found nothing new, and therefore committed no state.
+    """
+    if "watermark_at" not in state or state.get("settled"):
+        return state
+    watermark, watermark_at = parse_time(state["watermark"]), parse_time(state["watermark_at"])
+    is_settled = destination.has_read_through(watermark - tenant.overlap, watermark, watermark_at + tenant.overlap)
+    return State(**{**state, "settled": is_settled})
 
 
 def _judge_watermark(state: State, destination: Destination, start: datetime) -> State:
