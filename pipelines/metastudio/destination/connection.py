@@ -13,6 +13,7 @@ from dlt.destinations.sql_client import SqlClientBase
 
 from metastudio.destination.capabilities import Capabilities, find_capabilities
 from metastudio.destination.duckdb_file import check_file_name, open_when_free
+from metastudio.destination.session import require_unicode
 from metastudio.records.schema import REJECTED, STATES, VIDEOS, WINDOWS
 
 Client = SqlClientBase[Any]
@@ -79,7 +80,7 @@ class TenantTables:
         if self._client is not None:
             yield
             return
-        with self._open() as self._client:
+        with self.open() as self._client:
             try:
                 yield
             finally:
@@ -91,16 +92,24 @@ class TenantTables:
         if self._client is not None:
             yield self._client
             return
-        with self._open() as client:
+        with self.open() as client:
             yield client
 
     @contextmanager
-    def _open(self) -> Iterator[Client]:
+    def open(self) -> Iterator[Client]:
+        """Yield a new client, and close it.
+
+        Raises:
+            ConfigurationError: the database cannot hold the texts, or a DuckDB file has the name of
+                a dataset.
+        """
         client = self.pipeline.sql_client()
         if self.capabilities.is_duckdb_file:
             check_file_name(client)
         open_when_free(client, self._lock_seconds)
         try:
+            if self.capabilities.is_postgres:
+                require_unicode(client)
             yield client
         finally:
             client.close_connection()

@@ -20,7 +20,9 @@ from dlt.common.pipeline import PipelineContext, get_dlt_pipelines_dir
 from dlt.common.storages import LoadStorage, NormalizeStorage, PackageStorage
 from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 
+from metastudio.destination.capabilities import find_capabilities
 from metastudio.destination.connection import TenantTables
+from metastudio.destination.session import set_session_variables
 
 StateMark = tuple[int, str]
 """Version and hash of a pipeline's state: two states that grew apart can have the same version."""
@@ -47,9 +49,11 @@ def set_default_settings(defaults: Mapping[str, Any], *, replace: bool = False) 
 def pin_settings(pipeline: dlt.Pipeline) -> list[str]:
     """Set what the guarantee rests on for a pipeline, before every variable and file.
 
-    A failed job fails the run, the state is kept in the destination, and no run begins by emptying
-    tables. Return the settings that had another value.
+    A failed job fails the run, the state is kept in the destination, no run begins by emptying
+    tables, and sessions are in UTC and UTF-8. Return the settings that had another value.
     """
+    if find_capabilities(pipeline).is_postgres:
+        set_session_variables()
     name = pipeline.pipeline_name
     _PINNED.pop(name, None)
     found: list[Any] = [dlt.config.get(f"{section}load.raise_on_failed_jobs") for section in (f"{name}.", "")]
@@ -70,7 +74,7 @@ def _provide(name: str, settings: dict[str, Any], *, first: bool) -> None:
     """Add a provider of settings, which reads the dictionary each time, unless it is there."""
     context = Container()[PluggableRunContext].providers
     if name not in context:
-        context.add_provider(CustomLoaderDocProvider(name, lambda: settings, supports_secrets=True))
+        context.add_provider(CustomLoaderDocProvider(name, lambda: settings, locations=[]))
         if first:
             context.providers.insert(0, context.providers.pop())
 

@@ -23,7 +23,7 @@ from metastudio.destination.jobs import Destination
 from metastudio.destination.ledger import make_ledger
 from metastudio.destination.lock import DestinationLock
 from metastudio.destination.migrations import migrate_app_user
-from metastudio.error_mapping import is_out_of_memory, iter_causes
+from metastudio.error_mapping import find_sqlstate, is_out_of_memory, iter_causes
 from metastudio.errors import ConfigurationError, IncompleteError
 from metastudio.extraction.state import State
 from metastudio.extraction.types import Chunk
@@ -40,6 +40,8 @@ log = logging.getLogger("metastudio")
 ATTEMPTS = 5
 """Pipelines can collide at the dataset, the tables and a new column. One succeeds each time."""
 COLLISIONS = (SchemaUpdateError, DatabaseTransientException)
+COLLIDING_STATES = ("23", "40", "42", "XX")
+"""Classes of SQLSTATE that a collision has; others, such as that of a time-out, are final."""
 
 LOADING = threading.Lock()
 """Serializes loading: tenants in one process would create the same tables at the same time."""
@@ -211,6 +213,7 @@ class ChunkLoader:
                     can_free = False
                     continue
                 collides = any(isinstance(cause, COLLISIONS) for cause in iter_causes(error))
+                collides = collides and (find_sqlstate(error) or "XX")[:2] in COLLIDING_STATES
                 if not collides or attempts == ATTEMPTS:
                     raise
                 attempts += 1

@@ -60,7 +60,8 @@ class Models:
         Returns the names of the columns, and the rows.
         """
         with self._destination.connect() as client:
-            client.execute_sql("SET TIME ZONE 'UTC'")
+            if not self._destination.capabilities.is_postgres:  # a pooler would give the session to others
+                client.execute_sql("SET TIME ZONE 'UTC'")
             with client.with_alternative_dataset_name(make_dataset_name(str(client.dataset_name))):
                 names = {model: client.make_qualified_table_name(model) for model in MODELS}
             with client.execute_query(sql.format(**names), *params) as cursor:
