@@ -78,8 +78,9 @@ RULES = (
          "PostgreSQL refuses the login{}.",
          "Check user, password and sslmode in DESTINATION__POSTGRES__CREDENTIALS, and the server's pg_hba.conf.",
          CredentialsError),
-    Rule(r"<3D000>|FATAL: .*database .* not exist|does not support SSL|certificate|private key file",
-         "PostgreSQL cannot be used{}.", "Check database and sslmode in DESTINATION__POSTGRES__CREDENTIALS."),
+    Rule("<3D000>|FATAL: .*(?:database .* not exist|startup parameter)|does not support SSL|certificate|private key file",
+         "PostgreSQL cannot be used{}.",
+         "Check database and sslmode in DESTINATION__POSTGRES__CREDENTIALS. For PgBouncer, see docs/destinations.md."),
     Rule("<(?:42501|55000|428C9)>", "PostgreSQL refuses a statement{}.",
          "Grant it CREATE on the database. It must also own the schemas and tables that it did not create itself. A"
          " published table needs a replica identity: ALTER TABLE … REPLICA IDENTITY FULL."),

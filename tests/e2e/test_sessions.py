@@ -109,6 +109,6 @@ def test_a_database_that_cannot_hold_the_texts_is_named_before_anything_is_loade
     ended = run("sync", "--destination", "postgres")
 
     assert ended.code == 2
-    assert f"{name} is {encoding}" in ended.err and "ENCODING 'UTF8'" in ended.err
+    assert f"{name} is {encoding}," in ended.err and "ENCODING 'UTF8'" in ended.err
     assert sim.stats.requests == 0
     assert query_postgres(url, "SELECT 1 FROM pg_namespace WHERE nspname LIKE 'metastudio%'") == []

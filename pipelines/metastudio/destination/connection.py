@@ -13,7 +13,7 @@ from dlt.destinations.sql_client import SqlClientBase
 
 from metastudio.destination.capabilities import Capabilities, find_capabilities
 from metastudio.destination.duckdb_file import check_file_name, open_when_free
-from metastudio.destination.session import require_unicode
+from metastudio.destination.session import check_session
 from metastudio.records.schema import REJECTED, STATES, VIDEOS, WINDOWS
 
 Client = SqlClientBase[Any]
@@ -109,7 +109,7 @@ class TenantTables:
         open_when_free(client, self._lock_seconds)
         try:
             if self.capabilities.is_postgres:
-                require_unicode(client)
+                check_session(client)
             yield client
         finally:
             client.close_connection()
@@ -122,6 +122,16 @@ class TenantTables:
         """
         if self.capabilities.is_duckdb_file:
             check_file_name(self.pipeline.sql_client())
+
+    def check_connection(self) -> None:
+        """Check the session of a new connection to PostgreSQL; other destinations pass.
+
+        Raises:
+            ConfigurationError: as `open`.
+        """
+        if self.capabilities.is_postgres:
+            with self.open():
+                pass
 
     def query(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:
         """Return the rows of a query over the raw tables, written as `{videos}`, `{windows}`, ….

@@ -46,15 +46,21 @@ def set_session_variables() -> None:
     os.environ.update(_VARIABLES)
 
 
-def require_unicode(client: Any) -> None:
-    """Check that the database of a client can hold every text; the server names its encoding.
+def check_session(client: Any) -> None:
+    """Check what the server said about a new session; no query is needed for that.
 
     Raises:
-        ConfigurationError: its encoding is another than UTF8.
+        ConfigurationError: the database cannot hold every text, or a connection pooler keeps our
+            settings from the session.
     """
-    encoding = client.native_connection.get_parameter_status("server_encoding")
-    if encoding not in (None, "UTF8"):
+    find = client.native_connection.get_parameter_status
+    if find("server_encoding") not in (None, "UTF8"):
         raise ConfigurationError(
-            f"The encoding of the database {client.database_name} is {encoding}, which cannot hold all texts.",
+            f"The database {client.database_name} is {find('server_encoding')}, which cannot hold all texts.",
             hint="Sync into a database with UTF8: CREATE DATABASE … TEMPLATE template0 ENCODING 'UTF8'.",
+        )
+    if find("client_encoding") != "UTF8" or find("TimeZone") not in ("UTC", "Etc/UTC"):
+        raise ConfigurationError(
+            f"Sessions in PostgreSQL have the encoding {find('client_encoding')} and the time zone {find('TimeZone')}.",
+            hint="Let the connection pooler set client_encoding=UTF8 and timezone=UTC: see docs/destinations.md.",
         )
