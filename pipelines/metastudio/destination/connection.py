@@ -8,7 +8,7 @@ from typing import Any
 
 import dlt
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
-from dlt.common.schema.typing import LOADS_TABLE_NAME, PIPELINE_STATE_TABLE_NAME
+from dlt.common.schema.typing import LOADS_TABLE_NAME, PIPELINE_STATE_TABLE_NAME, VERSION_TABLE_NAME
 from dlt.destinations.sql_client import SqlClientBase
 
 from metastudio.destination.capabilities import Capabilities, find_capabilities
@@ -28,6 +28,7 @@ _TABLES = {
     "rejected": REJECTED,
     "pipeline_state": PIPELINE_STATE_TABLE_NAME,
     "loads": LOADS_TABLE_NAME,
+    "versions": VERSION_TABLE_NAME,
 }
 
 

@@ -5,7 +5,10 @@ Review this file before you allow a newer minor version of dlt.
 
 from __future__ import annotations
 
+import base64
+import json
 import shutil
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -149,15 +152,27 @@ def read_committed_source_state(pipeline: dlt.Pipeline, source: str) -> dict[str
     return dict((state or {}).get("sources", {}).get(source, {}))
 
 
-def read_column_types(pipeline: dlt.Pipeline, table: str) -> dict[str, str]:
+def read_column_types(tables: TenantTables, table: str) -> dict[str, str]:
     """Return the dlt types of the columns that a table of the destination has."""
     from dlt.destinations.job_client_impl import SqlJobClientBase
 
-    with pipeline.destination_client() as client:
+    with tables.pipeline.destination_client() as client:
         if not isinstance(client, SqlJobClientBase):
             return {}
         columns = client.get_storage_table(table)[1]
     return {name: column.get("data_type") or "text" for name, column in columns.items()}
+
+
+def read_known_columns(tables: TenantTables, table: str) -> set[str]:
+    """Return the columns of a table in all schemas that pipelines have stored beside it."""
+    schema = tables.pipeline.default_schema
+    known = set(schema.get_table_columns(table))
+    with tables.connect() as client:
+        column = client.escape_column_name("schema")
+    for (text,) in tables.query(f"SELECT {column} FROM {{versions}} WHERE schema_name = %s", schema.name):
+        plain = text if text.startswith("{") else zlib.decompress(base64.b64decode(text))  # large ones are packed
+        known |= json.loads(plain)["tables"].get(table, {}).get("columns", {}).keys()
+    return known
 
 
 def make_duckdb_credentials(file: Path, *, read_only: bool) -> Any:

@@ -23,6 +23,7 @@ from metastudio.destination.jobs import Destination
 from metastudio.destination.ledger import make_ledger
 from metastudio.destination.lock import DestinationLock
 from metastudio.destination.migrations import migrate_app_user
+from metastudio.destination.replica_identity import write_replica_identity
 from metastudio.error_mapping import find_sqlstate, is_out_of_memory, iter_causes
 from metastudio.errors import ConfigurationError, IncompleteError
 from metastudio.extraction.state import State
@@ -220,8 +221,12 @@ class ChunkLoader:
                 log.debug("Another pipeline seems to change the same tables: trying again.")
 
     def _restore_tables(self) -> None:
+        """Make all tables before the first load, which could not change a published one."""
         try:
+            if self.destination.capabilities.is_postgres:
+                self.pipeline.sync_schema()
             restore_missing_tables(self.pipeline)
+            write_replica_identity(self.destination)
         except DatabaseException as error:
             raise SchemaUpdateError(str(self.pipeline.default_schema_name), [], error) from error
 
