@@ -163,10 +163,9 @@ def read_column_types(tables: TenantTables, table: str) -> dict[str, str]:
     return {name: column.get("data_type") or "text" for name, column in columns.items()}
 
 
-def read_known_columns(tables: TenantTables, table: str) -> set[str]:
-    """Return the columns of a table in all schemas that pipelines have stored beside it."""
-    schema = tables.pipeline.default_schema
-    known = set(schema.get_table_columns(table))
+def read_known_columns(tables: TenantTables, schema: dlt.Schema, table: str) -> set[str]:
+    """Return the columns of a table in a schema, and in all stored ones of the same name."""
+    known = set(schema.tables.get(table, {}).get("columns", {}))
     with tables.connect() as client:
         column = client.escape_column_name("schema")
     for (text,) in tables.query(f"SELECT {column} FROM {{versions}} WHERE schema_name = %s", schema.name):

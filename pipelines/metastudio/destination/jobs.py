@@ -8,6 +8,8 @@ from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+import dlt
+
 from metastudio.destination.connection import BATCH, find_short_name, make_batches
 from metastudio.destination.dlt_internals import read_column_types, read_known_columns
 from metastudio.destination.ledger import Ledger
@@ -48,7 +50,7 @@ class Extent(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """The columns of the jobs' table.
+    """The columns of the jobs' table, as the destination has them.
 
     Attributes:
         types: the dlt types of those that a pipeline has added.
@@ -158,10 +160,10 @@ class Destination(Ledger):
             )
         return number
 
-    def columns(self) -> Columns:
+    def columns(self, schema: dlt.Schema) -> Columns:
         """Return the columns of the jobs' table: those of pipelines, and those of others."""
         types = read_column_types(self, VIDEOS)
-        known = read_known_columns(self, VIDEOS) if types else set()
+        known = read_known_columns(self, schema, VIDEOS) if types else set()
         return Columns({name: types[name] for name in types if name in known}, types.keys() - known)
 
     def rows(self, job_ids: Sequence[str]) -> list[dict[str, Any]]:

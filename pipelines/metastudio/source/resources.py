@@ -66,7 +66,7 @@ def _make_tables(
     column_types = {name: str(column.get("data_type") or "text") for name, column in columns.items()}
     foreign: AbstractSet[str] = frozenset()
     if chunk.vanished or chunk.doubled or any(row.extra for row in chunk.rows):
-        types, foreign = destination.columns()
+        types, foreign = destination.columns(schema)
         column_types |= types  # the schema may have columns that the destination refused
     tables = make_tables(
         chunk,
