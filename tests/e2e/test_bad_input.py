@@ -166,7 +166,7 @@ def test_a_full_disk_is_reported_and_the_next_sync_goes_on(sim, settings, run, q
 
     with monkeypatch.context() as full:
         full.setattr("dlt.common.storages.file_storage.FileStorage.save", fail)
-        assert_refused(run("sync"), 2, "disk is full")
+        assert_refused(run("sync"), 4, "disk is full")
 
     assert run("sync").code == 0
     assert query("SELECT count(*) FROM metastudio.digital_human_videos") == [(len(sim.tenant.visible()),)]

@@ -99,13 +99,14 @@ def report(options: Options, as_json: bool, html: Path | None) -> None:
 
 @cli.command(short_help="Build and test the reporting models")
 @click.option("--time-zone", help="Zone in which a day begins, e.g. Asia/Shanghai; default: as before, or UTC")
+@click.option("--force", is_flag=True, help="Drop what somebody built on models whose columns change (PostgreSQL)")
 @on_pipeline
-def models(options: Options, as_json: bool, time_zone: str | None) -> None:
+def models(options: Options, as_json: bool, time_zone: str | None, force: bool) -> None:
     """Build and test the reporting models; sync builds them if they are missing or outdated."""
     from metastudio.cli.models import show_models
     from metastudio.commands.tenants import list_options
 
-    sys.exit(show_models(list_options(options)[0], time_zone, as_json=as_json))
+    sys.exit(show_models(list_options(options)[0], time_zone, as_json=as_json, force=force))
 
 
 @cli.command(short_help="Serve a simulated tenant")

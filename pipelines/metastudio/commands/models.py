@@ -18,7 +18,7 @@ from metastudio.pipeline.lock import lock_pipeline
 from metastudio.pipeline.options import Options
 from metastudio.reporting.dbt_profile import find_adapter
 from metastudio.reporting.dbt_runner import TestResults, build_models, is_installed
-from metastudio.reporting.model_version import UTC, Models, make_dataset_name
+from metastudio.reporting.model_version import Models, make_dataset_name
 
 log = logging.getLogger("metastudio")
 
@@ -37,11 +37,12 @@ class ModelsResult:
         return make_test_error(self.tests)
 
 
-def run_models(options: Options, time_zone: str | None = None) -> ModelsResult:
+def run_models(options: Options, time_zone: str | None = None, *, force: bool = False) -> ModelsResult:
     """Build the models and test them on the data.
 
     Args:
         time_zone: the zone in which a day begins; by default the zone of the last build, or UTC.
+        force: drop what somebody has built on models whose columns change.
 
     Raises:
         MetaStudioError: nothing was synced yet, another run is going on, or the build failed.
@@ -52,7 +53,7 @@ def run_models(options: Options, time_zone: str | None = None) -> ModelsResult:
             _check_time_zone(time_zone)
         destination, _ = open_existing(options)
         with lock_pipeline(options), hold_lock(destination, "pipeline"):
-            tests = rebuild_models(destination.pipeline, time_zone, test=True)
+            tests = rebuild_models(destination.pipeline, time_zone, test=True, force=force)
     except Exception as error:
         raise to_metastudio_error(error) from None
     return ModelsResult(make_dataset_name(options.dataset), tests, round(time.monotonic() - started, 3))
@@ -85,7 +86,9 @@ def build_outdated(pipeline: dlt.Pipeline) -> None:
         log.warning("The sync is done, but its reporting models are not: %s", error)
 
 
-def rebuild_models(pipeline: dlt.Pipeline, time_zone: str | None = None, *, test: bool = False) -> TestResults:
+def rebuild_models(
+    pipeline: dlt.Pipeline, time_zone: str | None = None, *, test: bool = False, force: bool = False
+) -> TestResults:
     """Build the models, by default with the time zone of the last build, and test them on request.
 
     Raises:
@@ -93,8 +96,10 @@ def rebuild_models(pipeline: dlt.Pipeline, time_zone: str | None = None, *, test
     """
     destination = Destination(pipeline)
     with hold_lock(destination, "reporting models"):
-        version = Models(destination).version()
-        return build_models(pipeline, time_zone or (version.time_zone if version else UTC), test=test)
+        models = Models(destination)
+        time_zone = time_zone or models.time_zone()
+        models.keep_time_zone(time_zone)
+        return build_models(pipeline, time_zone, test=test, force=force)
 
 
 def _check_time_zone(name: str) -> None:

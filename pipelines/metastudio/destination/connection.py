@@ -8,11 +8,12 @@ from typing import Any
 
 import dlt
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
-from dlt.common.schema.typing import LOADS_TABLE_NAME, PIPELINE_STATE_TABLE_NAME
+from dlt.common.schema.typing import LOADS_TABLE_NAME, PIPELINE_STATE_TABLE_NAME, VERSION_TABLE_NAME
 from dlt.destinations.sql_client import SqlClientBase
 
 from metastudio.destination.capabilities import Capabilities, find_capabilities
 from metastudio.destination.duckdb_file import check_file_name, open_when_free
+from metastudio.destination.session import check_session
 from metastudio.records.schema import REJECTED, STATES, VIDEOS, WINDOWS
 
 Client = SqlClientBase[Any]
@@ -27,6 +28,7 @@ _TABLES = {
     "rejected": REJECTED,
     "pipeline_state": PIPELINE_STATE_TABLE_NAME,
     "loads": LOADS_TABLE_NAME,
+    "versions": VERSION_TABLE_NAME,
 }
 
 
@@ -79,7 +81,7 @@ class TenantTables:
         if self._client is not None:
             yield
             return
-        with self._open() as self._client:
+        with self.open() as self._client:
             try:
                 yield
             finally:
@@ -91,16 +93,24 @@ class TenantTables:
         if self._client is not None:
             yield self._client
             return
-        with self._open() as client:
+        with self.open() as client:
             yield client
 
     @contextmanager
-    def _open(self) -> Iterator[Client]:
+    def open(self) -> Iterator[Client]:
+        """Yield a new client, and close it.
+
+        Raises:
+            ConfigurationError: the database cannot hold the texts, or a DuckDB file has the name of
+                a dataset.
+        """
         client = self.pipeline.sql_client()
         if self.capabilities.is_duckdb_file:
             check_file_name(client)
         open_when_free(client, self._lock_seconds)
         try:
+            if self.capabilities.is_postgres:
+                check_session(client)
             yield client
         finally:
             client.close_connection()
@@ -113,6 +123,16 @@ class TenantTables:
         """
         if self.capabilities.is_duckdb_file:
             check_file_name(self.pipeline.sql_client())
+
+    def check_connection(self) -> None:
+        """Check the session of a new connection to PostgreSQL; other destinations pass.
+
+        Raises:
+            ConfigurationError: as `open`.
+        """
+        if self.capabilities.is_postgres:
+            with self.open():
+                pass
 
     def query(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:
         """Return the rows of a query over the raw tables, written as `{videos}`, `{windows}`, ….

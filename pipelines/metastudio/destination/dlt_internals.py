@@ -5,7 +5,10 @@ Review this file before you allow a newer minor version of dlt.
 
 from __future__ import annotations
 
+import base64
+import json
 import shutil
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -23,7 +26,9 @@ from dlt.common.pipeline import PipelineContext, get_dlt_pipelines_dir
 from dlt.common.storages import LoadStorage, NormalizeStorage, PackageStorage
 from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 
+from metastudio.destination.capabilities import find_capabilities
 from metastudio.destination.connection import TenantTables
+from metastudio.destination.session import set_session_variables
 
 StateMark = tuple[int, str]
 """Version and hash of a pipeline's state: two states that grew apart can have the same version."""
@@ -50,9 +55,11 @@ def set_default_settings(defaults: Mapping[str, Any], *, replace: bool = False) 
 def pin_settings(pipeline: dlt.Pipeline) -> list[str]:
     """Set what the guarantee rests on for a pipeline, before every variable and file.
 
-    A failed job fails the run, the state is kept in the destination, and no run begins by emptying
-    tables. Return the settings that had another value.
+    A failed job fails the run, the state is kept in the destination, no run begins by emptying
+    tables, and sessions are in UTC and UTF-8. Return the settings that had another value.
     """
+    if find_capabilities(pipeline).is_postgres:
+        set_session_variables()
     name = pipeline.pipeline_name
     _PINNED.pop(name, None)
     found: list[Any] = [dlt.config.get(f"{section}load.raise_on_failed_jobs") for section in (f"{name}.", "")]
@@ -73,7 +80,7 @@ def _provide(name: str, settings: dict[str, Any], *, first: bool) -> None:
     """Add a provider of settings, which reads the dictionary each time, unless it is there."""
     context = Container()[PluggableRunContext].providers
     if name not in context:
-        context.add_provider(CustomLoaderDocProvider(name, lambda: settings, supports_secrets=True))
+        context.add_provider(CustomLoaderDocProvider(name, lambda: settings, locations=[]))
         if first:
             context.providers.insert(0, context.providers.pop())
 
@@ -148,15 +155,26 @@ def read_committed_source_state(pipeline: dlt.Pipeline, source: str) -> dict[str
     return dict((state or {}).get("sources", {}).get(source, {}))
 
 
-def read_column_types(pipeline: dlt.Pipeline, table: str) -> dict[str, str]:
+def read_column_types(tables: TenantTables, table: str) -> dict[str, str]:
     """Return the dlt types of the columns that a table of the destination has."""
     from dlt.destinations.job_client_impl import SqlJobClientBase
 
-    with pipeline.destination_client() as client:
+    with tables.pipeline.destination_client() as client:
         if not isinstance(client, SqlJobClientBase):
             return {}
         columns = client.get_storage_table(table)[1]
     return {name: column.get("data_type") or "text" for name, column in columns.items()}
+
+
+def read_known_columns(tables: TenantTables, schema: dlt.Schema, table: str) -> set[str]:
+    """Return the columns of a table in a schema, and in all stored ones of the same name."""
+    known = set(schema.tables.get(table, {}).get("columns", {}))
+    with tables.connect() as client:
+        column = client.escape_column_name("schema")
+    for (text,) in tables.query(f"SELECT {column} FROM {{versions}} WHERE schema_name = %s", schema.name):
+        plain = text if text.startswith("{") else zlib.decompress(base64.b64decode(text))  # large ones are packed
+        known |= json.loads(plain)["tables"].get(table, {}).get("columns", {}).keys()
+    return known
 
 
 def make_duckdb_credentials(pipeline_name: str, file: Path, *, read_only: bool) -> Any:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+import dlt
+
 from metastudio.destination.connection import find_short_name, make_batches
-from metastudio.destination.dlt_internals import read_column_types
+from metastudio.destination.dlt_internals import read_column_types, read_known_columns
 from metastudio.destination.ledger import Ledger
 from metastudio.records.parser import TERMINAL_STATES, Row
 from metastudio.records.schema import VIDEOS
@@ -46,6 +49,18 @@ class Extent(NamedTuple):
     live: int
     older: int
     newest_update: datetime | None
+
+
+class Columns(NamedTuple):
+    """The columns of the jobs' table, as the destination has them.
+
+    Attributes:
+        types: the dlt types of those that a pipeline has added.
+        foreign: those that somebody else added. They are neither read nor written.
+    """
+
+    types: dict[str, str]
+    foreign: AbstractSet[str]
 
 
 class Destination(Ledger):
@@ -147,9 +162,11 @@ class Destination(Ledger):
             )
         return number
 
-    def column_types(self) -> dict[str, str]:
-        """Return the dlt types of all columns of the jobs' table, whoever added them."""
-        return read_column_types(self.pipeline, VIDEOS)
+    def columns(self, schema: dlt.Schema) -> Columns:
+        """Return the columns of the jobs' table: those of pipelines, and those of others."""
+        types = read_column_types(self, VIDEOS)
+        known = read_known_columns(self, schema, VIDEOS) if types else set()
+        return Columns({name: types[name] for name in types if name in known}, types.keys() - known)
 
     def rows(self, job_ids: Sequence[str]) -> list[dict[str, Any]]:
         """Return the rows of jobs. JSON comes as text or parsed, by destination."""

@@ -22,6 +22,7 @@ from metastudio.destination.dlt_internals import (
 )
 from metastudio.destination.duckdb_file import make_rename_command
 from metastudio.destination.jobs import Destination
+from metastudio.destination.session import Postgres
 from metastudio.error_mapping import is_known_error, to_metastudio_error
 from metastudio.errors import ConfigurationError
 from metastudio.extraction.state import State
@@ -98,7 +99,9 @@ def make_destination(options: Options, *, read_only: bool = False) -> Any:
         if isinstance(file, str) and ":" not in file:
             # absolute: dlt would go on using the working directory of the first run
             given["credentials"] = make_duckdb_credentials(options.name, Path(file).absolute(), read_only=read_only)
-    return dlt.destination(options.destination, **given)
+    destination = dlt.destination(options.destination, **given)
+    is_postgres = destination.destination_type == "dlt.destinations.postgres"
+    return Postgres(**destination.config_params, **destination.caps_params) if is_postgres else destination
 
 
 def _find_configured_file() -> Any:

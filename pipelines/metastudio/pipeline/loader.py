@@ -27,7 +27,8 @@ from metastudio.destination.jobs import Destination
 from metastudio.destination.ledger import make_ledger
 from metastudio.destination.lock import DestinationLock
 from metastudio.destination.migrations import migrate_app_user
-from metastudio.error_mapping import is_out_of_memory, iter_causes
+from metastudio.destination.replica_identity import write_replica_identity
+from metastudio.error_mapping import find_sqlstate, is_out_of_memory, iter_causes
 from metastudio.errors import ConfigurationError, IncompleteError
 from metastudio.extraction.state import State
 from metastudio.extraction.types import Chunk
@@ -44,6 +45,8 @@ log = logging.getLogger("metastudio")
 ATTEMPTS = 5
 """Pipelines can collide at the dataset, the tables and a new column. One succeeds each time."""
 COLLISIONS = (SchemaUpdateError, DatabaseTransientException)
+COLLIDING_STATES = ("23", "40", "42", "XX")
+"""Classes of SQLSTATE that a collision has; others, such as that of a time-out, are final."""
 
 LOADING = threading.Lock()
 """Serializes loading: tenants in one process would create the same tables at the same time."""
@@ -220,14 +223,19 @@ class ChunkLoader:
                     can_free = False
                     continue
                 collides = any(isinstance(cause, COLLISIONS) for cause in iter_causes(error))
+                collides = collides and (find_sqlstate(error) or "XX")[:2] in COLLIDING_STATES
                 if not collides or attempts == ATTEMPTS:
                     raise
                 attempts += 1
                 log.debug("Another pipeline seems to change the same tables: trying again.")
 
     def _restore_tables(self) -> None:
+        """Make all tables before the first load, which could not change a published one."""
         try:
+            if self.destination.capabilities.is_postgres:
+                self.pipeline.sync_schema()
             restore_missing_tables(self.pipeline)
+            write_replica_identity(self.destination)
         except DatabaseException as error:
             raise SchemaUpdateError(str(self.pipeline.default_schema_name), [], error) from error
 

@@ -48,11 +48,12 @@ class Connection:
         make = _make_duckdb_fields if adapter == "duckdb" else _make_postgres_fields
         self._fields: dict[str, Any] = {"schema": make_dataset_name(self.dataset), "threads": 1, **make(credentials)}
         self._values: dict[str, str] = {}
+        self._options = str((getattr(credentials, "query", None) or {}).get("options", ""))
 
     @property
     def profile(self) -> dict[str, Any]:
         """The content of profiles.yml; every value refers to an environment variable."""
-        self._values = {}
+        self._values = {"PGOPTIONS": self._options} if self._options else {}
         output = {name: self._refer(name, value) for name, value in self._fields.items()}
         return {"metastudio": {"target": "metastudio", "outputs": {"metastudio": output}}}
 
@@ -65,13 +66,15 @@ class Connection:
 
     @contextmanager
     def environment(self) -> Iterator[None]:
-        """Set the environment variables that the profile refers to, and remove them at the end."""
+        """Set the environment variables that the profile refers to, and restore them at the end."""
+        before = {name: os.environ.pop(name) for name in self._values if name in os.environ}
         os.environ.update(self._values)
         try:
             yield
         finally:
             for name in self._values:
                 os.environ.pop(name, None)
+            os.environ.update(before)
 
 
 def make_offline_profile(adapter: str, dataset: str) -> dict[str, Any]:

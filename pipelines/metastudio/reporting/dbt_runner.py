@@ -22,6 +22,7 @@ from metastudio.errors import ConfigurationError, MetaStudioError
 from metastudio.reporting import PROJECT
 from metastudio.reporting.dbt_profile import Connection, find_adapter, make_offline_profile
 from metastudio.reporting.model_version import make_fingerprint
+from metastudio.reporting.views import drop_views, find_unreplaceable
 
 
 class TestResult(NamedTuple):
@@ -68,16 +69,20 @@ def is_installed(pipeline: dlt.Pipeline) -> bool:
         return False
 
 
-def build_models(pipeline: dlt.Pipeline, time_zone: str, *, test: bool, unit_tests: bool = False) -> TestResults:
+def build_models(
+    pipeline: dlt.Pipeline, time_zone: str, *, test: bool, unit_tests: bool = False, force: bool = False
+) -> TestResults:
     """Build the models of a pipeline's dataset, and test them on request.
 
     Args:
         time_zone: the zone in which a day begins.
         test: whether to run the tests on the data.
         unit_tests: whether to run the unit tests of the models.
+        force: whether to drop what somebody has built on models whose columns change.
 
     Raises:
-        ConfigurationError: the models do not run on the destination, or dbt is not installed.
+        ConfigurationError: the models do not run on the destination, dbt is not installed, or
+            `force` is needed.
         MetaStudioError: dbt could not build the models.
     """
     connection = Connection(pipeline)
@@ -94,7 +99,7 @@ def build_models(pipeline: dlt.Pipeline, time_zone: str, *, test: bool, unit_tes
     }
     with _temporary_folder(connection.profile) as arguments, connection.environment():
         runner = _make_runner([*arguments, "--vars", orjson.dumps(variables).decode()])
-        runner("run")
+        _run_models(pipeline, runner, force=force)
         kinds = [kind for kind, wanted in (("data", test), ("unit", unit_tests)) if wanted]
         results = [result for kind in kinds for result in runner("test", "--select", f"test_type:{kind}")]
     return TestResults(
@@ -103,6 +108,16 @@ def build_models(pipeline: dlt.Pipeline, time_zone: str, *, test: bool, unit_tes
             for result in results
         )
     )
+
+
+def _run_models(pipeline: dlt.Pipeline, runner: Callable[..., list[Any]], *, force: bool) -> None:
+    """Build the models. Those that PostgreSQL cannot replace as they are, are dropped first."""
+    results = runner("run")
+    if unreplaceable := find_unreplaceable(results):
+        with drop_views(pipeline, unreplaceable, force=force):
+            results = runner("run")
+    if failed := [result for result in results if str(result.status) == "error"]:
+        raise _to_metastudio_error(None, f"{failed[0].node.name}: {failed[0].message}")
 
 
 def write_manifest(adapter: str, dataset: str, path: Path) -> None:
@@ -165,11 +180,7 @@ def _make_runner(arguments: Sequence[str]) -> Any:
         ended = dbt.invoke([command, *arguments, *selection])
         if ended.exception is not None:
             raise _to_metastudio_error(ended.exception)
-        results: list[Any] = list(getattr(ended.result, "results", []))
-        if command == "run" and not ended.success:
-            failed = next(result for result in results if str(result.status) == "error")
-            raise _to_metastudio_error(None, f"{failed.node.name}: {failed.message}")
-        return results
+        return list(getattr(ended.result, "results", []))
 
     return run
 

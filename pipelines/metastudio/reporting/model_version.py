@@ -10,6 +10,7 @@ from functools import cache
 from importlib import resources
 from typing import Any, NamedTuple
 
+from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.destinations.exceptions import DatabaseException
 
 from metastudio.destination.jobs import Destination
@@ -28,6 +29,8 @@ MODELS = (
     "models_version",
 )
 UTC = "UTC"
+SETTINGS = "reporting_settings"
+"""The table, beside the raw ones, that keeps what a build was told."""
 
 
 class Version(NamedTuple):
@@ -60,7 +63,8 @@ class Models:
         Returns the names of the columns, and the rows.
         """
         with self._destination.connect() as client:
-            client.execute_sql("SET TIME ZONE 'UTC'")
+            if not self._destination.capabilities.is_postgres:  # a pooler would give the session to others
+                client.execute_sql("SET TIME ZONE 'UTC'")
             with client.with_alternative_dataset_name(make_dataset_name(str(client.dataset_name))):
                 names = {model: client.make_qualified_table_name(model) for model in MODELS}
             with client.execute_query(sql.format(**names), *params) as cursor:
@@ -83,6 +87,29 @@ class Models:
         except DatabaseException:
             return None
         return Version(*rows[0]) if rows else None
+
+    def time_zone(self) -> str:
+        """Return the time zone of the last build, which a table keeps when the views break."""
+        with self._destination.connect() as client:
+            name = client.make_qualified_table_name(SETTINGS)
+            try:
+                if rows := client.execute_sql(f"SELECT value FROM {name} WHERE name = 'time_zone'"):
+                    return str(rows[0][0])
+            except DestinationUndefinedEntity:
+                pass  # the models were built by an older release, or never
+        version = self.version()
+        return version.time_zone if version else UTC
+
+    def keep_time_zone(self, time_zone: str) -> None:
+        """Keep the time zone for later builds."""
+        with self._destination.connect() as client:
+            name = client.make_qualified_table_name(SETTINGS)
+            client.execute_sql(f"CREATE TABLE IF NOT EXISTS {name} (name varchar PRIMARY KEY, value varchar)")
+            client.execute_sql(
+                f"INSERT INTO {name} (name, value) VALUES ('time_zone', %s)"
+                " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                time_zone,
+            )
 
     def is_current(self) -> bool:
         """Return whether the models work and are of this release's version."""

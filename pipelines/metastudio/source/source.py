@@ -63,6 +63,7 @@ def _read_chunks(tenant: Tenant, destination: Destination) -> Iterator[Chunk]:
     """Read the next step from the state of the running pipeline."""
     destination.check_file_name()
     _require_merge()
+    destination.check_connection()
     state = cast(State, dict(dlt.current.source_state()))
     check_state(state, tenant)
     if state and read_committed_mark(destination)[0] < read_local_mark(dlt.current.pipeline())[0]:
