@@ -76,6 +76,11 @@ RULES = (
         "Check the working directory and the state directory (DLT_DATA_DIR).",
     ),
     Rule(
+        "<UnicodeEncodeError>",
+        "A name has a character that this machine's encoding lacks.",
+        "Use other names for options, settings and files, or set PYTHONUTF8=1.",
+    ),
+    Rule(
         "<(TOMLKitError|ParseError|UnexpectedCharError|TomlProviderReadException)>",
         "A configuration file is not valid TOML.",
         "Check config.toml and secrets.toml: one setting per line, texts in quotes.",

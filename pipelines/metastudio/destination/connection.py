@@ -168,10 +168,6 @@ class TenantTables:
         """Return the condition on the tenant's rows, and its parameters."""
         return (self._own, self._params) if table in (VIDEOS, WINDOWS) else ("project_id = %s", self._params[:1])
 
-    def count_pending(self) -> int:
-        """Return the number of load packages that a killed run left to the next one."""
-        return len(self.pipeline.list_extracted_load_packages()) + len(self.pipeline.list_normalized_load_packages())
-
 
 def find_short_name(table: str) -> str:
     """Return the name of a table in the queries of this package."""

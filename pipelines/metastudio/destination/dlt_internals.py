@@ -5,7 +5,10 @@ Review this file before you allow a newer minor version of dlt.
 
 from __future__ import annotations
 
+import atexit
+import os
 import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -89,6 +92,22 @@ def is_refreshed() -> bool:
 def find_pipelines_dir() -> Path:
     """Return the folder that holds the local state of all pipelines."""
     return Path(get_dlt_pipelines_dir())
+
+
+def make_passing_pipelines_dir() -> str:
+    """Return a folder for the local state of pipelines that only read; it goes with the process."""
+    folder = tempfile.mkdtemp(prefix="metastudio-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def count_pending(pipeline_name: str) -> int:
+    """Return the number of load packages that a killed run left to the next one."""
+    folder = find_pipelines_dir() / pipeline_name
+    extracted = folder / "normalize" / NormalizeStorage.EXTRACTED_FOLDER
+    normalized = folder / "load" / LoadStorage.NORMALIZED_FOLDER
+    # os.path: a folder that this user cannot reach is not one
+    return sum(len(os.listdir(packages)) for packages in (extracted, normalized) if os.path.isdir(packages))
 
 
 def drop_local_state(pipeline_name: str) -> None:

@@ -17,6 +17,7 @@ from metastudio.destination.dlt_internals import (
     drop_local_state,
     find_duckdb_file,
     make_duckdb_credentials,
+    make_passing_pipelines_dir,
     pin_settings,
     set_default_settings,
 )
@@ -39,7 +40,8 @@ def open_pipeline(options: Options, *, read_only: bool = False) -> dlt.Pipeline:
     """Return the dlt pipeline. Nothing is read or written yet.
 
     Args:
-        read_only: open a DuckDB file in a way that lets other processes read it, too.
+        read_only: leave the local state alone, and open a DuckDB file in a way that lets other
+            processes read it, too.
 
     Raises:
         ConfigurationError: dlt does not know the destination, or lacks a part of its settings.
@@ -50,7 +52,13 @@ def open_pipeline(options: Options, *, read_only: bool = False) -> dlt.Pipeline:
         raise ConfigurationError("The pipeline has no name.", hint="Set --pipeline to a name, or leave it out.")
     try:
         destination = make_destination(options, read_only=read_only)
-        pipeline = dlt.pipeline(options.name, destination=destination, dataset_name=options.dataset, dev_mode=False)
+        pipeline = dlt.pipeline(
+            options.name,
+            pipelines_dir=make_passing_pipelines_dir() if read_only else "",
+            destination=destination,
+            dataset_name=options.dataset,
+            dev_mode=False,
+        )
     except (ConfigurationException, PipelineStepFailed, ValueError, ImportError) as error:
         raise to_metastudio_error(error) from None
     if changed := pin_settings(pipeline):
