@@ -55,6 +55,31 @@ RULES = (
         " chunk_rows, and run metastudio sync again.",
     ),
     Rule(
+        "InvalidInMemoryDuckdbCredentials",
+        "A DuckDB database in memory ends with the command: nothing would be kept.",
+        "Set DESTINATION__DUCKDB__CREDENTIALS to the path of a file.",
+    ),
+    Rule(
+        "created with an newer version|with version number|newer DuckDB version",
+        "The DuckDB file was written by a newer version of DuckDB than the one installed here.",
+        "Upgrade the package duckdb.",
+    ),
+    Rule(
+        'not a valid DuckDB database file|Cannot launch in-memory database|Failed to download extension "sqlite_scanner',
+        "The file is not a DuckDB database.",
+        "Set DESTINATION__DUCKDB__CREDENTIALS to another file, or move this one away.",
+    ),
+    Rule(
+        "Could not read enough bytes|Corrupt database file|Failed to load metadata|Serialization Error",
+        "The DuckDB file is damaged or was cut off.",
+        "Restore a copy of it, or move it away: metastudio sync then makes a new one and reads everything again.",
+    ),
+    Rule(
+        r"IO Error: .*Is a directory",
+        "The path of the DuckDB file is that of a folder.",
+        "Set DESTINATION__DUCKDB__CREDENTIALS to the path of a file in it.",
+    ),
+    Rule(
         "Failed to download extension",
         "DuckDB cannot download an extension that this destination needs.",
         "Let DuckDB reach extensions.duckdb.org once, or install the extension's package: see docs/lake.md.",

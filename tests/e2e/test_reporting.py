@@ -11,12 +11,13 @@ from datetime import UTC, datetime, timedelta
 from html import escape
 from pathlib import Path
 
+import duckdb
 import pytest
 from metastudio.records.parser import TERMINAL_STATES
 from metastudio.reporting.html_report import make_page
 from metastudio.reporting.report import SECTIONS, read_report
 
-from tests.support.command_line import run_in_process
+from tests.support.command_line import obey_permissions, run_in_process
 from tests.support.warehouse import ODD_REASON, read_readme_queries
 
 ROOT = Path(__file__).parents[2]
@@ -150,8 +151,12 @@ def test_the_report_shows_texts_of_the_api_as_texts(run, warehouse, tmp_path, mo
     assert "<b>&" not in page
 
 
-def test_a_report_with_odd_texts_goes_into_every_encoding(warehouse):
-    ascii_only = run_in_process("report", env={"PYTHONIOENCODING": "ascii"})
+def test_a_report_with_odd_texts_goes_into_every_encoding_also_from_a_read_only_file(warehouse):
+    file = Path(warehouse.credentials)
+    file.chmod(0o444)
+    with duckdb.connect(str(file), read_only=True):  # another reader
+        ascii_only = run_in_process("report", env={"PYTHONIOENCODING": "ascii"}, preexec_fn=obey_permissions)
+    file.chmod(0o644)
     assert (ascii_only.code, ascii_only.err) == (0, "")
     assert ascii_only.out.isascii()
     assert ascii_only.out.startswith("ok The last sync ended")

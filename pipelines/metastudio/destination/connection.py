@@ -12,7 +12,7 @@ from dlt.common.schema.typing import LOADS_TABLE_NAME, PIPELINE_STATE_TABLE_NAME
 from dlt.destinations.sql_client import SqlClientBase
 
 from metastudio.destination.capabilities import Capabilities, find_capabilities
-from metastudio.destination.duckdb_file import check_file_name, open_when_free
+from metastudio.destination.duckdb_file import check_new_file, check_open_file, open_when_free
 from metastudio.records.schema import REJECTED, STATES, VIDEOS, WINDOWS
 
 Client = SqlClientBase[Any]
@@ -97,22 +97,30 @@ class TenantTables:
     @contextmanager
     def _open(self) -> Iterator[Client]:
         client = self.pipeline.sql_client()
-        if self.capabilities.is_duckdb_file:
-            check_file_name(client)
+        is_file = self.capabilities.is_duckdb_file
+        if is_file:
+            check_new_file(client)
         open_when_free(client, self._lock_seconds)
         try:
+            if is_file:
+                check_open_file(client)
             yield client
         finally:
             client.close_connection()
 
-    def check_file_name(self) -> None:
-        """Check the name of a DuckDB file; other destinations pass.
+    def check_file(self) -> bool:
+        """Check a DuckDB file; other destinations pass. Return False for one that does not exist.
 
         Raises:
-            ConfigurationError: the file has the name of a dataset that is used here.
+            ConfigurationError: the database has the name of a dataset that is used here, or exists
+                in memory only.
         """
-        if self.capabilities.is_duckdb_file:
-            check_file_name(self.pipeline.sql_client())
+        if not self.capabilities.is_duckdb_file:
+            return True
+        if not check_new_file(self.pipeline.sql_client()):
+            return False
+        with self.connect():  # which checks the file
+            return True
 
     def query(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:
         """Return the rows of a query over the raw tables, written as `{videos}`, `{windows}`, ….

@@ -187,12 +187,6 @@ def make_duckdb_credentials(file: Path, *, read_only: bool) -> Any:
     return credentials
 
 
-def find_duckdb_file(pipeline: dlt.Pipeline) -> Path | None:
-    """Return the path of the database file that the settings of a pipeline lead to."""
-    database = getattr(pipeline.destination_client().config.credentials, "database", None)
-    return Path(database) if database else None
-
-
 def lacks_tables(tables: TenantTables) -> bool:
     """Return whether tables or columns of the schema may be missing in the destination, or in a
     staging dataset that exists.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,8 @@ from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from metastudio.config.settings import find_setting
-from metastudio.destination.capabilities import find_capabilities
 from metastudio.destination.dlt_internals import (
     drop_local_state,
-    find_duckdb_file,
     make_duckdb_credentials,
     make_passing_pipelines_dir,
     pin_settings,
@@ -103,10 +102,24 @@ def make_destination(options: Options, *, read_only: bool = False) -> Any:
         given["staging_dataset_name_layout"] = f"%s_staging_{options.staging_suffix}"
     if options.destination == "duckdb":
         file = _find_configured_file() or _choose_default_file(options)
-        if isinstance(file, str) and ":" not in file:
+        if isinstance(file, str) and "://" not in file and not file.startswith(":"):
             # absolute: dlt would go on using the working directory of the first run
-            given["credentials"] = make_duckdb_credentials(Path(file).absolute(), read_only=read_only)
+            given["credentials"] = make_duckdb_credentials(_resolve(file), read_only=read_only)
     return dlt.destination(options.destination, **given)
+
+
+def _resolve(file: str) -> Path:
+    """Return the absolute path of a file that symbolic links may lead to.
+
+    DuckDB names a database after the link as long as there is no file, and after the file later on.
+    """
+    try:
+        return Path(os.path.expanduser(file)).resolve()
+    except (OSError, RuntimeError):  # links in a circle
+        raise ConfigurationError(
+            "The path of the DuckDB file leads in a circle or through a folder that cannot be read.",
+            hint="Set DESTINATION__DUCKDB__CREDENTIALS to another path.",
+        ) from None
 
 
 def _find_configured_file() -> Any:
@@ -160,11 +173,8 @@ def open_existing(
 
 def _read_state(pipeline: dlt.Pipeline) -> State:
     """Read the committed state; a DuckDB file that does not exist is not created for that."""
-    if find_capabilities(pipeline).is_duckdb_file:
-        Destination(pipeline).check_file_name()
-        file = find_duckdb_file(pipeline)
-        if file and not file.exists():
-            return {}
+    if not Destination(pipeline).check_file():
+        return {}
     state = read_committed_state(pipeline)
     if state and not pipeline.default_schema_name:
         pipeline.sync_destination()
