@@ -1,9 +1,22 @@
-"""Figures as people read them: with thousands separators and units."""
+"""Figures and texts as people read them: with thousands separators and units, without controls."""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 from typing import Any
+
+_SPACES = re.compile(r"[\t\n\r\f\v\x85\u2028\u2029]+")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def make_printable(text: str) -> str:
+    """Return a text of somebody else's on one line, without what a terminal takes for commands.
+
+    Control characters, those that turn the direction of writing, and halves of characters become
+    visible, as in `\\x1b[31m`.
+    """
+    return _CONTROLS.sub(lambda found: ascii(found[0])[1:-1], _SPACES.sub(" ", text))
 
 
 def format_count(number: int, noun: str) -> str:
@@ -19,7 +32,7 @@ def format_figure(value: Any) -> str:
         return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
     if isinstance(value, int):
         return f"{value:,}"
-    return str(value) if isinstance(value, (str, date)) else f"{float(value):,.1f}"
+    return make_printable(str(value)) if isinstance(value, (str, date)) else f"{float(value):,.1f}"
 
 
 def format_seconds(seconds: Any) -> str:
@@ -62,4 +75,4 @@ def format_date(time: datetime | None) -> str:
 def format_job_type(job_type: Any) -> str:
     """Return a job type, with short names for the vendor's."""
     short = {"2D_DIGITAL_HUMAN_VIDEO": "2D", "PHOTO_DIGITAL_HUMAN_VIDEO": "photo"}
-    return short.get(str(job_type), str(job_type))
+    return short.get(str(job_type)) or make_printable(str(job_type))

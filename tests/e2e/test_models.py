@@ -217,8 +217,10 @@ def test_the_models_answer_in_a_file_that_goes_by_another_name(warehouse, tmp_pa
     assert jobs == 600
 
 
-def test_any_name_of_file_and_dataset_works(warehouse, monkeypatch, tmp_path):
-    other = Warehouse(warehouse.sim, Options(dataset="Videos"), tmp_path, str(tmp_path / "ö x.b-c.duckdb"))
+def test_any_name_of_file_and_dataset_works_also_behind_a_link(warehouse, monkeypatch, tmp_path):
+    link = tmp_path / "videos.duckdb"
+    link.symlink_to(tmp_path / "main.it's ö#1?{c}.duckdb")
+    other = Warehouse(warehouse.sim, Options(dataset="Videos"), tmp_path, str(link))
     other.configure(monkeypatch)
     other.sync()
 

@@ -8,14 +8,17 @@ import re
 import statistics
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from html import escape
 from pathlib import Path
 
+import duckdb
 import pytest
 from metastudio.records.parser import TERMINAL_STATES
 from metastudio.reporting.html_report import make_page
 from metastudio.reporting.report import SECTIONS, read_report
 
-from tests.support.warehouse import read_readme_queries
+from tests.support.command_line import obey_permissions, run_in_process
+from tests.support.warehouse import ODD_REASON, read_readme_queries
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 1, 15, 13, 1, tzinfo=UTC)
@@ -134,6 +137,34 @@ def test_the_report_for_the_terminal_shows_every_section_and_what_is_unusual(run
     assert "Complete: every window was proved complete." in ended.out
     assert "1 record was rejected" in ended.out
     assert "a state that this release does not know: THAWED" in ended.out
+
+
+def test_the_report_shows_texts_of_the_api_as_texts(run, warehouse, tmp_path, monkeypatch):
+    shown = ODD_REASON.replace("\x1b", "\\x1b")
+    text = " ".join(run("report").out.split())
+    assert "\x1b" not in text
+    assert all(word in text for word in shown.split())
+    assert report_of(run)["failure_reasons"][0]["example_message"] == ODD_REASON
+
+    page = make_page(read_report(warehouse.models, warehouse.sim.project_id, charts=True), lambda: "")
+    assert escape(shown) in page
+    assert "<b>&" not in page
+
+
+def test_a_report_with_odd_texts_goes_into_every_encoding_also_from_a_read_only_file(warehouse):
+    file = Path(warehouse.credentials)
+    file.chmod(0o444)
+    with duckdb.connect(str(file), read_only=True):  # another reader
+        ascii_only = run_in_process("report", env={"PYTHONIOENCODING": "ascii"}, preexec_fn=obey_permissions)
+    file.chmod(0o644)
+    assert (ascii_only.code, ascii_only.err) == (0, "")
+    assert ascii_only.out.isascii()
+    assert ascii_only.out.startswith("ok The last sync ended")
+    assert "\\u78c1\\u76d8" in ascii_only.out
+
+    as_json = run_in_process("report", "--json", env={"PYTHONIOENCODING": "gbk"})
+    assert as_json.json["failure_reasons"][0]["example_message"] == ODD_REASON
+    assert as_json.out.isascii()
 
 
 def test_the_report_builds_models_that_are_missing(run, ask):

@@ -12,6 +12,7 @@ import click
 from metastudio.cli.environment import TerminatedError, leave, prepare_process, set_up
 from metastudio.cli.options import on_pipeline
 from metastudio.errors import ConfigurationError
+from metastudio.formatting import make_printable
 
 if TYPE_CHECKING:
     from metastudio.pipeline.options import Options
@@ -155,7 +156,7 @@ def main() -> NoReturn:
         from metastudio.error_mapping import to_metastudio_error
 
         mapped = to_metastudio_error(error)
-        sys.stderr.write(f"Error: {mapped}\n")
+        sys.stderr.write(f"Error: {make_printable(str(mapped))}\n")
         sys.exit(mapped.exit_code)
     sys.exit(0)
 

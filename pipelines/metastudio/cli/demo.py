@@ -94,4 +94,4 @@ def _write(result: LoadResult) -> None:
 
 
 def _say(text: str) -> None:
-    Console(highlight=False).print(text, style="bold")
+    Console(highlight=False, markup=False, emoji=False).print(text, style="bold")

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from metastudio.cli.environment import set_up
+from metastudio.cli.environment import check_working_dir, set_up
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -39,6 +39,7 @@ def on_pipeline(command: Callable[..., Any]) -> Callable[..., Any]:
         set_defaults()
         options = Options(**{name: given.pop(name) for name in ("pipeline", "destination", "dataset", "tenant")})
         try:
+            check_working_dir()
             warn_of_unknown_settings()
             return command(options=options, as_json=as_json, **given)
         except Exception as error:

@@ -48,7 +48,7 @@ def show_report(chosen: Sequence[Options], *, as_json: bool, html: Path | None =
 
 
 def _print(report: Report) -> None:
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False, emoji=False)  # brackets in data are no markup
     for is_good, sentence in describe_health(report.health):
         console.print(f"{'✓' if is_good else '!'} {sentence}", style=None if is_good else "yellow")
     for section in SECTIONS:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager
 
 from metastudio.commands.models import build_outdated, has_outdated_models
+from metastudio.commands.publish import publish_changes
 from metastudio.commands.result import LoadResult
 from metastudio.config.tenant import Tenant, resolve_tenant
 from metastudio.destination.comments import write_comments
@@ -31,7 +32,8 @@ def run_sync(
     """Bring the destination up to date.
 
     Args:
-        maintenance: also write missing descriptions of tables, and build outdated models.
+        maintenance: also write missing descriptions of tables, build outdated models, and publish a
+            copy of the file: what several tenants share.
         models: with False, `maintenance` leaves the models alone.
     """
     result = LoadResult(command="sync", pipeline=options.name)
@@ -43,6 +45,8 @@ def run_sync(
         if is_outdated:
             build_outdated(loader.pipeline)
         loader.require_complete()  # last: a gap holds up neither descriptions nor models
+    if maintenance:
+        publish_changes(options, result)
     return result
 
 
@@ -55,11 +59,16 @@ def maintain(destination: Destination, *, models: bool) -> bool:
     return models and has_outdated_models(destination)
 
 
-def run_backfill(options: Options, listener: ProgressListener, since: str, until: str | None) -> LoadResult:
+def run_backfill(
+    options: Options, listener: ProgressListener, since: str, until: str | None, *, maintenance: bool = True
+) -> LoadResult:
     """Read a range of creation times again, in committed chunks. The watermark stays.
 
     The range ends before `until`. The API keeps fractions of a second but takes whole ones, so the
     window asked for ends at `until` itself: the last job before it may be less than a second older.
+
+    Args:
+        maintenance: also publish a copy of the file.
     """
     result = LoadResult(command="backfill", pipeline=options.name)
     with (
@@ -78,17 +87,25 @@ def run_backfill(options: Options, listener: ProgressListener, since: str, until
         window = Window(start, end or OPEN_END)
         loader.load(lambda run: read_again(run, window, loader.state))
         loader.require_complete()
+    if maintenance:
+        publish_changes(options, result)
     return result
 
 
 def run_audit(
-    options: Options, listener: ProgressListener, *, repair: bool, allow_deletions: bool = False
+    options: Options,
+    listener: ProgressListener,
+    *,
+    repair: bool,
+    allow_deletions: bool = False,
+    maintenance: bool = True,
 ) -> LoadResult:
     """Compare the destination with the API, and repair what differs.
 
     Args:
         repair: with False, a difference is an error.
         allow_deletions: mark more than `max_deleted_share` of the jobs as deleted if they vanished.
+        maintenance: also publish a copy of the file.
     """
     result = LoadResult(command="audit", pipeline=options.name)
     with (
@@ -110,6 +127,8 @@ def run_audit(
         if result.audit and not repair:
             _require_equal(result.audit)
         loader.require_complete()
+    if maintenance:
+        publish_changes(options, result)
     return result
 
 

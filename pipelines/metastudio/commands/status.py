@@ -7,6 +7,7 @@ from typing import Any
 
 from metastudio.commands.result import CommandResult, MultiTenantResult
 from metastudio.commands.tenants import list_options
+from metastudio.destination.dlt_internals import count_pending
 from metastudio.error_mapping import to_metastudio_error
 from metastudio.extraction.state import State, count_missing
 from metastudio.pipeline.factory import open_existing
@@ -40,7 +41,7 @@ def read_status(options: Options) -> CommandResult:
             **describe_state(state),
             "tables": {table.name: destination.count_rows(table.name) for table in TABLES},
             "open_jobs": len(destination.open_jobs(datetime(9999, 1, 1, tzinfo=UTC))),
-            "pending_packages": destination.count_pending(),
+            "pending_packages": count_pending(options.name),
             "last_runs": destination.last_runs(5) if is_upgraded else [],
         }
     except Exception as error:

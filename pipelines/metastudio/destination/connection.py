@@ -12,7 +12,7 @@ from dlt.common.schema.typing import LOADS_TABLE_NAME, PIPELINE_STATE_TABLE_NAME
 from dlt.destinations.sql_client import SqlClientBase
 
 from metastudio.destination.capabilities import Capabilities, find_capabilities
-from metastudio.destination.duckdb_file import check_file_name, open_when_free
+from metastudio.destination.duckdb_file import check_new_file, check_open_file, open_when_free
 from metastudio.destination.session import check_session
 from metastudio.records.schema import REJECTED, STATES, VIDEOS, WINDOWS
 
@@ -105,24 +105,32 @@ class TenantTables:
                 a dataset.
         """
         client = self.pipeline.sql_client()
-        if self.capabilities.is_duckdb_file:
-            check_file_name(client)
+        is_file = self.capabilities.is_duckdb_file
+        if is_file:
+            check_new_file(client)
         open_when_free(client, self._lock_seconds)
         try:
+            if is_file:
+                check_open_file(client)
             if self.capabilities.is_postgres:
                 check_session(client)
             yield client
         finally:
             client.close_connection()
 
-    def check_file_name(self) -> None:
-        """Check the name of a DuckDB file; other destinations pass.
+    def check_file(self) -> bool:
+        """Check a DuckDB file; other destinations pass. Return False for one that does not exist.
 
         Raises:
-            ConfigurationError: the file has the name of a dataset that is used here.
+            ConfigurationError: the database has the name of a dataset that is used here, or exists
+                in memory only.
         """
-        if self.capabilities.is_duckdb_file:
-            check_file_name(self.pipeline.sql_client())
+        if not self.capabilities.is_duckdb_file:
+            return True
+        if not check_new_file(self.pipeline.sql_client()):
+            return False
+        with self.connect():  # which checks the file
+            return True
 
     def check_connection(self) -> None:
         """Check the session of a new connection to PostgreSQL; other destinations pass.
@@ -187,10 +195,6 @@ class TenantTables:
     def _own_rows(self, table: str) -> tuple[str, tuple[Any, ...]]:
         """Return the condition on the tenant's rows, and its parameters."""
         return (self._own, self._params) if table in (VIDEOS, WINDOWS) else ("project_id = %s", self._params[:1])
-
-    def count_pending(self) -> int:
-        """Return the number of load packages that a killed run left to the next one."""
-        return len(self.pipeline.list_extracted_load_packages()) + len(self.pipeline.list_normalized_load_packages())
 
 
 def find_short_name(table: str) -> str:

@@ -5,9 +5,12 @@ Review this file before you allow a newer minor version of dlt.
 
 from __future__ import annotations
 
+import atexit
 import base64
 import json
+import os
 import shutil
+import tempfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -99,6 +102,22 @@ def is_refreshed() -> bool:
 def find_pipelines_dir() -> Path:
     """Return the folder that holds the local state of all pipelines."""
     return Path(get_dlt_pipelines_dir())
+
+
+def make_passing_pipelines_dir() -> str:
+    """Return a folder for the local state of pipelines that only read; it goes with the process."""
+    folder = tempfile.mkdtemp(prefix="metastudio-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def count_pending(pipeline_name: str) -> int:
+    """Return the number of load packages that a killed run left to the next one."""
+    folder = find_pipelines_dir() / pipeline_name
+    extracted = folder / "normalize" / NormalizeStorage.EXTRACTED_FOLDER
+    normalized = folder / "load" / LoadStorage.NORMALIZED_FOLDER
+    # os.path: a folder that this user cannot reach is not one
+    return sum(len(os.listdir(packages)) for packages in (extracted, normalized) if os.path.isdir(packages))
 
 
 def drop_local_state(pipeline_name: str) -> None:
@@ -202,12 +221,6 @@ def refresh_duckdb_credentials(pipeline: dlt.Pipeline) -> None:
     if file := getattr(old, "database", None):
         name = pipeline.pipeline_name
         params["credentials"] = make_duckdb_credentials(name, Path(file), read_only=bool(old.read_only))
-
-
-def find_duckdb_file(pipeline: dlt.Pipeline) -> Path | None:
-    """Return the path of the database file that the settings of a pipeline lead to."""
-    database = getattr(pipeline.destination_client().config.credentials, "database", None)
-    return Path(database) if database else None
 
 
 def lacks_tables(tables: TenantTables) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,10 @@ from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from metastudio.config.settings import find_setting
-from metastudio.destination.capabilities import find_capabilities
 from metastudio.destination.dlt_internals import (
     drop_local_state,
-    find_duckdb_file,
     make_duckdb_credentials,
+    make_passing_pipelines_dir,
     pin_settings,
     set_default_settings,
 )
@@ -40,7 +40,8 @@ def open_pipeline(options: Options, *, read_only: bool = False) -> dlt.Pipeline:
     """Return the dlt pipeline. Nothing is read or written yet.
 
     Args:
-        read_only: open a DuckDB file in a way that lets other processes read it, too.
+        read_only: leave the local state alone, and open a DuckDB file in a way that lets other
+            processes read it, too.
 
     Raises:
         ConfigurationError: dlt does not know the destination, or lacks a part of its settings.
@@ -51,7 +52,13 @@ def open_pipeline(options: Options, *, read_only: bool = False) -> dlt.Pipeline:
         raise ConfigurationError("The pipeline has no name.", hint="Set --pipeline to a name, or leave it out.")
     try:
         destination = make_destination(options, read_only=read_only)
-        pipeline = dlt.pipeline(options.name, destination=destination, dataset_name=options.dataset, dev_mode=False)
+        pipeline = dlt.pipeline(
+            options.name,
+            pipelines_dir=make_passing_pipelines_dir() if read_only else "",
+            destination=destination,
+            dataset_name=options.dataset,
+            dev_mode=False,
+        )
     except (ConfigurationException, PipelineStepFailed, ValueError, ImportError) as error:
         raise to_metastudio_error(error) from None
     if changed := pin_settings(pipeline):
@@ -96,12 +103,26 @@ def make_destination(options: Options, *, read_only: bool = False) -> Any:
         given["staging_dataset_name_layout"] = f"%s_staging_{options.staging_suffix}"
     if options.destination == "duckdb":
         file = _find_configured_file() or _choose_default_file(options)
-        if isinstance(file, str) and ":" not in file:
+        if isinstance(file, str) and "://" not in file and not file.startswith(":"):
             # absolute: dlt would go on using the working directory of the first run
-            given["credentials"] = make_duckdb_credentials(options.name, Path(file).absolute(), read_only=read_only)
+            given["credentials"] = make_duckdb_credentials(options.name, _resolve(file), read_only=read_only)
     destination = dlt.destination(options.destination, **given)
     is_postgres = destination.destination_type == "dlt.destinations.postgres"
     return Postgres(**destination.config_params, **destination.caps_params) if is_postgres else destination
+
+
+def _resolve(file: str) -> Path:
+    """Return the absolute path of a file that symbolic links may lead to.
+
+    DuckDB names a database after the link as long as there is no file, and after the file later on.
+    """
+    try:
+        return Path(os.path.expanduser(file)).resolve()
+    except (OSError, RuntimeError):  # links in a circle
+        raise ConfigurationError(
+            "The path of the DuckDB file leads in a circle or through a folder that cannot be read.",
+            hint="Set DESTINATION__DUCKDB__CREDENTIALS to another path.",
+        ) from None
 
 
 def _find_configured_file() -> Any:
@@ -155,11 +176,8 @@ def open_existing(
 
 def _read_state(pipeline: dlt.Pipeline) -> State:
     """Read the committed state; a DuckDB file that does not exist is not created for that."""
-    if find_capabilities(pipeline).is_duckdb_file:
-        Destination(pipeline).check_file_name()
-        file = find_duckdb_file(pipeline)
-        if file and not file.exists():
-            return {}
+    if not Destination(pipeline).check_file():
+        return {}
     state = read_committed_state(pipeline)
     if state and not pipeline.default_schema_name:
         pipeline.sync_destination()

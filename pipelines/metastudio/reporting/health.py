@@ -76,4 +76,5 @@ def describe_unknown_states(health: Row) -> Finding:
     if not number:
         return True, "All jobs are in states that this release knows."
     jobs, verb = format_count(number, "job"), "is" if number == 1 else "are"
-    return False, f"{jobs} {verb} in a state that this release does not know: {health['unknown_states']}."
+    states = format_figure(health["unknown_states"])
+    return False, f"{jobs} {verb} in a state that this release does not know: {states}."
