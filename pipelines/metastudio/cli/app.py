@@ -75,15 +75,20 @@ def check(options: Options, as_json: bool) -> None:
     sys.exit(show_check(options, as_json=as_json))
 
 
-@cli.command(short_help="Show watermark, gaps, last runs and tables")
+@cli.command(short_help="Show freshness, gaps, last runs and failures, and tables")
+@click.option("--max-age", type=click.FloatRange(0), help="Exit code 5 if the last complete sync is older, in seconds")
 @on_pipeline
-def status(options: Options, as_json: bool) -> None:
-    """Show watermark, gaps, learned limits, last runs, tables, open jobs and pending packages."""
+def status(options: Options, as_json: bool, max_age: float | None) -> None:
+    """Show freshness, watermark, gaps, learned limits, last runs and failed attempts, and tables.
+
+    For monitors: with --max-age, the exit code is 5 if the last complete sync is older, or if more
+    jobs are missing in gaps than max_missing accepts.
+    """
     from metastudio.cli.output import end
     from metastudio.cli.status import describe_status
     from metastudio.commands.status import run_status
 
-    end(run_status(options), describe_status, as_json=as_json)
+    end(run_status(options, max_age), describe_status, as_json=as_json)
 
 
 @cli.command(short_help="Show what was produced and what failed")

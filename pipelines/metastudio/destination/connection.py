@@ -13,7 +13,7 @@ from dlt.destinations.sql_client import SqlClientBase
 
 from metastudio.destination.capabilities import Capabilities, find_capabilities
 from metastudio.destination.duckdb_file import check_file_name, open_when_free
-from metastudio.records.schema import REJECTED, STATES, VIDEOS, WINDOWS
+from metastudio.records.schema import ATTEMPTS, REJECTED, STATES, VIDEOS, WINDOWS
 
 Client = SqlClientBase[Any]
 
@@ -25,6 +25,7 @@ _TABLES = {
     "states": STATES,
     "windows": WINDOWS,
     "rejected": REJECTED,
+    "attempts": ATTEMPTS,
     "pipeline_state": PIPELINE_STATE_TABLE_NAME,
     "loads": LOADS_TABLE_NAME,
 }
@@ -166,6 +167,8 @@ class TenantTables:
 
     def _own_rows(self, table: str) -> tuple[str, tuple[Any, ...]]:
         """Return the condition on the tenant's rows, and its parameters."""
+        if table == ATTEMPTS:  # a run whose settings are wrong knows no project
+            return "pipeline = %s", (self.pipeline.pipeline_name,)
         return (self._own, self._params) if table in (VIDEOS, WINDOWS) else ("project_id = %s", self._params[:1])
 
     def count_pending(self) -> int:

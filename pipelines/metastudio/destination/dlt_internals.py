@@ -174,6 +174,16 @@ def find_duckdb_file(pipeline: dlt.Pipeline) -> Path | None:
     return Path(database) if database else None
 
 
+def find_fingerprint(pipeline: dlt.Pipeline) -> str:
+    """Return the path of a DuckDB file, or a hash of another destination's host."""
+    config = pipeline.destination_client().config
+    return str(getattr(config.credentials, "database", None) or "" if _is_duckdb(pipeline) else config.fingerprint())
+
+
+def _is_duckdb(pipeline: dlt.Pipeline) -> bool:
+    return pipeline.destination.destination_type == "dlt.destinations.duckdb"
+
+
 def lacks_tables(tables: TenantTables) -> bool:
     """Return whether tables or columns of the schema may be missing in the destination, or in a
     staging dataset that exists.

@@ -125,9 +125,12 @@ def _choose_default_file(options: Options) -> str:
 
 
 def open_existing(
-    options: Options, *, of_any_release: bool = False, read_only: bool = False
+    options: Options, *, of_any_release: bool = False, read_only: bool = False, lock_seconds: float = 0.0
 ) -> tuple[Destination, State]:
     """Open the destination of a pipeline that synced before, to read; return its state, too.
+
+    Args:
+        lock_seconds: how long to wait for another process that holds a DuckDB file.
 
     Raises:
         ConfigurationError: nothing was synced yet, the destination cannot be opened, or an older
@@ -135,7 +138,7 @@ def open_existing(
     """
     pipeline = open_pipeline(options, read_only=read_only)
     try:
-        state = _read_state(pipeline)
+        state = _read_state(pipeline, lock_seconds)
     except Exception as error:
         raise to_metastudio_error(error) from None
     if "identity" not in state:
@@ -147,17 +150,18 @@ def open_existing(
         )
     identity = state["identity"]
     app_user_id = None if version == 1 else identity["app_user_id"]  # version 1 has no column for it
-    return Destination(pipeline, str(identity["project_id"]), app_user_id), state
+    return Destination(pipeline, str(identity["project_id"]), app_user_id, lock_seconds=lock_seconds), state
 
 
-def _read_state(pipeline: dlt.Pipeline) -> State:
+def _read_state(pipeline: dlt.Pipeline, lock_seconds: float) -> State:
     """Read the committed state; a DuckDB file that does not exist is not created for that."""
     if find_capabilities(pipeline).is_duckdb_file:
         Destination(pipeline).check_file_name()
         file = find_duckdb_file(pipeline)
         if file and not file.exists():
             return {}
-    state = read_committed_state(pipeline)
-    if state and not pipeline.default_schema_name:
-        pipeline.sync_destination()
+    with Destination(pipeline, lock_seconds=lock_seconds).keep_connection():
+        state = read_committed_state(pipeline)
+        if state and not pipeline.default_schema_name:
+            pipeline.sync_destination()
     return state
