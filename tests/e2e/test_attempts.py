@@ -57,7 +57,8 @@ def test_every_run_is_in_the_table_and_status_shows_the_failed_ones(sim, setting
     assert list_failed(status) == [("audit", 4), ("sync", 2), ("sync", 3)]
     assert status["last_failed_attempts"][2]["error_code"] == "APIGW.0301"
     assert status["last_attempt"]["exit_code"] == 0
-    text = run("status").out
+    assert run("status", "--max-age", "60").code == 5
+    text = run("status", "--max-age", "999999999").out
     assert "UTC: sync, exit code 3: APIGW.0301: " in text
     assert "UTC: sync, exit code 2: The project ID is missing." in text
 
@@ -82,9 +83,11 @@ def test_where_the_destination_cannot_be_opened_status_shows_what_the_machine_kn
     assert query(ATTEMPTS) == [("sync", 0), ("sync", 4), ("sync", 0)]
 
 
-def test_a_run_that_was_killed_and_one_that_was_skipped_are_told_apart(sim, settings, run, query):
+def test_a_run_that_was_killed_and_one_that_was_skipped_are_told_apart(sim, settings, run, query, monkeypatch):
     run("sync")
-    sim.behavior.faults = ["hang"] * 9
+    monkeypatch.setenv(f"{SECTION}REQUEST_TIMEOUT_SECONDS", "0.5")
+    monkeypatch.setenv(f"{SECTION}LOCK_SECONDS", "0")
+    sim.behavior.faults = ["hang"] * 99
     with start_process("sync", "-vv") as killed:
         while "GET" not in killed.stderr.readline():
             pass

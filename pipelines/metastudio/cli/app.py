@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import sys
+from itertools import pairwise
 from pathlib import Path
 from signal import SIGINT
 from typing import TYPE_CHECKING, NoReturn
@@ -10,8 +12,9 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from metastudio.cli.environment import TerminatedError, leave, prepare_process, set_up
+from metastudio.cli.log import is_json, write_message
 from metastudio.cli.options import on_pipeline
-from metastudio.errors import ConfigurationError
+from metastudio.errors import ConfigurationError, MetaStudioError
 
 if TYPE_CHECKING:
     from metastudio.pipeline.options import Options
@@ -150,28 +153,41 @@ def main() -> NoReturn:
         _write_usage_error(error)
         sys.exit(2)
     except TerminatedError:
-        sys.stderr.write("Terminated: nothing is lost, the next run goes on.\n")
-        leave(143)
+        _end_interrupted("Terminated", 143)
     except (KeyboardInterrupt, click.Abort) as error:
-        sys.stderr.write("Interrupted: nothing is lost, the next run goes on.\n")
-        leave(128 + getattr(error, "signal_code", SIGINT))
+        _end_interrupted("Interrupted", 128 + getattr(error, "signal_code", SIGINT))
     except Exception as error:
         from metastudio.error_mapping import to_metastudio_error
 
         mapped = to_metastudio_error(error)
-        sys.stderr.write(f"Error: {mapped}\n")
+        write_message(logging.ERROR, str(mapped))
         sys.exit(mapped.exit_code)
     sys.exit(0)
 
 
+def _end_interrupted(how: str, exit_code: int) -> NoReturn:
+    error = MetaStudioError(f"{how}: nothing is lost, the next run goes on.")
+    error.exit_code = exit_code
+    if is_json():
+        write_message(logging.WARNING, error.message)
+    else:
+        sys.stderr.write(f"{error.message}\n")
+    _write_json_error(next((name for name in sys.argv[1:] if name in cli.commands), "metastudio"), error)
+    leave(exit_code)
+
+
 def _write_usage_error(error: click.ClickException) -> None:
-    """Write the error as JSON, too, if that was asked for."""
+    context = getattr(error, "ctx", None)
+    refused = ConfigurationError(error.format_message(), hint="See metastudio --help.")
+    _write_json_error((context and context.info_name) or "metastudio", refused)
+
+
+def _write_json_error(command: str, error: MetaStudioError) -> None:
+    """Write an error that no command saw as JSON, if that was asked for."""
     if "--json" not in sys.argv:
         return
     from metastudio.cli.output import write_json
     from metastudio.commands.result import CommandResult
 
-    context = getattr(error, "ctx", None)
-    refused = ConfigurationError(error.format_message(), hint="See metastudio --help.")
-    name = (context and context.info_name) or "metastudio"
-    write_json(CommandResult(command=name, pipeline="metastudio", error=refused).as_json())
+    given = dict(pairwise(sys.argv))
+    write_json(CommandResult(command=command, pipeline=given.get("--pipeline", "metastudio"), error=error).as_json())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import gc
+import io
 import logging
 import os
 import signal
@@ -11,6 +13,11 @@ import threading
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
+
+from metastudio.cli.log import set_up_log, write_message
+
+IN_ASCII = {"✓": "+", "✗": "x", "▲": "+", "▼": "-", "…": "...", "–": "-", "—": "-"}
+"""What stands for a character in an output that cannot show it, such as a Windows console."""
 
 
 class TerminatedError(BaseException):
@@ -21,20 +28,32 @@ def prepare_process() -> None:
     """Set up the garbage collector and the signals for every command."""
     gc.set_threshold(50_000)  # imports create many permanent objects: collecting every 700 takes a tenth of the time
     signal.signal(signal.SIGTERM, _terminate)
+    codecs.register_error("metastudio", _replace_character)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="metastudio")
+
+
+def _replace_character(error: UnicodeError) -> tuple[str, int]:
+    """Return something readable for characters that the output's encoding does not have."""
+    assert isinstance(error, UnicodeEncodeError)
+    text = error.object[error.start : error.end]
+    return "".join(IN_ASCII.get(character, "?") for character in text), error.end
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise TerminatedError
 
 
-def set_up(config_dir: Path | None = None, verbose: int = 0) -> None:
+def set_up(config_dir: Path | None = None, verbose: int = 0, *, quiet: bool = False, log_format: str = "text") -> None:
     """Point dlt to its configuration, before it is imported, and the log to the standard error."""
+    set_up_log(log_format, level=logging.WARNING if quiet else logging.DEBUG if verbose > 1 else logging.INFO)
     if config_dir is not None:
         holds_settings = any((config_dir / name).exists() for name in ("secrets.toml", "config.toml"))
         os.environ["DLT_CONFIG_FOLDER" if holds_settings else "DLT_PROJECT_DIR"] = str(config_dir.resolve())
     _warn_of_readable_secrets(config_dir)
-    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
-    logging.getLogger("metastudio").setLevel(logging.DEBUG if verbose > 1 else logging.INFO)
+    if log_format == "json":
+        os.environ.setdefault("RUNTIME__LOG_FORMAT", "JSON")
     os.environ.setdefault(
         "RUNTIME__LOG_LEVEL", "WARNING" if verbose else "CRITICAL"
     )  # dlt's own log repeats our errors
@@ -44,7 +63,7 @@ def _warn_of_readable_secrets(config_dir: Path | None) -> None:
     for folder in (config_dir, config_dir and config_dir / ".dlt", Path(".dlt"), Path("~/.dlt").expanduser()):
         secrets = folder and folder / "secrets.toml"
         if secrets and secrets.exists() and secrets.stat().st_mode & 0o077:
-            sys.stderr.write(f"Warning: {secrets} can be read by others. Protect it: chmod 600 {secrets}\n")
+            write_message(logging.WARNING, f"{secrets} can be read by others. Protect it: chmod 600 {secrets}")
 
 
 def leave(code: int) -> NoReturn:

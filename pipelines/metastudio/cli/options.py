@@ -15,6 +15,8 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 _COMMON = (
     click.option("-v", "--verbose", count=True, help="Log more; twice: every request"),
+    click.option("-q", "--quiet", is_flag=True, help="Print nothing unless something is wrong"),
+    click.option("--log-format", type=click.Choice(["text", "json"]), default="text", help="json: for collectors"),
     click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line"),
     click.option("--dataset", default="metastudio", show_default=True, help="Dataset (schema) of the tables"),
     click.option("--destination", default="duckdb", show_default=True, help="One of dlt's destinations"),
@@ -28,8 +30,8 @@ def on_pipeline(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the common options to a command. With `--json`, its errors are JSON, too."""
 
     @functools.wraps(command)
-    def run(config_dir: Path | None, verbose: int, as_json: bool, **given: Any) -> Any:
-        set_up(config_dir, verbose)
+    def run(config_dir: Path | None, verbose: int, quiet: bool, log_format: str, as_json: bool, **given: Any) -> Any:
+        set_up(config_dir, verbose, quiet=quiet, log_format=log_format)
         from metastudio.cli.output import write_json
         from metastudio.commands.result import CommandResult
         from metastudio.config.unknown_settings import warn_of_unknown_settings

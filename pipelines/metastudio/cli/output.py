@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from typing import Any, NoReturn
 
 import orjson
 
+from metastudio.cli.log import is_json, is_quiet, write_message
 from metastudio.commands.progress import LogProgress
 from metastudio.commands.result import CommandResult, LoadResult, MultiTenantResult, describe_isolation
 from metastudio.errors import MetaStudioError
@@ -21,7 +23,7 @@ from metastudio.pipeline.summary import Summary
 @contextmanager
 def show_progress() -> Iterator[LogProgress]:
     """Show the progress of the block: a bar on a terminal, log lines elsewhere."""
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or is_quiet() or is_json():
         yield LogProgress()
         return
     from metastudio.cli.progress_bar import show_bar
@@ -38,7 +40,7 @@ def write_out(text: str) -> None:
 
 def write_error(error: MetaStudioError, name: str = "") -> None:
     """Write an error to the standard error, after the name of its tenant."""
-    sys.stderr.write(f"{name}Error: {error}\n")
+    write_message(logging.ERROR, str(error), name)
 
 
 def write_json(value: dict[str, Any]) -> None:
@@ -71,7 +73,12 @@ def write_result(result: CommandResult, describe: Callable[[Any], str], *, as_js
 
 
 def describe_load(result: LoadResult) -> str:
-    """Describe a result of `sync`, `backfill` or `audit`, what an audit compared first."""
+    """Describe a result of `sync`, `backfill` or `audit`, what an audit compared first.
+
+    With --quiet, a run that succeeded has nothing to say.
+    """
+    if is_quiet() and not result.error:
+        return ""
     lines = describe_audit(result.audit) if result.audit and result.audit.comparisons else []
     if lines:
         lines.append(f"IAM-user isolation {describe_isolation(result.is_isolated)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +13,7 @@ from metastudio.destination.attempts import Attempt, read_failed, read_newest
 from metastudio.destination.jobs import Destination
 from metastudio.destination.ledger import Completeness
 from metastudio.error_mapping import to_metastudio_error
-from metastudio.errors import IncompleteError
+from metastudio.errors import BusyError, IncompleteError
 from metastudio.extraction.state import State, count_missing
 from metastudio.formatting import format_count, format_figure, format_seconds
 from metastudio.pipeline.attempt_log import AttemptLog
@@ -67,7 +68,8 @@ def read_status(options: Options, max_age: float | None = None) -> CommandResult
         result.error = find_staleness(result.details, max_age)
     except Exception as error:
         result.error = to_metastudio_error(error)
-    result.details |= describe_attempts(attempts, AttemptLog(options))
+    known_here = [line.attempt for line in AttemptLog(options).read() if not line.is_running]
+    result.details |= describe_attempts([*known_here, *attempts])
     return result
 
 
@@ -109,24 +111,20 @@ def find_staleness(details: dict[str, Any], max_age: float | None) -> Incomplete
         return None
     ended_at, age, missing = (details[name] for name in ("last_complete_sync_at", "age_seconds", "missing"))
     hint = "Look at the failed attempts in metastudio status, and at the scheduler that calls metastudio sync."
+    if missing > details["max_missing"]:
+        what = f"{format_count(missing, 'job')} missing in {format_count(len(details['gaps']), 'gap')}"
+        return IncompleteError(f"{what}: more than max_missing.", hint="metastudio status lists the gaps.")
     if age is None:
         return IncompleteError("No sync is complete so far.", hint=hint)
     if age > max_age:
         when = f"{format_figure(ended_at)} UTC, {format_seconds(age)} ago"
         return IncompleteError(f"The last complete sync ended {when}: more than {format_seconds(max_age)}.", hint=hint)
-    if missing > details["max_missing"]:
-        what = f"{format_count(missing, 'job')} missing in {format_count(len(details['gaps']), 'gap')}"
-        return IncompleteError(f"{what}: more than max_missing.", hint="metastudio status lists the gaps.")
     return None
 
 
-def describe_attempts(found: list[Attempt], local: AttemptLog) -> dict[str, Any]:
-    """Return the newest attempt and the newest failed ones, of the destination and this machine.
-
-    Attempts that still run, or that left the work to another run, are left out.
-    """
-    known = [line.attempt for line in local.read() if not line.is_running and line.attempt.exit_code != 6]
-    by_run = {attempt.run_id: attempt for attempt in [*known, *found]}
+def describe_attempts(found: Iterable[Attempt]) -> dict[str, Any]:
+    """Return the newest attempt and the newest failed ones, without those that were skipped."""
+    by_run = {attempt.run_id: attempt for attempt in found if attempt.exit_code != BusyError.exit_code}
     attempts = sorted(by_run.values(), key=lambda attempt: attempt.started_at, reverse=True)
     failed = [attempt for attempt in attempts if attempt.exit_code != 0]
     return {

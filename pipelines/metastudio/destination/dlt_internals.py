@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import dlt
 from dlt.common.configuration.container import Container
+from dlt.common.configuration.exceptions import ConfigurationValueError
 from dlt.common.configuration.providers import CustomLoaderDocProvider
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 from dlt.common.destination.client import WithStateSync
@@ -174,14 +175,12 @@ def find_duckdb_file(pipeline: dlt.Pipeline) -> Path | None:
     return Path(database) if database else None
 
 
-def find_fingerprint(pipeline: dlt.Pipeline) -> str:
-    """Return the path of a DuckDB file, or a hash of another destination's host."""
-    config = pipeline.destination_client().config
-    return str(getattr(config.credentials, "database", None) or "" if _is_duckdb(pipeline) else config.fingerprint())
-
-
-def _is_duckdb(pipeline: dlt.Pipeline) -> bool:
-    return pipeline.destination.destination_type == "dlt.destinations.duckdb"
+def find_location(pipeline: dlt.Pipeline) -> str:
+    """Return the file, or host and database, that the settings of a pipeline lead to."""
+    try:
+        return str(pipeline.destination_client().config.data_location())
+    except ConfigurationValueError:  # a setting is missing, or the destination has no such place
+        return ""
 
 
 def lacks_tables(tables: TenantTables) -> bool:

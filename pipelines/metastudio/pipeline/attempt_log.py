@@ -6,6 +6,8 @@ destination writes what is pending there. A failure of this log never fails a ru
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import os
 from collections.abc import Iterator, Sequence
@@ -14,11 +16,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
 from filelock import FileLock, Timeout
 
 from metastudio.destination.attempts import Attempt, add_attempts
-from metastudio.destination.dlt_internals import find_fingerprint, find_pipelines_dir
+from metastudio.destination.dlt_internals import find_location, find_pipelines_dir
 from metastudio.destination.jobs import Destination
 from metastudio.pipeline.options import Options
 
@@ -37,7 +38,7 @@ class Line:
 
     Args:
         process: the process that made the attempt.
-        place: the destination that the attempt was for; None if none was known when it ended.
+        place: a hash of the destination that the attempt was for; None if none was opened.
         is_written: whether the destination has it.
     """
 
@@ -60,9 +61,9 @@ class AttemptLog:
         self.place: str | None = None
 
     def set_destination(self, destination: Destination) -> None:
-        """Set the place of the attempts that follow, by the destination's host or file."""
-        fingerprint = find_fingerprint(destination.pipeline)
-        self.place = " ".join((self._options.destination, self._options.dataset, fingerprint))
+        """Set the destination of the attempts that follow."""
+        place = (self._options.destination, self._options.dataset, find_location(destination.pipeline))
+        self.place = hashlib.sha256("\0".join(place).encode()).hexdigest()[:16]
 
     def put(self, attempt: Attempt) -> None:
         """Add an attempt, or replace its earlier line."""
@@ -138,13 +139,13 @@ def begin_attempt(run_id: str, command: str, options: Options) -> Attempt:
 
 def _format(line: Line) -> bytes:
     values = {"process": line.process, "place": line.place, "is_written": line.is_written}
-    return orjson.dumps({**line.attempt._asdict(), **values})
+    return json.dumps({**line.attempt._asdict(), **values}, default=datetime.isoformat).encode()
 
 
 def _parse(text: bytes) -> Line | None:
     """Return the line, or None for what a crash or another release left."""
     try:
-        values: dict[str, Any] = orjson.loads(text)
+        values: dict[str, Any] = json.loads(text)
         values |= {name: _parse_time(values[name]) for name in ("started_at", "finished_at")}
         attempt = Attempt(**{name: values[name] for name in Attempt._fields})
         return Line(attempt, values["process"], values["place"], values["is_written"])
