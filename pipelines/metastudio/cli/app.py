@@ -69,10 +69,13 @@ def audit(options: Options, as_json: bool, dry_run: bool, allow_deletions: bool)
     end(result, describe_load, as_json=as_json)
 
 
-@cli.command(short_help="Test settings, credentials, network and API")
+@cli.command(short_help="Test settings, destination, credentials and API")
 @on_pipeline
 def check(options: Options, as_json: bool) -> None:
-    """Test configuration, credentials, network, clock, quota and the API; writes nothing."""
+    """Test configuration, destination, credentials, network, clock, quota and the API.
+
+    Nothing is left behind, neither in the destination nor in the state directory.
+    """
     from metastudio.cli.check import show_check
 
     sys.exit(show_check(options, as_json=as_json))

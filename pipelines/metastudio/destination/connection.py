@@ -59,6 +59,11 @@ class TenantTables:
         return self._pipeline if isinstance(self._pipeline, dlt.Pipeline) else self._pipeline()
 
     @property
+    def dataset_name(self) -> str:
+        """The name of the dataset, as it is called in the destination."""
+        return str(self.pipeline.sql_client().dataset_name)
+
+    @property
     def capabilities(self) -> Capabilities:
         return find_capabilities(self.pipeline)
 

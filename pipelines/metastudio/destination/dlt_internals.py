@@ -183,6 +183,12 @@ def find_location(pipeline: dlt.Pipeline) -> str:
         return ""
 
 
+def open_bucket(pipeline: dlt.Pipeline) -> tuple[Any, str]:
+    """Return the file system of a destination of files, and the folder of all its datasets."""
+    client: Any = pipeline.destination_client()
+    return client.fs_client, str(client.bucket_path)
+
+
 def lacks_tables(tables: TenantTables) -> bool:
     """Return whether tables or columns of the schema may be missing in the destination, or in a
     staging dataset that exists.

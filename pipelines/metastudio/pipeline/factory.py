@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
+import shutil
+import tempfile
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import dlt
 from dlt.common.configuration.exceptions import ConfigurationException
@@ -16,6 +19,7 @@ from metastudio.destination.capabilities import find_capabilities
 from metastudio.destination.dlt_internals import (
     drop_local_state,
     find_duckdb_file,
+    find_pipelines_dir,
     make_duckdb_credentials,
     pin_settings,
     set_default_settings,
@@ -39,7 +43,8 @@ def open_pipeline(options: Options, *, read_only: bool = False) -> dlt.Pipeline:
     """Return the dlt pipeline. Nothing is read or written yet.
 
     Args:
-        read_only: open a DuckDB file in a way that lets other processes read it, too.
+        read_only: open a DuckDB file in a way that lets other processes read it, too, and leave no
+            file in the state directory.
 
     Raises:
         ConfigurationError: dlt does not know the destination, or lacks a part of its settings.
@@ -50,12 +55,46 @@ def open_pipeline(options: Options, *, read_only: bool = False) -> dlt.Pipeline:
         raise ConfigurationError("The pipeline has no name.", hint="Set --pipeline to a name, or leave it out.")
     try:
         destination = make_destination(options, read_only=read_only)
-        pipeline = dlt.pipeline(options.name, destination=destination, dataset_name=options.dataset, dev_mode=False)
+        pipeline = dlt.pipeline(
+            options.name,
+            destination=destination,
+            dataset_name=options.dataset,
+            dev_mode=False,
+            pipelines_dir=_choose_working_dir(options) if read_only else cast(str, None),
+        )
     except (ConfigurationException, PipelineStepFailed, ValueError, ImportError) as error:
         raise to_metastudio_error(error) from None
     if changed := pin_settings(pipeline):
         _warn_once(", ".join(changed))
     return pipeline
+
+
+def open_for_trial(options: Options) -> dlt.Pipeline:
+    """Return a pipeline that can write, and whose local files are temporary.
+
+    Raises:
+        ConfigurationError: as `open_pipeline`.
+    """
+    try:
+        destination = make_destination(options)
+        folder = _make_temporary_dir(options)
+        return dlt.pipeline(options.name, folder, destination=destination, dataset_name=options.dataset)
+    except (ConfigurationException, PipelineStepFailed, ValueError, ImportError) as error:
+        raise to_metastudio_error(error) from None
+
+
+def _choose_working_dir(options: Options) -> str:
+    """Return a temporary folder for a pipeline that has none yet; dlt would create one."""
+    folder = find_pipelines_dir()
+    return str(folder) if (folder / options.name).is_dir() else _make_temporary_dir(options)
+
+
+@cache
+def _make_temporary_dir(_options: Options) -> str:
+    """Return a folder of these options that is removed when this process ends."""
+    folder = tempfile.mkdtemp(prefix="metastudio-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 @cache

@@ -20,6 +20,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from metastudio.config.tenant import Tenant
 from metastudio.destination.attempts import Attempt
 from metastudio.destination.dlt_internals import record_base_state, restore_missing_tables
+from metastudio.destination.foreign_tables import require_own_tables
 from metastudio.destination.jobs import Destination
 from metastudio.destination.ledger import make_ledger
 from metastudio.destination.lock import DestinationLock
@@ -94,6 +95,8 @@ class ChunkLoader:
         reconcile_with_destination(self.destination, self._load_pending)
         restored = restore_tables(self.destination)
         self._committed = read_state(self.pipeline)
+        if not self._committed:
+            require_own_tables(self.destination)
         check_state(self._committed, self.tenant)
         if self._committed.get("schema_version") == 1 and self.tenant.app_user_id:
             migrate_app_user(self.destination, self.tenant.app_user_id)
