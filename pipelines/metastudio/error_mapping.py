@@ -119,7 +119,7 @@ def to_metastudio_error(error: BaseException) -> MetaStudioError:
     for cause in chain:
         if isinstance(cause, MetaStudioError):
             return cause
-    described = [f"<{type(cause).__name__}><{getattr(cause, 'pgcode', '')}>{cause}" for cause in chain]
+    described = [f"<{type(cause).__name__}><{getattr(cause, 'pgcode', '')}>{_to_text(cause)}" for cause in chain]
     for rule in RULES:
         if found := re.search(rule.pattern, " ".join(described)):
             detail = f": {found[1]}" if found.re.groups and found[1] else ""
@@ -129,6 +129,13 @@ def to_metastudio_error(error: BaseException) -> MetaStudioError:
         f"Unexpected {type(chain[-1]).__name__} in {type(error).__name__}.",
         hint="Run again with -vv for the traceback and report it.",
     )
+
+
+def _to_text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # an error of a library may fail to describe itself
+        return ""
 
 
 def is_known_error(error: BaseException) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager
 
@@ -23,6 +24,8 @@ from metastudio.pipeline.loader import ChunkLoader, ProgressListener
 from metastudio.pipeline.lock import lock_pipeline
 from metastudio.pipeline.options import Options, set_defaults
 from metastudio.timestamps import parse_user_time
+
+log = logging.getLogger("metastudio")
 
 
 def run_sync(
@@ -152,7 +155,16 @@ def _open_loader(
                 recorder.end(loader)
             raise
         result.error = _find_incompleteness(loader)
+        _warn_if_nothing_matches(loader)
         recorder.end(loader)
+
+
+def _warn_if_nothing_matches(loader: ChunkLoader) -> None:
+    """Warn of filters that may be misspelled: no job was ever found with them."""
+    tenant = loader.tenant
+    names = [*(["app_user_id"] if tenant.app_user_id else []), *tenant.filters]
+    if names and not loader.destination.extent(tenant.start_date).rows:
+        log.warning("No job matches %s: check the setting, unless there are none yet.", " and ".join(names))
 
 
 def _find_incompleteness(loader: ChunkLoader) -> IncompleteError | None:

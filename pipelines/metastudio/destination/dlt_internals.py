@@ -11,9 +11,16 @@ from pathlib import Path
 from typing import Any, cast
 
 import dlt
+import tomlkit
 from dlt.common.configuration.container import Container
-from dlt.common.configuration.exceptions import ConfigurationValueError
-from dlt.common.configuration.providers import CustomLoaderDocProvider
+from dlt.common.configuration.plugins import manager
+from dlt.common.configuration.providers import (
+    ConfigTomlProvider,
+    CustomLoaderDocProvider,
+    EnvironProvider,
+    SecretsTomlProvider,
+)
+from dlt.common.configuration.providers.toml import CONFIG_TOML, SECRETS_TOML, SettingsTomlProvider
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 from dlt.common.destination.client import WithStateSync
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
@@ -45,6 +52,33 @@ def set_default_settings(defaults: Mapping[str, Any], *, replace: bool = False) 
     _provide("defaults of metastudio", _DEFAULTS, first=False)
 
 
+def list_config_files() -> list[Path]:
+    """Return the files that dlt reads its configuration from, whether they exist or not."""
+    context = manager().hook.plug_run_context(run_dir=None, runtime_kwargs=None)
+    folders = dict.fromkeys((context.settings_dir, context.global_dir))
+    return [Path(folder) / name for folder in folders if folder for name in (CONFIG_TOML, SECRETS_TOML)]
+
+
+def accept_byte_order_marks() -> None:
+    """Let dlt read configuration files with a byte-order mark, as Windows writes them."""
+    context: Any = manager().hook.plug_run_context(run_dir=None, runtime_kwargs=None)
+    folders = context.settings_dir, context.global_dir
+    context.initial_providers = lambda: [EnvironProvider(), _Secrets(*folders), _Config(*folders)]
+    Container()[PluggableRunContext] = PluggableRunContext(context)
+
+
+class _MarkReader(SettingsTomlProvider):
+    def _read_toml_file(self, toml_path: str) -> Any:
+        path = Path(toml_path)
+        return tomlkit.parse(path.read_text(encoding="utf-8-sig")) if path.is_file() else None
+
+
+class _Secrets(_MarkReader, SecretsTomlProvider): ...
+
+
+class _Config(_MarkReader, ConfigTomlProvider): ...
+
+
 def pin_settings(pipeline: dlt.Pipeline) -> list[str]:
     """Set what the guarantee rests on for a pipeline, before every variable and file.
 
@@ -71,7 +105,7 @@ def _provide(name: str, settings: dict[str, Any], *, first: bool) -> None:
     """Add a provider of settings, which reads the dictionary each time, unless it is there."""
     context = Container()[PluggableRunContext].providers
     if name not in context:
-        context.add_provider(CustomLoaderDocProvider(name, lambda: settings, supports_secrets=True))
+        context.add_provider(CustomLoaderDocProvider(name, lambda: settings, supports_secrets=True, locations=[]))
         if first:
             context.providers.insert(0, context.providers.pop())
 
@@ -179,7 +213,7 @@ def find_location(pipeline: dlt.Pipeline) -> str:
     """Return the file, or host and database, that the settings of a pipeline lead to."""
     try:
         return str(pipeline.destination_client().config.data_location())
-    except ConfigurationValueError:  # a setting is missing, or the destination has no such place
+    except Exception:  # a setting is missing or wrong, or the destination has no such place
         return ""
 
 

@@ -29,6 +29,7 @@ from metastudio.destination.jobs import Destination
 from metastudio.error_mapping import is_known_error, to_metastudio_error
 from metastudio.errors import ConfigurationError
 from metastudio.extraction.state import State
+from metastudio.pipeline.names import check_connection_string, check_names
 from metastudio.pipeline.options import Options, make_defaults, set_defaults
 from metastudio.records.schema import SCHEMA_VERSION
 from metastudio.source.state import read_committed_state
@@ -51,8 +52,7 @@ def open_pipeline(options: Options, *, read_only: bool = False) -> dlt.Pipeline:
     """
     set_defaults()
     set_default_settings(make_defaults())
-    if not options.pipeline:
-        raise ConfigurationError("The pipeline has no name.", hint="Set --pipeline to a name, or leave it out.")
+    check_names(options.pipeline, options.dataset)
     try:
         destination = make_destination(options, read_only=read_only)
         pipeline = dlt.pipeline(
@@ -128,6 +128,7 @@ def make_destination(options: Options, *, read_only: bool = False) -> Any:
 
     Two pipelines that share staging tables would mix up their rows.
     """
+    check_connection_string(options.destination)
     given: dict[str, Any] = {}
     sections = ("destination", f"destination.{options.destination}")
     if all(find_setting(f"{section}.staging_dataset_name_layout") is None for section in sections):
