@@ -152,12 +152,18 @@ def test_a_file_that_another_process_uses_is_reported(settings, run, folder, mon
     assert_refused(ended, 4, "in use by another process", f"PID {holder.pid}")
 
 
-@pytest.mark.parametrize("command", ["sync", "status"])
-def test_a_state_directory_that_cannot_be_written_is_reported(settings, run, folder, monkeypatch, command):
+def test_a_state_directory_that_cannot_be_written_is_reported(settings, run, folder, monkeypatch):
     (folder / "file").touch()
     monkeypatch.setenv("DLT_DATA_DIR", str(folder / "file"))
 
-    assert_refused(run(command), 2, "Not a directory", "DLT_DATA_DIR")
+    assert_refused(run("sync"), 2, "Not a directory", "DLT_DATA_DIR")
+
+
+@pytest.mark.parametrize("command", [["status"], ["check"], ["report"]])
+def test_a_command_that_only_reads_leaves_no_file_behind(settings, run, folder, command):
+    run(*command)
+
+    assert not list(folder.iterdir())
 
 
 def test_a_full_disk_is_reported_and_the_next_sync_goes_on(sim, settings, run, query, monkeypatch):

@@ -7,6 +7,7 @@ import pytest
 SECTION = "SOURCES__METASTUDIO__"
 ITEMS = [
     "configuration",
+    "destination",
     "credentials",
     "project",
     "reachability",
@@ -50,7 +51,7 @@ def test_the_lines_say_ok(settings, run):
 
     assert len(lines) == len(ITEMS)
     assert lines[0].startswith("ok")
-    assert lines[1].split()[:2] == ["ok", "credentials"]
+    assert lines[2].split()[:2] == ["ok", "credentials"]
 
 
 @pytest.mark.parametrize(

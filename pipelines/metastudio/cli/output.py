@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import Any, NoReturn
 
 import orjson
 
+from metastudio.cli.log import is_json, is_quiet, write_message
 from metastudio.cli.streams import takes_unicode
 from metastudio.commands.progress import LogProgress
 from metastudio.commands.result import CommandResult, LoadResult, MultiTenantResult, describe_isolation
@@ -23,7 +25,7 @@ from metastudio.pipeline.summary import Summary
 @contextmanager
 def show_progress() -> Iterator[LogProgress]:
     """Show the progress of the block: a bar on a terminal, log lines elsewhere."""
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or is_quiet() or is_json():
         yield LogProgress()
         return
     from metastudio.cli.progress_bar import show_bar
@@ -44,7 +46,7 @@ def _write_line(text: str) -> None:
 
 def write_error(error: MetaStudioError, name: str = "") -> None:
     """Write an error to the standard error, after the name of its tenant."""
-    sys.stderr.write(f"{name}Error: {make_printable(str(error))}\n")
+    write_message(logging.ERROR, str(error), name)
 
 
 def write_json(value: dict[str, Any]) -> None:
@@ -81,7 +83,12 @@ def write_result(result: CommandResult, describe: Callable[[Any], str], *, as_js
 
 
 def describe_load(result: LoadResult) -> str:
-    """Describe a result of `sync`, `backfill` or `audit`, what an audit compared first."""
+    """Describe a result of `sync`, `backfill` or `audit`, what an audit compared first.
+
+    With --quiet, a run that succeeded has nothing to say.
+    """
+    if is_quiet() and not result.error:
+        return ""
     lines = describe_audit(result.audit) if result.audit and result.audit.comparisons else []
     if lines:
         lines.append(f"IAM-user isolation {describe_isolation(result.is_isolated)}")

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 ERRORS = "metastudio"
 """Name of the error handler for characters that a stream's encoding lacks."""
 
-_SUBSTITUTES = {"✓": "ok", "▲": "+", "▼": "-", "…": "...", "–": "-", "—": "-", "’": "'"}
+_SUBSTITUTES = {"✓": "ok", "✗": "x", "▲": "+", "▼": "-", "…": "...", "–": "-", "—": "-", "’": "'"}
 
 
 class _Output(io.RawIOBase):

@@ -78,8 +78,7 @@ class ApiChecks:
             yield CheckResult(name_failure(error), str(error), error)
             return
         yield CheckResult("credentials", f"{KINDS[type(tenant.credentials)]} accepted")
-        jobs = f"{first.count:,} jobs" if first.is_counted else "jobs"
-        yield CheckResult("project", f"{jobs} since {self._since:%Y-%m-%d}")
+        yield self._describe_project(first)
         yield CheckResult("reachability", f"answers after {self._client.latency_seconds * 1000:,.0f} ms")
         checks: dict[str, Callable[[], Awaitable[Finding]]] = {
             "clock": self._check_clock,
@@ -100,6 +99,14 @@ class ApiChecks:
                 yield CheckResult(name, finding.text, is_limit=finding.is_limit)
             except MetaStudioError as error:
                 yield CheckResult(name, str(error), error)
+
+    def _describe_project(self, first: Page) -> CheckResult:
+        tenant, jobs = self._tenant, f"{first.count:,} jobs" if first.is_counted else "jobs"
+        text = f"{jobs} since {self._since:%Y-%m-%d}"
+        names = [*(["app_user_id"] if tenant.app_user_id else []), *tenant.filters]
+        if names and not first.count:
+            return CheckResult("project", f"{text}: no job matches {' and '.join(names)}.", is_limit=True)
+        return CheckResult("project", text)
 
     async def _fetch_first(self) -> Page:
         """Return the first page of the whole list, or of as many days as the endpoint lists."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import time
+import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager
 
+from metastudio.commands.attempts import AttemptRecorder, find_interrupt, record_attempt
 from metastudio.commands.models import build_outdated, has_outdated_models
 from metastudio.commands.publish import publish_changes
 from metastudio.commands.result import LoadResult
@@ -13,7 +14,7 @@ from metastudio.config.tenant import Tenant, resolve_tenant
 from metastudio.destination.comments import write_comments
 from metastudio.destination.jobs import Destination
 from metastudio.destination.lock import hold_lock
-from metastudio.error_mapping import iter_causes, to_metastudio_error
+from metastudio.error_mapping import to_metastudio_error
 from metastudio.errors import ConfigurationError, IncompleteError
 from metastudio.extraction.audit import Audit
 from metastudio.extraction.backfill import read_again
@@ -24,6 +25,8 @@ from metastudio.pipeline.loader import ChunkLoader, ProgressListener
 from metastudio.pipeline.lock import lock_pipeline
 from metastudio.pipeline.options import Options, set_defaults
 from metastudio.timestamps import parse_user_time
+
+log = logging.getLogger("metastudio")
 
 
 def run_sync(
@@ -37,14 +40,13 @@ def run_sync(
         models: with False, `maintenance` leaves the models alone.
     """
     result = LoadResult(command="sync", pipeline=options.name)
-    with _record_end(result), _hold_pipeline(options) as tenant:
-        with _open_loader(result, options, listener, tenant) as loader:
+    with record_attempt(result, options) as recorder, _hold_pipeline(options) as tenant:
+        with _open_loader(result, recorder, listener, tenant) as loader:
             loader.load(lambda run: sync(run, loader.state, reread=loader.reread))
             models = models and tenant.build_models
             is_outdated = maintenance and maintain(loader.destination, models=models)
-        if is_outdated:
+        if is_outdated:  # a gap holds up neither descriptions nor models
             build_outdated(loader.pipeline)
-        loader.require_complete()  # last: a gap holds up neither descriptions nor models
     if maintenance:
         publish_changes(options, result)
     return result
@@ -72,9 +74,9 @@ def run_backfill(
     """
     result = LoadResult(command="backfill", pipeline=options.name)
     with (
-        _record_end(result),
+        record_attempt(result, options) as recorder,
         _hold_pipeline(options) as tenant,
-        _open_loader(result, options, listener, tenant) as loader,
+        _open_loader(result, recorder, listener, tenant) as loader,
     ):
         start, end = parse_user_time(since, "--since"), until and parse_user_time(until, "--until")
         if end and end <= start:
@@ -86,7 +88,6 @@ def run_backfill(
 
         window = Window(start, end or OPEN_END)
         loader.load(lambda run: read_again(run, window, loader.state))
-        loader.require_complete()
     if maintenance:
         publish_changes(options, result)
     return result
@@ -109,9 +110,9 @@ def run_audit(
     """
     result = LoadResult(command="audit", pipeline=options.name)
     with (
-        _record_end(result),
+        record_attempt(result, options) as recorder,
         _hold_pipeline(options) as tenant,
-        _open_loader(result, options, listener, tenant) as loader,
+        _open_loader(result, recorder, listener, tenant) as loader,
     ):
         loader.require_synced()
 
@@ -126,7 +127,6 @@ def run_audit(
         loader.load(read)
         if result.audit and not repair:
             _require_equal(result.audit)
-        loader.require_complete()
     if maintenance:
         publish_changes(options, result)
     return result
@@ -147,21 +147,6 @@ def _require_equal(audit: Audit) -> None:
 
 
 @contextmanager
-def _record_end(result: LoadResult) -> Iterator[None]:
-    """Record in the result how long the block took, and the error with which it ended."""
-    started = time.monotonic()
-    try:
-        yield
-    except Exception as error:
-        for cause in iter_causes(error):
-            if isinstance(cause, KeyboardInterrupt):  # or a SIGTERM that dlt delayed until a job was done
-                raise cause from None
-        result.error = to_metastudio_error(error)
-    finally:
-        result.summary.seconds = round(time.monotonic() - started, 3)
-
-
-@contextmanager
 def _hold_pipeline(options: Options) -> Iterator[Tenant]:
     """Hold a pipeline for this run, and return the tenant's settings."""
     set_defaults()
@@ -172,12 +157,38 @@ def _hold_pipeline(options: Options) -> Iterator[Tenant]:
 
 @contextmanager
 def _open_loader(
-    result: LoadResult, options: Options, listener: ProgressListener, tenant: Tenant
+    result: LoadResult, recorder: AttemptRecorder, listener: ProgressListener, tenant: Tenant
 ) -> Iterator[ChunkLoader]:
     """Connect to the destination once for the whole run, hold it, and load what a killed run left
-    behind.
+    behind. What is missing after the block is the error of the result.
     """
-    loader = ChunkLoader(result.summary, options, listener, tenant)
+    loader = ChunkLoader(result.summary, recorder.options, listener, tenant, run_id=result.run_id)
+    loader.pending_attempts = recorder.begin(tenant, loader.destination)
     with loader.destination.keep_connection(), hold_lock(loader.destination, "pipeline") as loader.lock:
-        loader.prepare()
-        yield loader
+        try:
+            loader.prepare()
+            yield loader
+        except Exception as error:
+            if not find_interrupt(error):
+                result.error = to_metastudio_error(error)
+                recorder.end(loader)
+            raise
+        result.error = _find_incompleteness(loader)
+        _warn_if_nothing_matches(loader)
+        recorder.end(loader)
+
+
+def _warn_if_nothing_matches(loader: ChunkLoader) -> None:
+    """Warn of filters that may be misspelled: no job was ever found with them."""
+    tenant = loader.tenant
+    names = [*(["app_user_id"] if tenant.app_user_id else []), *tenant.filters]
+    if names and not loader.destination.extent(tenant.start_date).rows:
+        log.warning("No job matches %s: check the setting, unless there are none yet.", " and ".join(names))
+
+
+def _find_incompleteness(loader: ChunkLoader) -> IncompleteError | None:
+    try:
+        loader.require_complete()
+    except IncompleteError as error:
+        return error
+    return None

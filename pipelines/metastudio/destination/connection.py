@@ -14,7 +14,7 @@ from dlt.destinations.sql_client import SqlClientBase
 from metastudio.destination.capabilities import Capabilities, find_capabilities
 from metastudio.destination.duckdb_file import check_new_file, check_open_file, open_when_free
 from metastudio.destination.session import check_session
-from metastudio.records.schema import REJECTED, STATES, VIDEOS, WINDOWS
+from metastudio.records.schema import ATTEMPTS, REJECTED, STATES, VIDEOS, WINDOWS
 
 Client = SqlClientBase[Any]
 
@@ -26,6 +26,7 @@ _TABLES = {
     "states": STATES,
     "windows": WINDOWS,
     "rejected": REJECTED,
+    "attempts": ATTEMPTS,
     "pipeline_state": PIPELINE_STATE_TABLE_NAME,
     "loads": LOADS_TABLE_NAME,
     "versions": VERSION_TABLE_NAME,
@@ -58,6 +59,11 @@ class TenantTables:
     @property
     def pipeline(self) -> dlt.Pipeline:
         return self._pipeline if isinstance(self._pipeline, dlt.Pipeline) else self._pipeline()
+
+    @property
+    def dataset_name(self) -> str:
+        """The name of the dataset, as it is called in the destination."""
+        return str(self.pipeline.sql_client().dataset_name)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -194,6 +200,8 @@ class TenantTables:
 
     def _own_rows(self, table: str) -> tuple[str, tuple[Any, ...]]:
         """Return the condition on the tenant's rows, and its parameters."""
+        if table == ATTEMPTS:  # a run whose settings are wrong knows no project
+            return "pipeline = %s", (self.pipeline.pipeline_name,)
         return (self._own, self._params) if table in (VIDEOS, WINDOWS) else ("project_id = %s", self._params[:1])
 
 

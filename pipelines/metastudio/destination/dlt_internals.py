@@ -17,9 +17,17 @@ from pathlib import Path
 from typing import Any, cast
 
 import dlt
+import tomlkit
 from dlt.common.configuration import configspec, resolve_configuration
 from dlt.common.configuration.container import Container
-from dlt.common.configuration.providers import CustomLoaderDocProvider
+from dlt.common.configuration.plugins import manager
+from dlt.common.configuration.providers import (
+    ConfigTomlProvider,
+    CustomLoaderDocProvider,
+    EnvironProvider,
+    SecretsTomlProvider,
+)
+from dlt.common.configuration.providers.toml import CONFIG_TOML, SECRETS_TOML, SettingsTomlProvider
 from dlt.common.configuration.resolve import inject_section
 from dlt.common.configuration.specs import ConfigSectionContext
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
@@ -53,6 +61,33 @@ def set_default_settings(defaults: Mapping[str, Any], *, replace: bool = False) 
     if replace or not _DEFAULTS:
         _DEFAULTS.update(defaults)
     _provide("defaults of metastudio", _DEFAULTS, first=False)
+
+
+def list_config_files() -> list[Path]:
+    """Return the files that dlt reads its configuration from, whether they exist or not."""
+    context = manager().hook.plug_run_context(run_dir=None, runtime_kwargs=None)
+    folders = dict.fromkeys((context.settings_dir, context.global_dir))
+    return [Path(folder) / name for folder in folders if folder for name in (CONFIG_TOML, SECRETS_TOML)]
+
+
+def accept_byte_order_marks() -> None:
+    """Let dlt read configuration files with a byte-order mark, as Windows writes them."""
+    context: Any = manager().hook.plug_run_context(run_dir=None, runtime_kwargs=None)
+    folders = context.settings_dir, context.global_dir
+    context.initial_providers = lambda: [EnvironProvider(), _Secrets(*folders), _Config(*folders)]
+    Container()[PluggableRunContext] = PluggableRunContext(context)
+
+
+class _MarkReader(SettingsTomlProvider):
+    def _read_toml_file(self, toml_path: str) -> Any:
+        path = Path(toml_path)
+        return tomlkit.parse(path.read_text(encoding="utf-8-sig")) if path.is_file() else None
+
+
+class _Secrets(_MarkReader, SecretsTomlProvider): ...
+
+
+class _Config(_MarkReader, ConfigTomlProvider): ...
 
 
 def pin_settings(pipeline: dlt.Pipeline) -> list[str]:
@@ -221,6 +256,20 @@ def refresh_duckdb_credentials(pipeline: dlt.Pipeline) -> None:
     if file := getattr(old, "database", None):
         name = pipeline.pipeline_name
         params["credentials"] = make_duckdb_credentials(name, Path(file), read_only=bool(old.read_only))
+
+
+def find_location(pipeline: dlt.Pipeline) -> str:
+    """Return the file, or host and database, that the settings of a pipeline lead to."""
+    try:
+        return str(pipeline.destination_client().config.data_location())
+    except Exception:  # a setting is missing or wrong, or the destination has no such place
+        return ""
+
+
+def open_bucket(pipeline: dlt.Pipeline) -> tuple[Any, str]:
+    """Return the file system of a destination of files, and the folder of all its datasets."""
+    client: Any = pipeline.destination_client()
+    return client.fs_client, str(client.bucket_path)
 
 
 def lacks_tables(tables: TenantTables) -> bool:

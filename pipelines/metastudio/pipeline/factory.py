@@ -26,6 +26,7 @@ from metastudio.destination.session import Postgres
 from metastudio.error_mapping import is_known_error, to_metastudio_error
 from metastudio.errors import ConfigurationError
 from metastudio.extraction.state import State
+from metastudio.pipeline.names import check_connection_string, check_names
 from metastudio.pipeline.options import Options, make_defaults, set_defaults
 from metastudio.records.schema import SCHEMA_VERSION
 from metastudio.source.state import read_committed_state
@@ -48,8 +49,7 @@ def open_pipeline(options: Options, *, read_only: bool = False) -> dlt.Pipeline:
     """
     set_defaults()
     set_default_settings(make_defaults())
-    if not options.pipeline:
-        raise ConfigurationError("The pipeline has no name.", hint="Set --pipeline to a name, or leave it out.")
+    check_names(options.pipeline, options.dataset)
     try:
         destination = make_destination(options, read_only=read_only)
         pipeline = dlt.pipeline(
@@ -64,6 +64,20 @@ def open_pipeline(options: Options, *, read_only: bool = False) -> dlt.Pipeline:
     if changed := pin_settings(pipeline):
         _warn_once(", ".join(changed))
     return pipeline
+
+
+def open_for_trial(options: Options) -> dlt.Pipeline:
+    """Return a pipeline that can write, and whose local files are temporary.
+
+    Raises:
+        ConfigurationError: as `open_pipeline`.
+    """
+    try:
+        destination = make_destination(options)
+        folder = make_passing_pipelines_dir()
+        return dlt.pipeline(options.name, folder, destination=destination, dataset_name=options.dataset)
+    except (ConfigurationException, PipelineStepFailed, ValueError, ImportError) as error:
+        raise to_metastudio_error(error) from None
 
 
 @cache
@@ -97,6 +111,7 @@ def make_destination(options: Options, *, read_only: bool = False) -> Any:
 
     Two pipelines that share staging tables would mix up their rows.
     """
+    check_connection_string(options.destination)
     given: dict[str, Any] = {}
     sections = ("destination", f"destination.{options.destination}")
     if all(find_setting(f"{section}.staging_dataset_name_layout") is None for section in sections):
@@ -149,9 +164,12 @@ def _choose_default_file(options: Options) -> str:
 
 
 def open_existing(
-    options: Options, *, of_any_release: bool = False, read_only: bool = False
+    options: Options, *, of_any_release: bool = False, read_only: bool = False, lock_seconds: float = 0.0
 ) -> tuple[Destination, State]:
     """Open the destination of a pipeline that synced before, to read; return its state, too.
+
+    Args:
+        lock_seconds: how long to wait for another process that holds a DuckDB file.
 
     Raises:
         ConfigurationError: nothing was synced yet, the destination cannot be opened, or an older
@@ -159,7 +177,7 @@ def open_existing(
     """
     pipeline = open_pipeline(options, read_only=read_only)
     try:
-        state = _read_state(pipeline)
+        state = _read_state(pipeline, lock_seconds)
     except Exception as error:
         raise to_metastudio_error(error) from None
     if "identity" not in state:
@@ -171,14 +189,15 @@ def open_existing(
         )
     identity = state["identity"]
     app_user_id = None if version == 1 else identity["app_user_id"]  # version 1 has no column for it
-    return Destination(pipeline, str(identity["project_id"]), app_user_id), state
+    return Destination(pipeline, str(identity["project_id"]), app_user_id, lock_seconds=lock_seconds), state
 
 
-def _read_state(pipeline: dlt.Pipeline) -> State:
+def _read_state(pipeline: dlt.Pipeline, lock_seconds: float) -> State:
     """Read the committed state; a DuckDB file that does not exist is not created for that."""
     if not Destination(pipeline).check_file():
         return {}
-    state = read_committed_state(pipeline)
-    if state and not pipeline.default_schema_name:
-        pipeline.sync_destination()
+    with Destination(pipeline, lock_seconds=lock_seconds).keep_connection():
+        state = read_committed_state(pipeline)
+        if state and not pipeline.default_schema_name:
+            pipeline.sync_destination()
     return state
