@@ -17,7 +17,7 @@ from metastudio.errors import ConfigurationError
 from metastudio.pipeline.options import Options
 from metastudio.reporting.model_version import Row
 from metastudio.reporting.report import Report
-from metastudio.reporting.sections import OVERVIEW, TEXT, Section, format_row
+from metastudio.reporting.sections import NO_JOBS, OVERVIEW, TEXT, Section, format_row, is_left
 
 _ENDLESS = 10_000
 """A width in characters that no line reaches."""
@@ -64,6 +64,8 @@ def _print(report: Report) -> None:
     for section in report.sections:
         if is_single or section.is_short:
             _print_table(console, section, report.rows[section.query], report)
+    if not report.has_jobs:
+        console.print(NO_JOBS)
     if not is_single:
         console.print("metastudio report --tenant NAME shows all figures of one tenant.")
 
@@ -71,7 +73,7 @@ def _print(report: Report) -> None:
 def _print_table(console: Console, section: Section, rows: list[Row], report: Report) -> None:
     """Print a table, or a line in its place where it has no rows."""
     if not rows:
-        console.print(Text(f"{report.fill_in(section.title)}: {section.empty}\n"))
+        console.print(Text(f"{report.fill_in(section.title)}: {report.fill_in(section.empty)}\n"))
         return
     table = _lay_out(section, rows, report)
     needed = console.measure(table, options=console.options.update(width=_ENDLESS)).minimum
@@ -96,7 +98,7 @@ def _lay_out(section: Section, rows: list[Row], report: Report) -> Table:
         width = min(width, _MIN_TEXT) if is_text else width
         table.add_column(
             column.heading,
-            justify="left" if index == 0 or is_text else "right",
+            justify="left" if index == 0 or is_left(column, rows) else "right",
             overflow="fold",
             no_wrap=not is_text,
             min_width=width,

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from metastudio.commands.models import find_names, rebuild_models
-from metastudio.commands.tenants import list_options
-from metastudio.config.settings import resolve_settings
+from metastudio.config.settings import find_setting, resolve_settings
 from metastudio.config.tenant import check_name, list_tenants
 from metastudio.destination.jobs import Destination
 from metastudio.error_mapping import to_metastudio_error
@@ -51,16 +50,19 @@ def run_report(options: Options, request: ReportRequest | None = None) -> Report
     since, until = parse_day(request.since, "--since"), parse_day(request.until, "--until")
     try:
         check_name(options.tenant)
-        chosen = list_options(options)
+        chosen = _list_options(options)
         destination, opened = _open_first(chosen)
         models = Models(destination)
         names = find_names()
         if not models.is_current(names):
             with lock_pipeline(opened):
                 rebuild_models(open_pipeline(opened))
-        tenants = _choose_tenants(models, destination, chosen, request.project)
-        limits = {tenant: find_limits(tenant.name) for tenant in tenants}
-        return read_report(models, tenants, limits, since=since, until=until, now=read_clock(), charts=request.charts)
+        with destination.share_connection():
+            tenants = _choose_tenants(models, destination, chosen, request.project)
+            limits = find_limits(tenants)
+            return read_report(
+                models, tenants, limits, since=since, until=until, now=read_clock(), charts=request.charts
+            )
     except Exception as error:
         raise to_metastudio_error(error) from None
 
@@ -81,10 +83,25 @@ def make_report_error(report: Report) -> MetaStudioError | None:
     )
 
 
-def find_limits(name: str) -> Limits:
-    """Return what the settings accept of a tenant's data."""
-    settings = resolve_settings(name if name in list_tenants() else None)
-    return Limits(settings.stale_after_seconds, settings.max_missing)
+def find_limits(tenants: Sequence[TenantName]) -> dict[TenantName, Limits]:
+    """Return what the settings accept of each tenant's data."""
+
+    def read(section: str | None) -> Limits:
+        settings = resolve_settings(section)
+        return Limits(settings.stale_after_seconds, settings.max_missing)
+
+    def has_own(name: str) -> bool:
+        values = (find_setting(f"sources.metastudio.{name}.{setting}") for setting in Limits._fields)
+        return any(value is not None for value in values)
+
+    common = read(None)
+    return {tenant: read(tenant.name) if tenant.name and has_own(tenant.name) else common for tenant in tenants}
+
+
+def _list_options(options: Options) -> list[Options]:
+    """Return the options of the chosen tenants; no credentials are needed for that."""
+    names = list_tenants()
+    return [replace(options, tenant=name) for name in names] if names and not options.tenant else [options]
 
 
 def _open_first(chosen: Sequence[Options]) -> tuple[Destination, Options]:

@@ -31,8 +31,8 @@ def make_charts(report: Report) -> dict[str, dict[str, Any]]:
     """Return the charts that have something to show, by their element IDs in the page."""
     rows = report.rows
     days = rows["trend"]
-    shown = [day for day in days if day["open_at_end"] is not None]
-    rates = [rate for rate in make_weekly_rates(days) if shown and rate["day"] >= shown[0]["day"]]
+    shown = [day for day in days if day["is_shown"]]
+    rates = [rate for rate in make_weekly_rates(days) if rate["day"] >= shown[0]["day"]]
     charts = {
         "production": _chart_production(shown) if _has_any(shown, COLORS) else None,
         "success": _chart_success(rates) if len(rates) > 1 else None,
@@ -92,8 +92,9 @@ def _band(field: str) -> alt.X:
     return alt.X(f"yearmonthdate({field}):O", title=None, axis=axis)
 
 
-def _count(field: str, title: str) -> alt.Y:
-    return alt.Y(f"{field}:Q", title=title, axis=alt.Axis(tickMinStep=1, format=",d"))
+def _count(field: str, title: str, most: int) -> alt.Y:
+    """Return an axis of whole numbers; Vega would write 0.5 as 1."""
+    return alt.Y(f"{field}:Q", title=title, axis=alt.Axis(tickCount=max(1, min(5, most)), format=",d"))
 
 
 def _color(field: str, colors: Mapping[str, str]) -> alt.Color:
@@ -116,7 +117,7 @@ def _chart_production(days: Sequence[Row]) -> Any:
         .mark_bar()
         .encode(
             x=_band("day"),
-            y=_count("jobs", "jobs"),
+            y=_count("jobs", "jobs", max(sum(day[name] for name in COLORS) for day in days)),
             color=_color("outcome", {headings[name]: color for name, color in COLORS.items()}),
             order=alt.Order("order:Q"),
             tooltip=[alt.Tooltip("day:T", format="%d %b %Y"), "outcome:N", "jobs:Q"],
@@ -148,7 +149,7 @@ def _chart_backlog(days: Sequence[Row]) -> Any:
         )
         .encode(
             x=_time(),
-            y=_count("jobs", "open jobs"),
+            y=_count("jobs", "open jobs", max(day["open_at_end"] for day in days)),
             tooltip=[alt.Tooltip("day:T", format="%d %b %Y"), "jobs:Q"],
         )
     )
@@ -185,7 +186,7 @@ def _chart_reasons(reasons: Sequence[Row]) -> Any:
         for row in reasons
     ]
     base = _base(rows).encode(
-        x=alt.X("jobs:Q", title="failed jobs", axis=alt.Axis(tickMinStep=1, tickCount=5, format=",d")),
+        x=alt.X("jobs:Q", title="failed jobs", axis=alt.Axis(tickCount=max(1, min(5, rows[0]["jobs"])), format=",d")),
         y=alt.Y("code:N", title=None, sort=[row["code"] for row in rows], axis=alt.Axis(labelLimit=140)),
         tooltip=["code:N", "example:N", "jobs:Q", alt.Tooltip("share:Q", format=".1%")],
     )
@@ -202,7 +203,7 @@ def _chart_failures(weeks: Sequence[Row]) -> Any:
         .mark_bar()
         .encode(
             x=_band("week"),
-            y=_count("jobs", "failed jobs"),
+            y=_count("jobs", "failed jobs", max(row["jobs"] for row in weeks)),
             color=_color("error_code", _choose_colors(codes)),
             tooltip=[alt.Tooltip("week:T", format="%d %b %Y"), "error_code:N", "jobs:Q"],
         )
@@ -216,7 +217,7 @@ def _chart_hours(hours: Sequence[Row]) -> Any:
         .mark_line(strokeWidth=2.5, point=True)
         .encode(
             x=alt.X("hour:O", title=None, axis=alt.Axis(labelAngle=0, labelOverlap=True)),
-            y=_count("jobs", "jobs"),
+            y=_count("jobs", "jobs", max(row["jobs"] for row in rows)),
             color=_color("what", {"created": COLORS["still_open"], "ended": COLORS["succeeded"]}),
             tooltip=["hour:O", "what:N", "jobs:Q"],
         )

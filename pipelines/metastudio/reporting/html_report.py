@@ -17,10 +17,9 @@ from metastudio.errors import ConfigurationError
 from metastudio.formatting import format_change, format_count, format_figure, format_integer, format_share
 from metastudio.reporting.model_version import Row
 from metastudio.reporting.report import Report
-from metastudio.reporting.sections import OVERVIEW, TEXT, TIME_TREND, Section, format_row
+from metastudio.reporting.sections import NO_JOBS, OVERVIEW, TEXT, TIME_TREND, Section, format_row, is_left
 
 TITLE = "Video production"
-NO_JOBS = "No job was created in the period."
 FIGURES = "Figures"
 NOTHING = "Nothing to show"
 
@@ -57,9 +56,6 @@ PARTS = (
     Part("by_state"),
 )
 """The parts in order: what is looked at most comes first."""
-
-_ALWAYS = ("by_state",)
-"""Parts that are shown even if nothing was created in the period."""
 
 
 def make_page(report: Report, read_library: Callable[[], str] | None = None) -> str:
@@ -137,12 +133,12 @@ def _render_tiles(report: Report) -> str:
         (
             f"Created, {first['period']}",
             format_integer(first["created"]),
-            f"{format_integer(first['created_before'])} {_name_before(first)}",
+            f"{format_integer(first['created_before'])} {_name_before(first, 'in ')}",
         ),
         (
             f"Success rate, {rated['period']}",
             format_share(rated["success_rate"]),
-            f"{format_change(rated['change'])} {_name_before(rated)}",
+            f"{format_change(rated['change'])} from {_name_before(rated)}" if rated["change"] is not None else "",
         ),
         (
             f"Video made, {whole['period']}",
@@ -162,27 +158,28 @@ def _render_tiles(report: Report) -> str:
     )
 
 
-def _name_before(span: Row) -> str:
+def _name_before(span: Row, preposition: str = "") -> str:
     """Return with what a period is compared."""
     days = (span["until"] - span["since"]).days + 1
     if span["period"] == "today":
         return "yesterday until this hour"
-    return f"in the {days} days before" if days > 1 else "the day before"
+    return f"{preposition}the {days} days before" if days > 1 else f"{preposition}the day before"
 
 
 def _render_parts(report: Report, charts: Mapping[str, Any]) -> Iterator[str]:
     """Yield the parts that have something to show, and then one with a sentence for each other."""
-    sections = {section.query: section for section in (*report.sections, TIME_TREND)}
-    has_jobs = bool(report.rows["by_job_type"])
-    empty = [] if has_jobs else [NO_JOBS]
+    sections = {section.query: section for section in report.sections}
+    if report.has_jobs:
+        sections[TIME_TREND.query] = TIME_TREND
+    empty = [] if report.has_jobs else [NO_JOBS]
     for part in PARTS:
-        section, rows = sections[part.query], report.rows[part.query]
-        if not (has_jobs or part.query in _ALWAYS or (rows and part.query in ("backlog", "stuck_jobs"))):
+        if part.query not in sections:
             continue
+        section, rows = sections[part.query], report.rows[part.query]
         if rows:
             yield _render_part(part, section, rows, report, charts)
         else:
-            empty.append(section.empty)
+            empty.append(report.fill_in(section.empty))
     if empty:
         items = "".join(f"<li>{escape(sentence)}</li>" for sentence in dict.fromkeys(empty))
         yield f'<section aria-labelledby="nothing"><h2 id="nothing">{NOTHING}</h2><ul class="dim">{items}</ul></section>'
@@ -209,7 +206,10 @@ def _render_part(part: Part, section: Section, rows: Sequence[Row], report: Repo
 def _render_table(section: Section, rows: Sequence[Row], report: Report) -> str:
     """Return a table that can be scrolled sideways, also with the keyboard."""
     title = escape(report.fill_in(section.title))
-    css = [' class="text"' if column.heading in TEXT else "" for column in section.columns]
+    css = [
+        ' class="text"' if column.heading in TEXT else ' class="left"' if is_left(column, rows) else ""
+        for column in section.columns
+    ]
     head = "".join(
         f'<th scope="col"{style}>{escape(column.heading)}</th>'
         for style, column in zip(css, section.columns, strict=True)

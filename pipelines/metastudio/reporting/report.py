@@ -44,13 +44,22 @@ class Report(NamedTuple):
 
     @property
     def sections(self) -> tuple[Section, ...]:
-        """The tables, in order; those with jobs name the tenant only if there are several."""
+        """The tables, in order, without those that could only show zeros.
+
+        The lists of jobs name the tenant only if there are several.
+        """
+        sections = [section for section in SECTIONS if self.has_jobs or section.is_of_now]
         if len(self.tenants) > 1:
-            return SECTIONS
+            return tuple(sections)
         return tuple(
             section._replace(columns=tuple(column for column in section.columns if column != TENANT))
-            for section in SECTIONS
+            for section in sections
         )
+
+    @property
+    def has_jobs(self) -> bool:
+        """Whether a job was created in the period."""
+        return bool(self.rows["by_job_type"])
 
     def describe_period(self) -> str:
         """Return the days that the report is about."""

@@ -5,7 +5,7 @@ This module knows neither the terminal nor HTML.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -27,6 +27,8 @@ from metastudio.reporting.model_version import Row
 
 Format = Callable[[Any], str]
 
+NO_JOBS = "No job was created in the period."
+
 TEXT = {"example", "message", "tenant", "health"}
 """Headings of columns of prose, which may be wrapped."""
 
@@ -47,6 +49,7 @@ class Section(NamedTuple):
         note: a sentence on what the figures mean.
         empty: a sentence in place of a table without rows.
         is_short: whether the report of several tenants in the terminal has it, too.
+        is_of_now: whether it is shown although no job was created in the period.
     """
 
     query: str
@@ -55,6 +58,7 @@ class Section(NamedTuple):
     note: str = ""
     empty: str = "None."
     is_short: bool = False
+    is_of_now: bool = False
 
 
 OUTCOMES = (
@@ -95,6 +99,7 @@ SECTIONS = (
         "The change of the success rate is in percentage points, from as many days before; for today, from yesterday"
         " until the same hour.",
         is_short=True,
+        is_of_now=True,
     ),
     Section(
         "by_week",
@@ -218,6 +223,7 @@ SECTIONS = (
             Column("jobs", "jobs"),
         ),
         empty="No job waits or renders.",
+        is_of_now=True,
     ),
     Section(
         "by_hour",
@@ -242,8 +248,9 @@ SECTIONS = (
             Column("age_seconds", "age", format_seconds),
         ),
         "The ten oldest.",
-        "No open job is older than that.",
+        "No job is open for longer than {sla}.",
         is_short=True,
+        is_of_now=True,
     ),
     Section(
         "failed_jobs",
@@ -269,6 +276,8 @@ SECTIONS = (
             Column("last_change", "last change", format_minute),
         ),
         "Jobs that the API lists, of any time.",
+        "The API lists no job.",
+        is_of_now=True,
     ),
 )
 
@@ -287,6 +296,11 @@ TIME_TREND = Section(
     "The middle of all jobs, and 95 of 100 (dashed). Weeks with fewer than 5 jobs are left out.",
     "No week has 5 jobs of one type, of which times could be shown.",
 )
+
+
+def is_left(column: Column, rows: Sequence[Row]) -> bool:
+    """Return whether a column holds words or times, which are aligned to the left."""
+    return any(isinstance(row.get(column.name), (str, datetime)) for row in rows)
 
 
 def format_row(section: Section, row: Row, zone: ZoneInfo) -> list[str]:

@@ -1,13 +1,15 @@
 -- Production and backlog by day, with the six days before for rates over seven days.
 SELECT
-    production.day,
-    production.succeeded,
-    production.failed,
-    production.canceled,
-    production.frozen,
-    production.still_open,
-    completions.open_at_end
-FROM (
+    cast(days.day AS date) AS day,
+    coalesce(production.succeeded, 0) AS succeeded,
+    coalesce(production.failed, 0) AS failed,
+    coalesce(production.canceled, 0) AS canceled,
+    coalesce(production.frozen, 0) AS frozen,
+    coalesce(production.still_open, 0) AS still_open,
+    coalesce(completions.open_at_end, 0) AS open_at_end,
+    cast(days.day AS date) >= {chart_since} AS is_shown
+FROM generate_series(cast({chart_since} - 6 AS timestamp), cast({until} AS timestamp), interval '1 day') AS days (day)
+LEFT JOIN (
     SELECT
         day,
         cast(sum(succeeded) AS bigint) AS succeeded,
@@ -18,11 +20,11 @@ FROM (
     FROM {daily_production}
     WHERE {tenants} AND day BETWEEN {chart_since} - 6 AND {until}
     GROUP BY day
-) AS production
+) AS production ON production.day = cast(days.day AS date)
 LEFT JOIN (
     SELECT day, cast(sum(open_at_end) AS bigint) AS open_at_end
     FROM {daily_completions}
     WHERE {tenants} AND day BETWEEN {chart_since} AND {until}
     GROUP BY day
-) AS completions ON completions.day = production.day
-ORDER BY production.day
+) AS completions ON completions.day = cast(days.day AS date)
+ORDER BY days.day
