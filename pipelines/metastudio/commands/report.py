@@ -120,11 +120,10 @@ def _choose_tenants(
     Raises:
         ConfigurationError: there is no such project.
     """
-    if len(chosen) > 1:
-        wanted = {one.tenant for one in chosen}
-        tenants = [name for name in find_names() if name.name in wanted]
-    else:
-        tenants = [TenantName(destination.project_id, destination.app_user_id, chosen[0].tenant or "")]
+    wanted = {one.tenant for one in chosen}
+    tenants = [name for name in find_names() if name.name in wanted]
+    if not tenants:
+        tenants = [TenantName(destination.project_id, destination.app_user_id, "")]
     if project is None:
         return tenants
     known = {tenant[:2]: tenant for tenant in tenants}

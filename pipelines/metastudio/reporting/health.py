@@ -60,13 +60,17 @@ def summarize_health(health: Row) -> str:
     """Return the health of a tenant in a few words, after a mark."""
     if health["last_sync_at"] is None:
         return "✗ not synced"
-    graves = [
-        *(["stale"] if health["is_stale"] else []),
-        *(["not complete"] if describe_completeness(health).is_grave else []),
-    ]
-    if graves:
-        return f"✗ {', '.join(graves)}"
-    return "✓" if all(finding.is_good for finding in describe_health(health)) else "! see its report"
+    is_grave = describe_completeness(health).is_grave
+    graves = {"stale": health["is_stale"], "not complete": is_grave}
+    oddities = {
+        "gaps": health["gaps"] and not is_grave,
+        "unseen changes": health["scrub_changed"],
+        "rejected records": health["rejected_records"],
+        "unknown states": health["jobs_in_unknown_states"],
+    }
+    words = [word for word, is_so in {**graves, **oddities}.items() if is_so]
+    mark = "✗" if any(graves.values()) else "!" if words else "✓"
+    return " ".join([mark, ", ".join(words)]).strip()
 
 
 def describe_health(health: Row) -> list[Finding]:
