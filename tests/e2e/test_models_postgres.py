@@ -108,7 +108,7 @@ def test_the_readmes_queries_answer_here_as_they_do_on_duckdb(postgres, ask, mon
     postgres.configure(monkeypatch)
     queries = read_readme_queries()
 
-    assert len(queries) == 6
+    assert len(queries) == 9
     with open_pipeline(OPTIONS).sql_client() as client:
         for sql in queries:
             assert len(client.execute_sql(sql)) == len(ask(sql)) > 0, sql
