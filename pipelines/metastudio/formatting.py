@@ -41,7 +41,9 @@ def format_seconds(seconds: Any) -> str:
         return "-"
     if seconds < 120:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+    if seconds < 7200:
+        return f"{seconds / 60:.1f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86_400:.1f} days"
 
 
 def format_integer(number: Any) -> str:
@@ -62,14 +64,29 @@ def format_change(change: Any) -> str:
     return f"{'▲' if points > 0 else '▼' if points < 0 else '='} {abs(points):.1f} pp"
 
 
-def format_days(days: int) -> str:
-    """Return a period that ends today."""
-    return "today" if days == 1 else f"last {days} days"
+def format_growth(growth: Any) -> str:
+    """Return the growth of a figure as a percentage with its sign."""
+    return "-" if growth is None else f"{100 * float(growth):+.0f} %"
+
+
+def format_minute(time: datetime | None) -> str:
+    """Return a time to the minute, in the zone that it is in."""
+    return "-" if time is None else time.strftime("%Y-%m-%d %H:%M")
 
 
 def format_date(time: datetime | None) -> str:
-    """Return the day of a time in UTC."""
-    return format_figure(time)[:10]
+    """Return the day of a time, in the zone that it is in."""
+    return format_minute(time)[:10]
+
+
+def format_hour(hour: Any) -> str:
+    """Return an hour of the day."""
+    return f"{int(hour):02}:00"
+
+
+def format_month(day: date) -> str:
+    """Return the month of a day."""
+    return day.strftime("%Y-%m")
 
 
 def format_job_type(job_type: Any) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from metastudio.commands import report
 from metastudio.commands.load import run_audit, run_sync
 from metastudio.commands.progress import LogProgress
 from metastudio.destination.jobs import Destination
@@ -52,6 +53,7 @@ class Warehouse:
             f"DESTINATION__{self.options.destination.upper()}__CREDENTIALS": self.credentials,
         }.items():
             patch.setenv(name, value)
+        patch.setattr(report, "read_clock", self.sim.clock.now)
 
     @property
     def models(self) -> Models:

@@ -47,7 +47,7 @@ def run_demo() -> None:
         _say("\nDoes the destination equal the API? The audit marks what vanished there:")
         _audit(options)
         _say("\nThe report (metastudio report):")
-        show_report([options], as_json=False)
+        show_report(options)
         _say(f"\nThe tables are in {DATABASE}. Remove it before you sync an account of your own in this folder.")
 
 

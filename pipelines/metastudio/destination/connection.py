@@ -52,6 +52,7 @@ class TenantTables:
         self._pipeline = pipeline
         self._lock_seconds = lock_seconds
         self.project_id = project_id
+        self.app_user_id = app_user_id
         self._own = "project_id = %s" + (" AND app_user_id = %s" if app_user_id else "")
         self._params = (project_id, app_user_id) if app_user_id else (project_id,)
         self._client: Client | None = None

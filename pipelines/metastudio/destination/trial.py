@@ -36,10 +36,9 @@ def try_destination(tables: TenantTables, schemas: Sequence[str]) -> str:
         ConfigurationError: a schema, table or file cannot be used; the message names it.
     """
     capabilities = tables.capabilities
-    if capabilities.is_duckdb_file:
-        if not tables.check_file():
-            _try_new_file(Path(find_location(tables.pipeline.sql_client())))
-            return "does not exist yet and can be created"
+    if capabilities.is_duckdb_file and not tables.check_file():
+        _try_new_file(Path(find_location(tables.pipeline.sql_client())))
+        return "does not exist yet and can be created"
     if capabilities.table_format:
         return _try_bucket(tables)
     if not capabilities.takes_inserts:

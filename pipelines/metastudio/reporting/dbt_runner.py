@@ -21,8 +21,11 @@ import orjson
 from metastudio.errors import ConfigurationError, MetaStudioError
 from metastudio.reporting import PROJECT
 from metastudio.reporting.dbt_profile import Connection, find_adapter, make_offline_profile
-from metastudio.reporting.model_version import make_fingerprint
+from metastudio.reporting.model_version import Version, make_fingerprint
 from metastudio.reporting.views import drop_views, find_unreplaceable
+
+DEFAULTS = Version()
+"""The values of the variables in a first build."""
 
 
 class TestResult(NamedTuple):
@@ -70,12 +73,17 @@ def is_installed(pipeline: dlt.Pipeline) -> bool:
 
 
 def build_models(
-    pipeline: dlt.Pipeline, time_zone: str, *, test: bool, unit_tests: bool = False, force: bool = False
+    pipeline: dlt.Pipeline,
+    version: Version = DEFAULTS,
+    *,
+    test: bool,
+    unit_tests: bool = False,
+    force: bool = False,
 ) -> TestResults:
     """Build the models of a pipeline's dataset, and test them on request.
 
     Args:
-        time_zone: the zone in which a day begins.
+        version: the values of the models' variables.
         test: whether to run the tests on the data.
         unit_tests: whether to run the unit tests of the models.
         force: whether to drop what somebody has built on models whose columns change.
@@ -94,7 +102,9 @@ def build_models(
         )
     variables = {
         "metastudio_dataset": connection.dataset,
-        "metastudio_time_zone": time_zone,
+        "metastudio_time_zone": version.time_zone,
+        "metastudio_sla_seconds": version.sla_seconds,
+        "metastudio_tenants": [[*tenant] for tenant in version.tenants],
         "metastudio_version": make_fingerprint(),
     }
     with _temporary_folder(connection.profile) as arguments, connection.environment():
