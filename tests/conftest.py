@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -19,9 +20,13 @@ from tests.support.command_line import NOW, Ended
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores Ctrl-C in what it runs in the background
 
 
+TENANT: dict[str, Any] = {"jobs": 600, "days": 400, "seed": 7, "now": NOW}
+"""The simulated tenant: equal each time, because its clock stands still."""
+
+
 @pytest.fixture
 def sim() -> Iterator[Simulator]:
-    with Simulator(jobs=600, days=400, seed=7, now=NOW) as simulator:
+    with Simulator(**TENANT) as simulator:
         yield simulator
 
 
@@ -55,6 +60,28 @@ def settings(sim: Simulator, folder: Path, monkeypatch: pytest.MonkeyPatch) -> d
     for name, value in values.items():
         monkeypatch.setenv(name, value)
     return values
+
+
+@pytest.fixture(scope="session")
+def first_sync(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the DuckDB file and the state that a first sync of `sim` leaves."""
+    from metastudio.pipeline.options import Options
+
+    from tests.support.warehouse import Warehouse
+
+    folder = tmp_path_factory.mktemp("first-sync")
+    with Simulator(**TENANT) as simulator, pytest.MonkeyPatch.context() as patch:
+        warehouse = Warehouse(simulator, Options(), folder, str(folder / "videos.duckdb"))
+        warehouse.configure(patch)
+        patch.setenv("SOURCES__METASTUDIO__BUILD_MODELS", "false")
+        warehouse.sync()
+    return folder
+
+
+@pytest.fixture
+def synced(settings: dict[str, str], folder: Path, first_sync: Path) -> None:
+    """Leave the working directory as `run("sync")` would: a copy costs less than a sync."""
+    shutil.copytree(first_sync, folder, dirs_exist_ok=True)
 
 
 @pytest.fixture
