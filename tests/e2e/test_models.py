@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from metastudio.pipeline.factory import open_pipeline
 from metastudio.pipeline.options import Options
 from metastudio.records.schema import TABLES
 from metastudio.reporting import PROJECT, model_version
-from metastudio.reporting.dbt_runner import build_models
+from metastudio.reporting.dbt_runner import build_models, write_manifest
 from metastudio.reporting.model_version import MODELS, make_fingerprint
 
 from tests.support.warehouse import Warehouse
@@ -27,6 +28,19 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 STAGING = ("stg_video_jobs", "stg_job_states", "stg_extraction_windows", "stg_rejected_records")
+
+
+FOREIGN = {
+    "DBT_TARGET": "production",
+    "DBT_PROFILE": "company",
+    "DBT_EMPTY": "true",
+    "DBT_FULL_REFRESH": "true",
+    "DBT_TARGET_PATH": "/dev/null/target",
+    "DBT_DEFER": "true",
+    "DBT_STATE": "/dev/null/state",
+    "DBT_WARN_ERROR": "true",
+}
+"""Variables that are set for the user's own dbt projects."""
 
 
 def read_descriptions():
@@ -97,6 +111,17 @@ def test_a_sync_succeeds_without_models(warehouse, ask, monkeypatch, caplog, rea
         ],
     }[reason]
     assert ask("SELECT version FROM metastudio_reporting.models_version") == [(make_fingerprint(),)]
+
+
+def test_variables_of_other_dbt_projects_neither_break_nor_empty_the_models(warehouse, ask, monkeypatch, tmp_path):
+    for name, value in FOREIGN.items():
+        monkeypatch.setenv(name, value)
+
+    models.rebuild_models(open_pipeline(warehouse.options))
+    write_manifest("duckdb", "metastudio", tmp_path / "manifest.json")  # parses, which a later build does not
+
+    assert ask("SELECT count(*) FROM metastudio_reporting.video_jobs") == [(600,)]
+    assert {name: os.environ[name] for name in FOREIGN} == FOREIGN
 
 
 def test_every_test_of_the_models_and_of_their_arithmetic_passes_and_nothing_is_left_behind(warehouse, ask):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -50,6 +51,12 @@ class Connection:
         self._fields: dict[str, Any] = {"schema": make_dataset_name(self.dataset), "threads": 1, **make(credentials)}
         self._values: dict[str, str] = {}
         self._options = str((getattr(credentials, "query", None) or {}).get("options", ""))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of adapter, database and dataset, of which dbt makes those of the tables."""
+        database = str(self._fields.get("dbname") or Path(self._fields["path"]).name)
+        return self.adapter, database, self.dataset
 
     @property
     def profile(self) -> dict[str, Any]:

@@ -27,6 +27,9 @@ from metastudio.reporting.views import drop_views, find_unreplaceable
 DEFAULTS = Version()
 """The values of the variables in a first build."""
 
+_PARSED: dict[tuple[str, ...], Any] = {}
+"""dbt's manifests of the project, by the names that stand in them."""
+
 
 class TestResult(NamedTuple):
     """The result of one test. `status` is `pass`, `warn`, `fail` or `error`."""
@@ -108,7 +111,7 @@ def build_models(
         "metastudio_version": make_fingerprint(),
     }
     with _temporary_folder(connection.profile) as arguments, connection.environment():
-        runner = _make_runner([*arguments, "--vars", orjson.dumps(variables).decode()])
+        runner = _make_runner([*arguments, "--vars", orjson.dumps(variables).decode()], connection.names)
         _run_models(pipeline, runner, force=force)
         kinds = [kind for kind, wanted in (("data", test), ("unit", unit_tests)) if wanted]
         results = [result for kind in kinds for result in runner("test", "--select", f"test_type:{kind}")]
@@ -180,11 +183,15 @@ def _close_duckdb() -> None:
         close()
 
 
-def _make_runner(arguments: Sequence[str]) -> Any:
-    """Return a function that runs a dbt command; the project is parsed once."""
+def _make_runner(arguments: Sequence[str], names: tuple[str, ...]) -> Any:
+    """Return a function that runs a dbt command. The project is parsed once in a process for what
+    is named alike, as parsing takes most of the time; variables are rendered with each command.
+    """
     from dbt.cli.main import dbtRunner
 
-    dbt = dbtRunner(manifest=_parse(arguments))
+    if names not in _PARSED:
+        _PARSED[names] = _parse(arguments)
+    dbt = dbtRunner(manifest=_PARSED[names])
 
     def run(command: str, *selection: str) -> list[Any]:
         ended = dbt.invoke([command, *arguments, *selection])
