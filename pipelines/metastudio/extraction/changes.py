@@ -147,6 +147,7 @@ class Scan:
             yield page
             places = [place for place, record in enumerate(page.records) if isinstance(record, Row)]
             anchor = places[-1] if places and places[-1] else len(page.records) - 1
+            anchor += page.skipped - page.skipped_at_end  # these stand above it, or are read once more
             if ends or at_end or anchor < 1 or self.order == "disproved":
                 return
             offset += anchor
