@@ -80,7 +80,9 @@ def _halve(query: Query) -> list[Query]:
 
 
 def _join(parts: dict[int, Page], skipped: list[Query]) -> Page:
-    """Join the parts of a page, by their offsets, leaving out the rows that were skipped."""
+    """Join the parts of a page, by their offsets, leaving out the rows that were skipped. Where the
+    list moved between two parts, one row at least may have been missed.
+    """
     if not parts:
         raise UnreadableError("A page of jobs cannot be read, not even row by row.")
     pages = [parts[offset] for offset in sorted(parts)]
@@ -92,7 +94,7 @@ def _join(parts: dict[int, Page], skipped: list[Query]) -> Page:
         requests=sum(page.requests for page in pages),
         retries=sum(page.retries for page in pages),
         throttled=sum(page.throttled for page in pages),
-        skipped=sum(part.limit for part in skipped),
+        skipped=sum(part.limit for part in skipped) or len({page.count for page in pages}) - 1,
         skipped_at_end=sum(part.limit for part in skipped if part.offset >= end),
     )
 
@@ -135,7 +137,7 @@ async def _read_span(context: ExtractionContext, query: Query, first: Page, end:
         try:
             page = await read_page(context, query)
         except UnreadableError:  # not one row of the page
-            page = replace(first, records=[], noted={}, skipped=max(0, min(query.limit, first.count - query.offset)))
+            page = replace(first, records=[], noted={}, skipped=max(1, min(query.limit, first.count - query.offset)))
         received = len(page.records) + page.skipped
         if received or page.count:  # an empty page may leave out its count
             pages.append(page)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from metastudio.extraction.types import ExtractionSettings
+from metastudio.extraction.context import ExtractionContext
+from metastudio.extraction.pages import read_page
+from metastudio.extraction.types import ExtractionSettings, Page, Query
 
-from tests.support.reader import MakeReader, Reader
+from tests.support.reader import MakeReader, Reader, run_alone
 from tests.support.tenant import NOW, SECOND, START, Job
 
 DAY = timedelta(days=1)
@@ -76,3 +78,23 @@ def test_a_page_behind_the_first_of_which_no_row_can_be_read_is_a_gap(make_reade
         job.flaw = "unreadable"
     reader.sync()
     assert (reader.missing, len(reader.destination.live)) == (2, 5)
+
+
+def test_a_page_whose_parts_were_read_from_a_list_that_moved_is_not_whole(make_reader: MakeReader) -> None:
+    reader = make_reader()
+    for number in range(8):
+        reader.tenant.add(NOW - DAY - number * SECOND / 100, state="SUCCEED")
+    unreadable = reader.tenant.jobs[5]
+    unreadable.flaw = "unreadable"
+    vanishes = reader.tenant.jobs[0]
+
+    async def fetch(query: Query) -> Page:
+        page = await reader.tenant.fetch(query)
+        if vanishes in reader.tenant.jobs and query.offset >= 50:  # the last part of the page
+            reader.tenant.remove(vanishes)  # the others move up, and one stands where another was skipped
+        return page
+
+    context = ExtractionContext(fetch, reader.destination, reader.settings, sleep=reader.tenant.sleep)
+    page = run_alone(read_page(context, Query(since=NOW - 2 * DAY, until=NOW)))
+    assert vanishes not in reader.tenant.jobs
+    assert (len(page.records), page.skipped) == (8, 1)
