@@ -94,7 +94,7 @@ def run_audit(
     with (
         _record_end(result),
         _hold_pipeline(options) as tenant,
-        _open_loader(result, options, listener, tenant) as loader,
+        _open_loader(result, options, listener, tenant, set_aside=repair) as loader,
     ):
         loader.require_synced()
 
@@ -153,12 +153,12 @@ def _hold_pipeline(options: Options) -> Iterator[Tenant]:
 
 @contextmanager
 def _open_loader(
-    result: LoadResult, options: Options, listener: ProgressListener, tenant: Tenant
+    result: LoadResult, options: Options, listener: ProgressListener, tenant: Tenant, *, set_aside: bool = False
 ) -> Iterator[ChunkLoader]:
     """Connect to the destination once for the whole run, hold it, and load what a killed run left
-    behind.
+    behind. `set_aside` as in `ChunkLoader.prepare`.
     """
     loader = ChunkLoader(result.summary, options, listener, tenant)
     with loader.destination.keep_connection(), hold_lock(loader.destination, "pipeline") as loader.lock:
-        loader.prepare()
+        loader.prepare(set_aside=set_aside)
         yield loader
