@@ -152,12 +152,18 @@ def test_a_file_that_another_process_uses_is_reported(settings, run, folder, mon
     assert_refused(ended, 4, "in use by another process", f"PID {holder.pid}")
 
 
-@pytest.mark.parametrize("command", ["sync", "status"])
-def test_a_state_directory_that_cannot_be_written_is_reported(settings, run, folder, monkeypatch, command):
+def test_a_state_directory_that_cannot_be_written_is_reported(settings, run, folder, monkeypatch):
     (folder / "file").touch()
     monkeypatch.setenv("DLT_DATA_DIR", str(folder / "file"))
 
-    assert_refused(run(command), 2, "Not a directory", "DLT_DATA_DIR")
+    assert_refused(run("sync"), 2, "Not a directory", "DLT_DATA_DIR")
+
+
+@pytest.mark.parametrize("command", [["status"], ["check"], ["report"]])
+def test_a_command_that_only_reads_leaves_no_file_behind(settings, run, folder, command):
+    run(*command)
+
+    assert not list(folder.iterdir())
 
 
 def test_a_full_disk_is_reported_and_the_next_sync_goes_on(sim, settings, run, query, monkeypatch):
@@ -226,8 +232,7 @@ def test_a_second_sync_of_a_pipeline_stops_at_once_with_exit_code_6(sim, setting
 @pytest.mark.parametrize(
     ("name", "value"), [("STATE", "SUCCEED"), ("JOB_TYPE", "2D_DIGITAL_HUMAN_VIDEO"), ("APP_USER_ID", "user-1")]
 )
-def test_a_filter_changed_on_a_pipeline_with_state_is_refused(settings, run, query, monkeypatch, name, value):
-    run("sync")
+def test_a_filter_changed_on_a_pipeline_with_state_is_refused(synced, run, query, monkeypatch, name, value):
     before = query("SELECT * FROM metastudio.digital_human_videos ORDER BY job_id")
     monkeypatch.setenv(SECTION + name, value)
 
@@ -255,8 +260,7 @@ def test_a_range_that_is_none_is_refused(settings, run, since):
 
 
 @pytest.mark.parametrize("until", ["2025-01-01", "2024-12-31"])
-def test_a_range_that_holds_nothing_is_refused(settings, run, until):
-    run("sync")
+def test_a_range_that_holds_nothing_is_refused(synced, run, until):
 
     assert_refused(run("backfill", "--since", "2025-01-01", "--until", until), 2, "--until")
 

@@ -7,11 +7,13 @@ import pytest
 SECTION = "SOURCES__METASTUDIO__"
 ITEMS = [
     "configuration",
+    "destination",
     "credentials",
     "project",
     "reachability",
     "clock",
     "isolation",
+    "count",
     "page size",
     "offset",
     "update_time sorting",
@@ -49,7 +51,7 @@ def test_the_lines_say_ok(settings, run):
 
     assert len(lines) == len(ITEMS)
     assert lines[0].startswith("ok")
-    assert lines[1].split()[:2] == ["ok", "credentials"]
+    assert lines[2].split()[:2] == ["ok", "credentials"]
 
 
 @pytest.mark.parametrize(

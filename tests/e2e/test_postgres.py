@@ -12,7 +12,7 @@ from metastudio.commands.load import run_audit, run_sync
 from metastudio.commands.progress import LogProgress
 from metastudio.pipeline.factory import open_pipeline
 from metastudio.pipeline.options import Options
-from metastudio.records.schema import TABLES
+from metastudio.records.schema import ATTEMPTS, TABLES
 from metastudio_simulator import Simulator
 
 from tests.support.postgres import (
@@ -36,7 +36,7 @@ FIRST, LATER = 46, 12
 def read_tables(options):
     """Return the raw tables as sorted rows, without the columns that differ from run to run."""
     with open_pipeline(options).sql_client() as client:
-        return {table.name: read_table(client, table.name) for table in TABLES}
+        return {table.name: read_table(client, table.name) for table in TABLES if table.name != ATTEMPTS}
 
 
 def read_table(client, name):
@@ -109,9 +109,8 @@ def live_in(postgres_url, tmp_path, monkeypatch):
 def test_the_same_life_ends_in_the_same_rows_on_postgres_as_on_duckdb(live_in):
     duckdb, postgres = live_in("duckdb"), live_in("postgres")
 
-    assert [len(rows) > 2 for rows in duckdb.values()] == [True] * len(TABLES)
-    for table in TABLES:
-        assert postgres[table.name] == duckdb[table.name]
+    assert [len(rows) > 2 for rows in duckdb.values()] == [True] * (len(TABLES) - 1)
+    assert postgres == duckdb
 
 
 @pytest.fixture
@@ -278,6 +277,5 @@ def test_syncs_killed_while_they_load_are_finished_by_the_next_one(postgres_url,
             tables.append(read_tables(Options(pipeline="killed", destination="postgres", dataset=dataset)))
     undisturbed, resumed = tables
 
-    for table in TABLES:
-        if table.name != "extraction_windows":
-            assert resumed[table.name] == undisturbed[table.name]
+    for table in undisturbed.keys() - {"extraction_windows"}:
+        assert resumed[table] == undisturbed[table]

@@ -51,7 +51,7 @@ def test_tables_and_state_of_a_release_are_taken_over(released, run, query, fold
     assert (ended.json["mode"], ended.json["requests"]) == ("changes", 1)
     assert held_rows(query) == shown_rows(released) != before
     assert query("SELECT count(*), count(app_user_id) FROM metastudio.digital_human_videos") == [(60, 0)]
-    assert run("status", "--json").json["schema_version"] == 3
+    assert run("status", "--json").json["schema_version"] == 4
     assert run("audit", "--dry-run").code == 0
 
 

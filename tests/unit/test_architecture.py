@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "records": {*LEAVES, "pyarrow", "orjson"},
     "api": {*LEAVES, "aiohttp", "yarl", "orjson"},
     "extraction": {*LEAVES, "records", "orjson"},
-    "destination": {*LEAVES, "error_mapping", "records", "dlt", "duckdb"},
+    "destination": {*LEAVES, "error_mapping", "records", "dlt", "duckdb", "tomlkit"},
     "config": {*LEAVES, "records", "api", "extraction", "dlt"},
     "reporting": {*LEAVES, "error_mapping", "records", "destination", "dlt", "dbt", "orjson", "altair", "vl_convert"},
     "source": {*LEAVES, "error_mapping", "records", "api", "extraction", "destination", "config", "dlt", "pyarrow"},

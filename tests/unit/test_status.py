@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
+import pytest
 from metastudio.cli.output import describe_summary
 from metastudio.cli.status import describe_status
 from metastudio.commands.result import CommandResult
-from metastudio.commands.status import describe_state
+from metastudio.commands.status import describe_attempts, describe_freshness, describe_state, find_staleness
+from metastudio.config.settings import Settings
+from metastudio.destination.ledger import Completeness
+from metastudio.pipeline.attempt_log import begin_attempt
+from metastudio.pipeline.options import Options
 from metastudio.pipeline.summary import Summary
 
 GAP = {
@@ -36,8 +43,23 @@ RUN = {
 }
 
 
-def describe(state):
-    details = {**describe_state(state), "tables": {"digital_human_videos": 600}, "last_runs": [RUN]}
+FRESH = Completeness(synced_at=datetime.now(UTC), complete_at=datetime.now(UTC))
+ATTEMPT = begin_attempt("1" * 32, "sync", Options())._replace(
+    exit_code=4,
+    error_code="MSS.00000004",
+    error_message="The API failed.",
+    started_at=datetime(2026, 1, 15, tzinfo=UTC),
+)
+
+
+def describe(state, completeness=FRESH, attempts=(), **settings):
+    details = {
+        **describe_freshness(completeness, Settings(**settings)),
+        **describe_state(state),
+        **describe_attempts(attempts),
+        "tables": {"digital_human_videos": 600},
+        "last_runs": [RUN],
+    }
     return describe_status(CommandResult(command="status", pipeline="metastudio", details=details)).splitlines()
 
 
@@ -92,3 +114,58 @@ def test_the_text_summary_mentions_gaps_and_scrub_only_if_there_are_any():
     assert "scrub" not in quiet
     assert "3 jobs missing in 2 gaps" in text
     assert "scrub: 2 of 1,940 jobs had changed unseen" in text
+
+
+OLD = datetime.now(UTC) - timedelta(days=10)
+
+
+@pytest.mark.parametrize(
+    ("completeness", "words"),
+    [
+        (FRESH, "✓ The last complete sync ended "),
+        (Completeness(synced_at=OLD, complete_at=OLD), "10.0 days ago: more than 60.0 min (stale_after_seconds)."),
+        (Completeness(), "✗ No sync is complete so far."),
+        (Completeness(synced_at=FRESH.synced_at, missing=1, gaps=1), "✗ No sync is complete so far."),
+    ],
+)
+def test_the_first_line_says_whether_the_last_complete_sync_is_too_old(completeness, words):
+    assert words in describe({}, completeness)[0]
+
+
+def test_gaps_that_nobody_accepted_are_a_line_of_their_own():
+    assert describe({"gaps": [GAP]})[1] == "✗ 2 jobs missing in 1 gap: more than max_missing."
+    assert not describe({"gaps": [GAP]}, max_missing=2)[1].startswith("✗")
+
+
+@pytest.mark.parametrize(
+    ("age", "gaps", "accepted", "words"),
+    [
+        (60, [], 0, None),
+        (200, [], 0, "more than 100 s"),
+        (None, [], 0, "No sync is complete so far"),
+        (60, [GAP], 0, "2 jobs missing in 1 gap"),
+        (60, [GAP], 2, None),
+    ],
+)
+def test_a_monitor_gets_exit_code_5_for_what_is_too_old_or_missing(age, gaps, accepted, words):
+    ended_at = age and datetime.now(UTC) - timedelta(seconds=age)
+    completeness = Completeness(ended_at, None if gaps else ended_at, missing=2 if gaps else 0)
+    details = describe_freshness(completeness, Settings(max_missing=accepted)) | describe_state({"gaps": gaps})
+
+    error = find_staleness(details, 100)
+
+    assert (error and error.exit_code) == (words and 5)
+    assert words is None or words in error.message
+    assert find_staleness(details, None) is None
+
+
+def test_failed_attempts_are_shown_with_code_message_and_time():
+    done = ATTEMPT._replace(run_id="2" * 32, exit_code=0, started_at=datetime(2026, 1, 16, tzinfo=UTC))
+    skipped = ATTEMPT._replace(run_id="3" * 32, exit_code=6, started_at=datetime(2026, 1, 17, tzinfo=UTC))
+
+    lines = describe({}, attempts=[skipped, done, ATTEMPT])
+
+    assert find(lines, "last attempt") == ["sync, exit code 0, at 2026-01-16 00:00:00 UTC"]
+    assert find(lines, "failed attempt") == [
+        "2026-01-15 00:00:00 UTC: sync, exit code 4: MSS.00000004: The API failed."
+    ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import sys
+from itertools import pairwise
 from pathlib import Path
 from signal import SIGINT
 from typing import TYPE_CHECKING, NoReturn
@@ -10,8 +12,9 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from metastudio.cli.environment import TerminatedError, leave, prepare_process, set_up
+from metastudio.cli.log import is_json, write_message
 from metastudio.cli.options import on_pipeline
-from metastudio.errors import ConfigurationError
+from metastudio.errors import ConfigurationError, MetaStudioError
 
 if TYPE_CHECKING:
     from metastudio.pipeline.options import Options
@@ -66,47 +69,70 @@ def audit(options: Options, as_json: bool, dry_run: bool, allow_deletions: bool)
     end(result, describe_load, as_json=as_json)
 
 
-@cli.command(short_help="Test settings, credentials, network and API")
+@cli.command(short_help="Test settings, destination, credentials and API")
 @on_pipeline
 def check(options: Options, as_json: bool) -> None:
-    """Test configuration, credentials, network, clock, quota and the API; writes nothing."""
+    """Test configuration, destination, credentials, network, clock, quota and the API.
+
+    Nothing is left behind, neither in the destination nor in the state directory.
+    """
     from metastudio.cli.check import show_check
 
     sys.exit(show_check(options, as_json=as_json))
 
 
-@cli.command(short_help="Show watermark, gaps, last runs and tables")
+@cli.command(short_help="Show freshness, gaps, last runs and failures, and tables")
+@click.option("--max-age", type=click.FloatRange(0), help="Exit code 5 if the last complete sync is older, in seconds")
 @on_pipeline
-def status(options: Options, as_json: bool) -> None:
-    """Show watermark, gaps, learned limits, last runs, tables, open jobs and pending packages."""
+def status(options: Options, as_json: bool, max_age: float | None) -> None:
+    """Show freshness, watermark, gaps, learned limits, last runs and failed attempts, and tables.
+
+    For monitors: with --max-age, the exit code is 5 if the last complete sync is older, or if more
+    jobs are missing in gaps than max_missing accepts.
+    """
     from metastudio.cli.output import end
     from metastudio.cli.status import describe_status
     from metastudio.commands.status import run_status
 
-    end(run_status(options), describe_status, as_json=as_json)
+    end(run_status(options, max_age), describe_status, as_json=as_json)
 
 
 @cli.command(short_help="Show what was produced and what failed")
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write one self-contained page instead")
+@click.option("--since", help="First day, e.g. 2026-01-01; default: 30 days before the end")
+@click.option("--until", help="Last day, which is included; default: the day of the last sync")
+@click.option("--project", help="Only a project, by its ID")
 @on_pipeline
-def report(options: Options, as_json: bool, html: Path | None) -> None:
-    """Show what was produced, what failed and why, and how long jobs wait and render."""
-    from metastudio.cli.report import show_report
-    from metastudio.commands.tenants import list_options
+def report(
+    options: Options, as_json: bool, html: Path | None, since: str | None, until: str | None, project: str | None
+) -> None:
+    """Show what was produced, what failed and why, and how long jobs wait and render.
 
-    show_report(list_options(options), as_json=as_json, html=html)
+    Of several tenants, it shows an overview. The exit code is 5 if the figures are stale or not
+    complete.
+    """
+    from metastudio.cli.report import show_report
+    from metastudio.commands.report import ReportRequest
+
+    request = ReportRequest(since=since, until=until, project=project, charts=html is not None)
+    sys.exit(show_report(options, request, as_json=as_json, html=html))
 
 
 @cli.command(short_help="Build and test the reporting models")
 @click.option("--time-zone", help="Zone in which a day begins, e.g. Asia/Shanghai; default: as before, or UTC")
+@click.option(
+    "--sla-seconds",
+    type=click.IntRange(1),
+    help="How long a job may take from creation to end; default: as before, or 3600",
+)
 @click.option("--force", is_flag=True, help="Drop what somebody built on models whose columns change (PostgreSQL)")
 @on_pipeline
-def models(options: Options, as_json: bool, time_zone: str | None, force: bool) -> None:
+def models(options: Options, as_json: bool, time_zone: str | None, sla_seconds: int | None, force: bool) -> None:
     """Build and test the reporting models; sync builds them if they are missing or outdated."""
     from metastudio.cli.models import show_models
     from metastudio.commands.tenants import list_options
 
-    sys.exit(show_models(list_options(options)[0], time_zone, as_json=as_json, force=force))
+    sys.exit(show_models(list_options(options)[0], time_zone, sla_seconds, as_json=as_json, force=force))
 
 
 @cli.command(short_help="Serve a simulated tenant")
@@ -146,28 +172,41 @@ def main() -> NoReturn:
         _write_usage_error(error)
         sys.exit(2)
     except TerminatedError:
-        sys.stderr.write("Terminated: nothing is lost, the next run goes on.\n")
-        leave(143)
+        _end_interrupted("Terminated", 143)
     except (KeyboardInterrupt, click.Abort) as error:
-        sys.stderr.write("Interrupted: nothing is lost, the next run goes on.\n")
-        leave(128 + getattr(error, "signal_code", SIGINT))
+        _end_interrupted("Interrupted", 128 + getattr(error, "signal_code", SIGINT))
     except Exception as error:
         from metastudio.error_mapping import to_metastudio_error
 
         mapped = to_metastudio_error(error)
-        sys.stderr.write(f"Error: {mapped}\n")
+        write_message(logging.ERROR, str(mapped))
         sys.exit(mapped.exit_code)
     sys.exit(0)
 
 
+def _end_interrupted(how: str, exit_code: int) -> NoReturn:
+    error = MetaStudioError(f"{how}: nothing is lost, the next run goes on.")
+    error.exit_code = exit_code
+    if is_json():
+        write_message(logging.WARNING, error.message)
+    else:
+        sys.stderr.write(f"{error.message}\n")
+    _write_json_error(next((name for name in sys.argv[1:] if name in cli.commands), "metastudio"), error)
+    leave(exit_code)
+
+
 def _write_usage_error(error: click.ClickException) -> None:
-    """Write the error as JSON, too, if that was asked for."""
+    context = getattr(error, "ctx", None)
+    refused = ConfigurationError(error.format_message(), hint="See metastudio --help.")
+    _write_json_error((context and context.info_name) or "metastudio", refused)
+
+
+def _write_json_error(command: str, error: MetaStudioError) -> None:
+    """Write an error that no command saw as JSON, if that was asked for."""
     if "--json" not in sys.argv:
         return
     from metastudio.cli.output import write_json
     from metastudio.commands.result import CommandResult
 
-    context = getattr(error, "ctx", None)
-    refused = ConfigurationError(error.format_message(), hint="See metastudio --help.")
-    name = (context and context.info_name) or "metastudio"
-    write_json(CommandResult(command=name, pipeline="metastudio", error=refused).as_json())
+    given = dict(pairwise(sys.argv))
+    write_json(CommandResult(command=command, pipeline=given.get("--pipeline", "metastudio"), error=error).as_json())

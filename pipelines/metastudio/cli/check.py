@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from metastudio.cli.log import is_quiet
 from metastudio.cli.output import write_json, write_out
 from metastudio.commands.api_checks import CheckResult
 from metastudio.commands.check import run_check
@@ -17,6 +18,8 @@ def show_check(options: Options, *, as_json: bool) -> int:
 
 
 def _write_item(tenant: str | None, item: CheckResult) -> None:
+    if is_quiet() and item.verdict == "ok":
+        return
     write_out(f"{tenant + ': ' if tenant else ''}{item.verdict:<7} {item.name:<20} {item.text}")
 
 

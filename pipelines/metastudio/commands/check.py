@@ -1,4 +1,4 @@
-"""The command `check`: checks item by item whether a sync would work. It writes nothing."""
+"""The command `check`: checks item by item whether a sync would work. It leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -10,8 +10,16 @@ from metastudio.commands.api_checks import ApiChecks, CheckResult
 from metastudio.commands.result import CommandResult
 from metastudio.commands.tenants import list_options
 from metastudio.config.tenant import Tenant, resolve_tenant
-from metastudio.errors import MetaStudioError
+from metastudio.destination.duckdb_file import find_location
+from metastudio.destination.jobs import Destination
+from metastudio.destination.lock import hold_lock
+from metastudio.destination.trial import try_destination
+from metastudio.error_mapping import to_metastudio_error
+from metastudio.errors import BusyError, MetaStudioError
+from metastudio.pipeline.factory import open_for_trial
 from metastudio.pipeline.options import Options
+from metastudio.reporting.dbt_profile import find_adapter
+from metastudio.reporting.model_version import make_dataset_name
 from metastudio.source.fetch import open_client
 
 CheckListener = Callable[[str | None, CheckResult], None]
@@ -40,7 +48,7 @@ def run_check(options: Options, listener: CheckListener) -> CommandResult:
     checked: list[_Checked] = []
     for one in list_options(options):
         checked.append(_Checked(one.tenant, []))
-        for result in _check_tenant(checked[-1]):
+        for result in _check_tenant(checked[-1], one):
             checked[-1].results.append(result)
             listener(one.tenant, result)
     for result in _find_same_tenants(checked):
@@ -56,7 +64,7 @@ def _as_json(result: CheckResult, tenant: str | None) -> dict[str, str]:
     return {**item, "tenant": tenant} if tenant else item
 
 
-def _check_tenant(checked: _Checked) -> Iterator[CheckResult]:
+def _check_tenant(checked: _Checked, options: Options) -> Iterator[CheckResult]:
     """Yield the results one by one. Checks that depend on a failed one are left out."""
     try:
         checked.tenant = tenant = resolve_tenant(checked.name)
@@ -64,10 +72,36 @@ def _check_tenant(checked: _Checked) -> Iterator[CheckResult]:
         yield CheckResult("configuration", str(error), error)
         return
     yield CheckResult("configuration", f"project {tenant.project_id} in {tenant.region}, {tenant.base_url}")
+    yield check_destination(options, tenant)
     with asyncio.Runner() as runner:
         results = _check_api(tenant)
         while (result := runner.run(anext(results, None))) is not None:
             yield result
+
+
+def _list_schemas(destination: Destination, tenant: Tenant) -> list[str]:
+    """Return the schemas that a sync writes to."""
+    client = destination.pipeline.sql_client()
+    has_models = tenant.build_models and find_adapter(destination.pipeline) is not None
+    names = [str(client.dataset_name), str(client.staging_dataset_name)]
+    return [*names, *([make_dataset_name(names[0])] if has_models else [])]
+
+
+def check_destination(options: Options, tenant: Tenant) -> CheckResult:
+    """Try whether a sync could write to the destination."""
+    place = f"{options.destination}, dataset {options.dataset}"
+    try:
+        destination = Destination(open_for_trial(options), tenant.project_id, tenant.app_user_id)
+        if destination.capabilities.is_duckdb_file:
+            place = find_location(destination.pipeline.sql_client())
+        with hold_lock(destination, "pipeline"):
+            tried = try_destination(destination, _list_schemas(destination, tenant))
+        return CheckResult("destination", f"{place}: {tried}")
+    except Exception as error:
+        mapped = to_metastudio_error(error)
+    if isinstance(mapped, BusyError):
+        return CheckResult("destination", f"{place}: {mapped.message}", is_limit=True)
+    return CheckResult("destination", f"{place}: {mapped}", mapped)
 
 
 async def _check_api(tenant: Tenant) -> AsyncIterator[CheckResult]:

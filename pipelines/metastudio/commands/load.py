@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import time
+import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager
 
+from metastudio.commands.attempts import AttemptRecorder, find_interrupt, record_attempt
 from metastudio.commands.models import build_outdated, has_outdated_models
+from metastudio.commands.publish import publish_changes
 from metastudio.commands.result import LoadResult
 from metastudio.config.tenant import Tenant, resolve_tenant
 from metastudio.destination.comments import write_comments
 from metastudio.destination.jobs import Destination
 from metastudio.destination.lock import hold_lock
-from metastudio.error_mapping import iter_causes, to_metastudio_error
+from metastudio.error_mapping import to_metastudio_error
 from metastudio.errors import ConfigurationError, IncompleteError
 from metastudio.extraction.audit import Audit
 from metastudio.extraction.backfill import read_again
@@ -24,6 +26,8 @@ from metastudio.pipeline.lock import lock_pipeline
 from metastudio.pipeline.options import Options, set_defaults
 from metastudio.timestamps import parse_user_time
 
+log = logging.getLogger("metastudio")
+
 
 def run_sync(
     options: Options, listener: ProgressListener, *, maintenance: bool = True, models: bool = True
@@ -31,18 +35,20 @@ def run_sync(
     """Bring the destination up to date.
 
     Args:
-        maintenance: also write missing descriptions of tables, and build outdated models.
+        maintenance: also write missing descriptions of tables, build outdated models, and publish a
+            copy of the file: what several tenants share.
         models: with False, `maintenance` leaves the models alone.
     """
     result = LoadResult(command="sync", pipeline=options.name)
-    with _record_end(result), _hold_pipeline(options) as tenant:
-        with _open_loader(result, options, listener, tenant) as loader:
+    with record_attempt(result, options) as recorder, _hold_pipeline(options) as tenant:
+        with _open_loader(result, recorder, listener, tenant) as loader:
             loader.load(lambda run: sync(run, loader.state, reread=loader.reread))
             models = models and tenant.build_models
             is_outdated = maintenance and maintain(loader.destination, models=models)
-        if is_outdated:
+        if is_outdated:  # a gap holds up neither descriptions nor models
             build_outdated(loader.pipeline)
-        loader.require_complete()  # last: a gap holds up neither descriptions nor models
+    if maintenance:
+        publish_changes(options, result)
     return result
 
 
@@ -55,17 +61,22 @@ def maintain(destination: Destination, *, models: bool) -> bool:
     return models and has_outdated_models(destination)
 
 
-def run_backfill(options: Options, listener: ProgressListener, since: str, until: str | None) -> LoadResult:
+def run_backfill(
+    options: Options, listener: ProgressListener, since: str, until: str | None, *, maintenance: bool = True
+) -> LoadResult:
     """Read a range of creation times again, in committed chunks. The watermark stays.
 
     The range ends before `until`. The API keeps fractions of a second but takes whole ones, so the
     window asked for ends at `until` itself: the last job before it may be less than a second older.
+
+    Args:
+        maintenance: also publish a copy of the file.
     """
     result = LoadResult(command="backfill", pipeline=options.name)
     with (
-        _record_end(result),
+        record_attempt(result, options) as recorder,
         _hold_pipeline(options) as tenant,
-        _open_loader(result, options, listener, tenant) as loader,
+        _open_loader(result, recorder, listener, tenant) as loader,
     ):
         start, end = parse_user_time(since, "--since"), until and parse_user_time(until, "--until")
         if end and end <= start:
@@ -77,24 +88,31 @@ def run_backfill(options: Options, listener: ProgressListener, since: str, until
 
         window = Window(start, end or OPEN_END)
         loader.load(lambda run: read_again(run, window, loader.state))
-        loader.require_complete()
+    if maintenance:
+        publish_changes(options, result)
     return result
 
 
 def run_audit(
-    options: Options, listener: ProgressListener, *, repair: bool, allow_deletions: bool = False
+    options: Options,
+    listener: ProgressListener,
+    *,
+    repair: bool,
+    allow_deletions: bool = False,
+    maintenance: bool = True,
 ) -> LoadResult:
     """Compare the destination with the API, and repair what differs.
 
     Args:
         repair: with False, a difference is an error.
         allow_deletions: mark more than `max_deleted_share` of the jobs as deleted if they vanished.
+        maintenance: also publish a copy of the file.
     """
     result = LoadResult(command="audit", pipeline=options.name)
     with (
-        _record_end(result),
+        record_attempt(result, options) as recorder,
         _hold_pipeline(options) as tenant,
-        _open_loader(result, options, listener, tenant, set_aside=repair) as loader,
+        _open_loader(result, recorder, listener, tenant, set_aside=repair) as loader,
     ):
         loader.require_synced()
 
@@ -109,7 +127,8 @@ def run_audit(
         loader.load(read)
         if result.audit and not repair:
             _require_equal(result.audit)
-        loader.require_complete()
+    if maintenance:
+        publish_changes(options, result)
     return result
 
 
@@ -128,21 +147,6 @@ def _require_equal(audit: Audit) -> None:
 
 
 @contextmanager
-def _record_end(result: LoadResult) -> Iterator[None]:
-    """Record in the result how long the block took, and the error with which it ended."""
-    started = time.monotonic()
-    try:
-        yield
-    except Exception as error:
-        for cause in iter_causes(error):
-            if isinstance(cause, KeyboardInterrupt):  # or a SIGTERM that dlt delayed until a job was done
-                raise cause from None
-        result.error = to_metastudio_error(error)
-    finally:
-        result.summary.seconds = round(time.monotonic() - started, 3)
-
-
-@contextmanager
 def _hold_pipeline(options: Options) -> Iterator[Tenant]:
     """Hold a pipeline for this run, and return the tenant's settings."""
     set_defaults()
@@ -153,12 +157,44 @@ def _hold_pipeline(options: Options) -> Iterator[Tenant]:
 
 @contextmanager
 def _open_loader(
-    result: LoadResult, options: Options, listener: ProgressListener, tenant: Tenant, *, set_aside: bool = False
+    result: LoadResult,
+    recorder: AttemptRecorder,
+    listener: ProgressListener,
+    tenant: Tenant,
+    *,
+    set_aside: bool = False,
 ) -> Iterator[ChunkLoader]:
     """Connect to the destination once for the whole run, hold it, and load what a killed run left
-    behind. `set_aside` as in `ChunkLoader.prepare`.
+    behind. What is missing after the block is the error of the result. `set_aside` as in
+    `ChunkLoader.prepare`.
     """
-    loader = ChunkLoader(result.summary, options, listener, tenant)
+    loader = ChunkLoader(result.summary, recorder.options, listener, tenant, run_id=result.run_id)
+    loader.pending_attempts = recorder.begin(tenant, loader.destination)
     with loader.destination.keep_connection(), hold_lock(loader.destination, "pipeline") as loader.lock:
-        loader.prepare(set_aside=set_aside)
-        yield loader
+        try:
+            loader.prepare(set_aside=set_aside)
+            yield loader
+        except Exception as error:
+            if not find_interrupt(error):
+                result.error = to_metastudio_error(error)
+                recorder.end(loader)
+            raise
+        result.error = _find_incompleteness(loader)
+        _warn_if_nothing_matches(loader)
+        recorder.end(loader)
+
+
+def _warn_if_nothing_matches(loader: ChunkLoader) -> None:
+    """Warn of filters that may be misspelled: no job was ever found with them."""
+    tenant = loader.tenant
+    names = [*(["app_user_id"] if tenant.app_user_id else []), *tenant.filters]
+    if names and not loader.destination.extent(tenant.start_date).rows:
+        log.warning("No job matches %s: check the setting, unless there are none yet.", " and ".join(names))
+
+
+def _find_incompleteness(loader: ChunkLoader) -> IncompleteError | None:
+    try:
+        loader.require_complete()
+    except IncompleteError as error:
+        return error
+    return None

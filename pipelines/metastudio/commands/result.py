@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -76,9 +77,11 @@ class LoadResult(CommandResult):
     """How a command that loads ended: its figures, and for an audit what it compared and found.
 
     Args:
+        run_id: the run, as in the ledger and in the attempts.
         is_isolated: whether IAM-user isolation is on; None where the API did not say.
     """
 
+    run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     summary: Summary = field(default_factory=Summary)
     audit: Audit | None = None
     is_isolated: bool | None = None

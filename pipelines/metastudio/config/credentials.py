@@ -7,7 +7,9 @@ No message of this module contains a setting's value.
 
 from __future__ import annotations
 
+import logging
 import os
+from functools import cache
 
 from dlt.common.configuration import configspec
 from dlt.common.configuration.specs import CredentialsConfiguration
@@ -15,6 +17,8 @@ from dlt.common.typing import TSecretStrValue
 
 from metastudio.api.auth import AccessKey, Password, Token
 from metastudio.errors import ConfigurationError
+
+log = logging.getLogger("metastudio")
 
 
 @configspec
@@ -40,6 +44,7 @@ def make_credentials(settings: CredentialSettings) -> AccessKey | Token | Passwo
     Raises:
         ConfigurationError: nothing is set, or only a part of one kind.
     """
+    _warn_of_several_kinds(settings)
     if settings.access_key or settings.secret_key:
         if not (settings.access_key and settings.secret_key):
             raise _incomplete("access_key and secret_key")
@@ -64,6 +69,22 @@ def make_credentials(settings: CredentialSettings) -> AccessKey | Token | Passwo
         hint="Set SOURCES__METASTUDIO__CREDENTIALS__ACCESS_KEY and …__SECRET_KEY, or …__TOKEN, or …__USERNAME, …__PASSWORD"
         " and …__DOMAIN_NAME, or put them into .dlt/secrets.toml (see .dlt/example.secrets.toml).",
     )
+
+
+def _warn_of_several_kinds(settings: CredentialSettings) -> None:
+    given = {
+        "an access key": settings.access_key or settings.secret_key,
+        "a token": settings.token,
+        "an IAM user": settings.password or settings.domain_name,
+    }
+    kinds = [kind for kind, value in given.items() if value]
+    if len(kinds) > 1:
+        _warn_once(f"Credentials of several kinds are set: {' and '.join(kinds)}. {kinds[0].capitalize()} is used.")
+
+
+@cache
+def _warn_once(text: str) -> None:
+    log.warning("%s", text)
 
 
 def _incomplete(names: str) -> ConfigurationError:

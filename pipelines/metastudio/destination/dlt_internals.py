@@ -5,17 +5,31 @@ Review this file before you allow a newer minor version of dlt.
 
 from __future__ import annotations
 
+import atexit
 import base64
 import json
+import os
 import shutil
+import tempfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
 import dlt
+import tomlkit
+from dlt.common.configuration import configspec, resolve_configuration
 from dlt.common.configuration.container import Container
-from dlt.common.configuration.providers import CustomLoaderDocProvider
+from dlt.common.configuration.plugins import manager
+from dlt.common.configuration.providers import (
+    ConfigTomlProvider,
+    CustomLoaderDocProvider,
+    EnvironProvider,
+    SecretsTomlProvider,
+)
+from dlt.common.configuration.providers.toml import CONFIG_TOML, SECRETS_TOML, SettingsTomlProvider
+from dlt.common.configuration.resolve import inject_section
+from dlt.common.configuration.specs import ConfigSectionContext
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 from dlt.common.destination.client import WithStateSync
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
@@ -47,6 +61,33 @@ def set_default_settings(defaults: Mapping[str, Any], *, replace: bool = False) 
     if replace or not _DEFAULTS:
         _DEFAULTS.update(defaults)
     _provide("defaults of metastudio", _DEFAULTS, first=False)
+
+
+def list_config_files() -> list[Path]:
+    """Return the files that dlt reads its configuration from, whether they exist or not."""
+    context = manager().hook.plug_run_context(run_dir=None, runtime_kwargs=None)
+    folders = dict.fromkeys((context.settings_dir, context.global_dir))
+    return [Path(folder) / name for folder in folders if folder for name in (CONFIG_TOML, SECRETS_TOML)]
+
+
+def accept_byte_order_marks() -> None:
+    """Let dlt read configuration files with a byte-order mark, as Windows writes them."""
+    context: Any = manager().hook.plug_run_context(run_dir=None, runtime_kwargs=None)
+    folders = context.settings_dir, context.global_dir
+    context.initial_providers = lambda: [EnvironProvider(), _Secrets(*folders), _Config(*folders)]
+    Container()[PluggableRunContext] = PluggableRunContext(context)
+
+
+class _MarkReader(SettingsTomlProvider):
+    def _read_toml_file(self, toml_path: str) -> Any:
+        path = Path(toml_path)
+        return tomlkit.parse(path.read_text(encoding="utf-8-sig")) if path.is_file() else None
+
+
+class _Secrets(_MarkReader, SecretsTomlProvider): ...
+
+
+class _Config(_MarkReader, ConfigTomlProvider): ...
 
 
 def pin_settings(pipeline: dlt.Pipeline) -> list[str]:
@@ -96,6 +137,22 @@ def is_refreshed() -> bool:
 def find_pipelines_dir() -> Path:
     """Return the folder that holds the local state of all pipelines."""
     return Path(get_dlt_pipelines_dir())
+
+
+def make_passing_pipelines_dir() -> str:
+    """Return a folder for the local state of pipelines that only read; it goes with the process."""
+    folder = tempfile.mkdtemp(prefix="metastudio-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def count_pending(pipeline_name: str) -> int:
+    """Return the number of load packages that a killed run left to the next one."""
+    folder = find_pipelines_dir() / pipeline_name
+    extracted = folder / "normalize" / NormalizeStorage.EXTRACTED_FOLDER
+    normalized = folder / "load" / LoadStorage.NORMALIZED_FOLDER
+    # os.path: a folder that this user cannot reach is not one
+    return sum(len(os.listdir(packages)) for packages in (extracted, normalized) if os.path.isdir(packages))
 
 
 def drop_local_state(pipeline_name: str) -> None:
@@ -174,22 +231,45 @@ def read_known_columns(tables: TenantTables, schema: dlt.Schema, table: str) -> 
     return known
 
 
-def make_duckdb_credentials(file: Path, *, read_only: bool) -> Any:
-    """Return dlt's credentials of a DuckDB file.
+def make_duckdb_credentials(pipeline_name: str, file: Path, *, read_only: bool) -> Any:
+    """Return dlt's credentials of a DuckDB file, with their settings.
 
-    From a text, dlt would import SQLAlchemy to find out whether the text is a URL.
+    dlt would look for all settings again for each of its clients, and import SQLAlchemy to find out
+    whether a text is a URL, or to show one.
     """
     from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 
-    credentials = DuckDbCredentials(read_only=read_only)
-    credentials.database = str(file)
-    return credentials
+    @configspec(init=False)
+    class FileCredentials(DuckDbCredentials):
+        def __str__(self) -> str:
+            return f"duckdb:///{self.database}"
+
+    given = {"database": str(file), "read_only": read_only}
+    with inject_section(ConfigSectionContext(pipeline_name=pipeline_name)):
+        return resolve_configuration(FileCredentials(), sections=("destination", "duckdb"), explicit_value=given)
 
 
-def find_duckdb_file(pipeline: dlt.Pipeline) -> Path | None:
-    """Return the path of the database file that the settings of a pipeline lead to."""
-    database = getattr(pipeline.destination_client().config.credentials, "database", None)
-    return Path(database) if database else None
+def refresh_duckdb_credentials(pipeline: dlt.Pipeline) -> None:
+    """Look for the settings of a DuckDB file again, which have changed."""
+    params: dict[str, Any] = pipeline.destination.config_params if pipeline.destination else {}
+    old: Any = params.get("credentials")
+    if file := getattr(old, "database", None):
+        name = pipeline.pipeline_name
+        params["credentials"] = make_duckdb_credentials(name, Path(file), read_only=bool(old.read_only))
+
+
+def find_location(pipeline: dlt.Pipeline) -> str:
+    """Return the file, or host and database, that the settings of a pipeline lead to."""
+    try:
+        return str(pipeline.destination_client().config.data_location())
+    except Exception:  # a setting is missing or wrong, or the destination has no such place
+        return ""
+
+
+def open_bucket(pipeline: dlt.Pipeline) -> tuple[Any, str]:
+    """Return the file system of a destination of files, and the folder of all its datasets."""
+    client: Any = pipeline.destination_client()
+    return client.fs_client, str(client.bucket_path)
 
 
 def lacks_tables(tables: TenantTables) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,10 @@ from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from metastudio.config.settings import find_setting
-from metastudio.destination.capabilities import find_capabilities
 from metastudio.destination.dlt_internals import (
     drop_local_state,
-    find_duckdb_file,
     make_duckdb_credentials,
+    make_passing_pipelines_dir,
     pin_settings,
     set_default_settings,
 )
@@ -26,6 +26,7 @@ from metastudio.destination.session import Postgres
 from metastudio.error_mapping import is_known_error, to_metastudio_error
 from metastudio.errors import ConfigurationError
 from metastudio.extraction.state import State
+from metastudio.pipeline.names import check_connection_string, check_names
 from metastudio.pipeline.options import Options, make_defaults, set_defaults
 from metastudio.records.schema import SCHEMA_VERSION
 from metastudio.source.state import read_committed_state
@@ -40,23 +41,43 @@ def open_pipeline(options: Options, *, read_only: bool = False) -> dlt.Pipeline:
     """Return the dlt pipeline. Nothing is read or written yet.
 
     Args:
-        read_only: open a DuckDB file in a way that lets other processes read it, too.
+        read_only: leave the local state alone, and open a DuckDB file in a way that lets other
+            processes read it, too.
 
     Raises:
         ConfigurationError: dlt does not know the destination, or lacks a part of its settings.
     """
     set_defaults()
     set_default_settings(make_defaults())
-    if not options.pipeline:
-        raise ConfigurationError("The pipeline has no name.", hint="Set --pipeline to a name, or leave it out.")
+    check_names(options.pipeline, options.dataset)
     try:
         destination = make_destination(options, read_only=read_only)
-        pipeline = dlt.pipeline(options.name, destination=destination, dataset_name=options.dataset, dev_mode=False)
+        pipeline = dlt.pipeline(
+            options.name,
+            pipelines_dir=make_passing_pipelines_dir() if read_only else "",
+            destination=destination,
+            dataset_name=options.dataset,
+            dev_mode=False,
+        )
     except (ConfigurationException, PipelineStepFailed, ValueError, ImportError) as error:
         raise to_metastudio_error(error) from None
     if changed := pin_settings(pipeline):
         _warn_once(", ".join(changed))
     return pipeline
+
+
+def open_for_trial(options: Options) -> dlt.Pipeline:
+    """Return a pipeline that can write, and whose local files are temporary.
+
+    Raises:
+        ConfigurationError: as `open_pipeline`.
+    """
+    try:
+        destination = make_destination(options)
+        folder = make_passing_pipelines_dir()
+        return dlt.pipeline(options.name, folder, destination=destination, dataset_name=options.dataset)
+    except (ConfigurationException, PipelineStepFailed, ValueError, ImportError) as error:
+        raise to_metastudio_error(error) from None
 
 
 @cache
@@ -90,18 +111,33 @@ def make_destination(options: Options, *, read_only: bool = False) -> Any:
 
     Two pipelines that share staging tables would mix up their rows.
     """
+    check_connection_string(options.destination)
     given: dict[str, Any] = {}
     sections = ("destination", f"destination.{options.destination}")
     if all(find_setting(f"{section}.staging_dataset_name_layout") is None for section in sections):
         given["staging_dataset_name_layout"] = f"%s_staging_{options.staging_suffix}"
     if options.destination == "duckdb":
         file = _find_configured_file() or _choose_default_file(options)
-        if isinstance(file, str) and ":" not in file:
+        if isinstance(file, str) and "://" not in file and not file.startswith(":"):
             # absolute: dlt would go on using the working directory of the first run
-            given["credentials"] = make_duckdb_credentials(Path(file).absolute(), read_only=read_only)
+            given["credentials"] = make_duckdb_credentials(options.name, _resolve(file), read_only=read_only)
     destination = dlt.destination(options.destination, **given)
     is_postgres = destination.destination_type == "dlt.destinations.postgres"
     return Postgres(**destination.config_params, **destination.caps_params) if is_postgres else destination
+
+
+def _resolve(file: str) -> Path:
+    """Return the absolute path of a file that symbolic links may lead to.
+
+    DuckDB names a database after the link as long as there is no file, and after the file later on.
+    """
+    try:
+        return Path(os.path.expanduser(file)).resolve()
+    except (OSError, RuntimeError):  # links in a circle
+        raise ConfigurationError(
+            "The path of the DuckDB file leads in a circle or through a folder that cannot be read.",
+            hint="Set DESTINATION__DUCKDB__CREDENTIALS to another path.",
+        ) from None
 
 
 def _find_configured_file() -> Any:
@@ -128,9 +164,12 @@ def _choose_default_file(options: Options) -> str:
 
 
 def open_existing(
-    options: Options, *, of_any_release: bool = False, read_only: bool = False
+    options: Options, *, of_any_release: bool = False, read_only: bool = False, lock_seconds: float = 0.0
 ) -> tuple[Destination, State]:
     """Open the destination of a pipeline that synced before, to read; return its state, too.
+
+    Args:
+        lock_seconds: how long to wait for another process that holds a DuckDB file.
 
     Raises:
         ConfigurationError: nothing was synced yet, the destination cannot be opened, or an older
@@ -138,7 +177,7 @@ def open_existing(
     """
     pipeline = open_pipeline(options, read_only=read_only)
     try:
-        state = _read_state(pipeline)
+        state = _read_state(pipeline, lock_seconds)
     except Exception as error:
         raise to_metastudio_error(error) from None
     if "identity" not in state:
@@ -150,17 +189,15 @@ def open_existing(
         )
     identity = state["identity"]
     app_user_id = None if version == 1 else identity["app_user_id"]  # version 1 has no column for it
-    return Destination(pipeline, str(identity["project_id"]), app_user_id), state
+    return Destination(pipeline, str(identity["project_id"]), app_user_id, lock_seconds=lock_seconds), state
 
 
-def _read_state(pipeline: dlt.Pipeline) -> State:
+def _read_state(pipeline: dlt.Pipeline, lock_seconds: float) -> State:
     """Read the committed state; a DuckDB file that does not exist is not created for that."""
-    if find_capabilities(pipeline).is_duckdb_file:
-        Destination(pipeline).check_file_name()
-        file = find_duckdb_file(pipeline)
-        if file and not file.exists():
-            return {}
-    state = read_committed_state(pipeline)
-    if state and not pipeline.default_schema_name:
-        pipeline.sync_destination()
+    if not Destination(pipeline).check_file():
+        return {}
+    with Destination(pipeline, lock_seconds=lock_seconds).keep_connection():
+        state = read_committed_state(pipeline)
+        if state and not pipeline.default_schema_name:
+            pipeline.sync_destination()
     return state

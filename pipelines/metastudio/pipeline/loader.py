@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from dlt.common.destination.exceptions import SchemaUpdateError
@@ -18,7 +18,13 @@ from dlt.destinations.exceptions import DatabaseException, DatabaseTransientExce
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from metastudio.config.tenant import Tenant
-from metastudio.destination.dlt_internals import record_base_state, restore_missing_tables
+from metastudio.destination.attempts import Attempt
+from metastudio.destination.dlt_internals import (
+    record_base_state,
+    refresh_duckdb_credentials,
+    restore_missing_tables,
+)
+from metastudio.destination.foreign_tables import require_own_tables
 from metastudio.destination.jobs import Destination
 from metastudio.destination.ledger import make_ledger
 from metastudio.destination.lock import DestinationLock
@@ -57,9 +63,23 @@ class ProgressListener(Protocol):
 
 
 class ChunkLoader:
-    """One run of a command that loads: resumes what is pending, then loads chunk after chunk."""
+    """One run of a command that loads: resumes what is pending, then loads chunk after chunk.
 
-    def __init__(self, summary: Summary, options: Options, listener: ProgressListener, tenant: Tenant) -> None:
+    Attributes:
+        pending_attempts: earlier attempts that the next load package brings into the destination,
+            where single rows cannot be inserted.
+        are_attempts_loaded: whether a package did so.
+    """
+
+    def __init__(
+        self,
+        summary: Summary,
+        options: Options,
+        listener: ProgressListener,
+        tenant: Tenant,
+        *,
+        run_id: str | None = None,
+    ) -> None:
         self.tenant = tenant
         self.summary = summary
         self.pipeline = open_or_restore(options)
@@ -73,7 +93,9 @@ class ChunkLoader:
         self._listener = listener
         self._reader: Reader | None = None
         self._rejected_here: set[str] = set()
-        self._run_id = uuid.uuid4().hex
+        self._run_id = run_id or uuid.uuid4().hex
+        self.pending_attempts: Sequence[Attempt] = ()
+        self.are_attempts_loaded = False
 
     def prepare(self, *, set_aside: bool = False) -> None:
         """Reconcile the local state with the destination, load what is pending, check the state.
@@ -86,6 +108,8 @@ class ChunkLoader:
         reconcile_with_destination(self.destination, self._load_pending)
         restored = restore_tables(self.destination)
         self._committed = read_state(self.pipeline)
+        if not self._committed:
+            require_own_tables(self.destination)
         check_state(self._committed, self.tenant)
         if self._committed.get("schema_version") == 1 and self.tenant.app_user_id:
             migrate_app_user(self.destination, self.tenant.app_user_id)
@@ -172,7 +196,10 @@ class ChunkLoader:
 
         A package costs 0.3 s. Return False if the chunk needs one.
         """
-        is_new = chunk.vanished or chunk.doubled or len(chunk.seen) > len(chunk.rows) or chunk.state != self._committed
+        settled = {"settled": self._committed.get("settled")}  # is in the ledger's line, too
+        is_same = {**chunk.state, **settled} == {**self._committed, **settled}
+        versions = {(row.job_id, row.state, row.updated) for row in chunk.seen}
+        is_new = chunk.vanished or chunk.doubled or len(versions) > len(chunk.rows) or not is_same
         if is_new or not self.destination.already_loaded(chunk.rows):
             return False
         lines = make_ledger(chunk.windows, self.tenant.origin, self._run_id, self.summary.windows + 1)
@@ -187,7 +214,11 @@ class ChunkLoader:
 
         self.lock.require()
         resume()  # while this chunk is loaded, the next one is read
-        source = make_source(self.tenant, self._run_id, [chunk], self.destination, self.summary.windows + 1)
+        attempts = (
+            () if self.are_attempts_loaded or self.destination.capabilities.takes_inserts else self.pending_attempts
+        )
+        first_window = self.summary.windows + 1
+        source = make_source(self.tenant, self._run_id, [chunk], self.destination, first_window, attempts)
         contract: Any = {"columns": self.tenant.schema_contract}
         record_base_state(self.destination)
         self.pipeline.extract(source, schema_contract=contract)
@@ -196,6 +227,7 @@ class ChunkLoader:
             on_disk.clear()  # memory for the next chunk
         pa.default_memory_pool().release_unused()
         self._load_extracted()
+        self.are_attempts_loaded |= bool(attempts)
         return rows
 
     def _load_extracted(self) -> None:
@@ -212,10 +244,12 @@ class ChunkLoader:
                 self.summary.load_ids += info.loads_ids if info else []  # none: a kill came when all was loaded
                 return
             except (PipelineStepFailed, SchemaUpdateError) as error:
-                if is_out_of_memory(error) and (raise_memory_limit() or can_free):
+                if is_out_of_memory(error) and ((is_raised := raise_memory_limit()) or can_free):
                     log.info(
                         "DuckDB ran out of memory: trying again after a checkpoint, with more where no limit is set."
                     )
+                    if is_raised:
+                        refresh_duckdb_credentials(self.pipeline)
                     self.destination.write_checkpoint()
                     can_free = False
                     continue

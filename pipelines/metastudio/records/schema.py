@@ -1,4 +1,4 @@
-"""The four raw tables (`docs/data-model.md`): each column with its type and its meaning.
+"""The five raw tables (`docs/data-model.md`): each column with its type and its meaning.
 
 The tables are available as dlt hints and as Arrow schemas. Column names are the API's own words.
 Times are timestamps in UTC.
@@ -11,15 +11,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Version of the raw tables, which the pipeline's state records.
 
 A release that adds a column, or changes the meaning of one, raises the version.
 """
 
+LEDGER_VERSION = 3
+"""First version whose ledger says which gaps are open."""
+
 VIDEOS = "digital_human_videos"
 STATES = "digital_human_video_states"
 WINDOWS = "extraction_windows"
+ATTEMPTS = "sync_attempts"
 REJECTED = "rejected_records"
 
 
@@ -166,6 +170,28 @@ WINDOWS_TABLE = Table(
     ),
 )
 
+ATTEMPTS_TABLE = Table(
+    ATTEMPTS,
+    ("run_id",),
+    "Every run of sync, backfill and audit, failed ones too, and how it ended",
+    (
+        Column("run_id", "text", "The run, as in extraction_windows", nullable=False),
+        Column("pipeline", "text", "Name of the pipeline that ran", nullable=False),
+        Column("project_id", "text", "The project (tenant) that was asked for; null if no valid one was set"),
+        APP_USER_ID,
+        Column("command", "text", "sync, backfill or audit", nullable=False),
+        Column("mode", "text", "backfill, changes, rescan, reread or audit; null if nothing was read"),
+        Column("exit_code", "bigint", "How it ended (docs/cli.md#exit-codes); null if it was killed"),
+        Column("error_code", "text", "The API's code of the error"),
+        Column("error_message", "text", "What failed; null if nothing did"),
+        Column("requests", "bigint", "Requests made"),
+        Column("rows_loaded", "bigint", "Jobs written"),
+        Column("seconds", "double", "How long it took; null if it was killed"),
+        Column("started_at", "timestamp", "The local clock at its start, UTC", nullable=False),
+        Column("finished_at", "timestamp", "The local clock at its end, UTC; null if it was killed"),
+    ),
+)
+
 REJECTED_TABLE = Table(
     REJECTED,
     ("project_id", "record_hash"),
@@ -180,4 +206,4 @@ REJECTED_TABLE = Table(
     ),
 )
 
-TABLES = (VIDEOS_TABLE, STATES_TABLE, WINDOWS_TABLE, REJECTED_TABLE)
+TABLES = (VIDEOS_TABLE, STATES_TABLE, WINDOWS_TABLE, ATTEMPTS_TABLE, REJECTED_TABLE)

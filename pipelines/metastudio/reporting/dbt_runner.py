@@ -22,8 +22,14 @@ from metastudio.error_mapping import to_metastudio_error
 from metastudio.errors import ConfigurationError, MetaStudioError
 from metastudio.reporting import PROJECT
 from metastudio.reporting.dbt_profile import Connection, find_adapter, make_offline_profile
-from metastudio.reporting.model_version import make_fingerprint
+from metastudio.reporting.model_version import Version, make_fingerprint
 from metastudio.reporting.views import drop_views, find_unreplaceable
+
+DEFAULTS = Version()
+"""The values of the variables in a first build."""
+
+_PARSED: dict[tuple[str, ...], Any] = {}
+"""dbt's manifests of the project, by the names that stand in them."""
 
 
 class TestResult(NamedTuple):
@@ -71,12 +77,17 @@ def is_installed(pipeline: dlt.Pipeline) -> bool:
 
 
 def build_models(
-    pipeline: dlt.Pipeline, time_zone: str, *, test: bool, unit_tests: bool = False, force: bool = False
+    pipeline: dlt.Pipeline,
+    version: Version = DEFAULTS,
+    *,
+    test: bool,
+    unit_tests: bool = False,
+    force: bool = False,
 ) -> TestResults:
     """Build the models of a pipeline's dataset, and test them on request.
 
     Args:
-        time_zone: the zone in which a day begins.
+        version: the values of the models' variables.
         test: whether to run the tests on the data.
         unit_tests: whether to run the unit tests of the models.
         force: whether to drop what somebody has built on models whose columns change.
@@ -95,11 +106,13 @@ def build_models(
         )
     variables = {
         "metastudio_dataset": connection.dataset,
-        "metastudio_time_zone": time_zone,
+        "metastudio_time_zone": version.time_zone,
+        "metastudio_sla_seconds": version.sla_seconds,
+        "metastudio_tenants": [[*tenant] for tenant in version.tenants],
         "metastudio_version": make_fingerprint(),
     }
     with _temporary_folder(connection.profile) as arguments, connection.environment():
-        runner = _make_runner([*arguments, "--vars", orjson.dumps(variables).decode()])
+        runner = _make_runner([*arguments, "--vars", orjson.dumps(variables).decode()], connection.names)
         _run_models(pipeline, runner, force=force)
         kinds = [kind for kind, wanted in (("data", test), ("unit", unit_tests)) if wanted]
         results = [result for kind in kinds for result in runner("test", "--select", f"test_type:{kind}")]
@@ -171,11 +184,15 @@ def _close_duckdb() -> None:
         close()
 
 
-def _make_runner(arguments: Sequence[str]) -> Any:
-    """Return a function that runs a dbt command; the project is parsed once."""
+def _make_runner(arguments: Sequence[str], names: tuple[str, ...]) -> Any:
+    """Return a function that runs a dbt command. The project is parsed once in a process for what
+    is named alike, as parsing takes most of the time; variables are rendered with each command.
+    """
     from dbt.cli.main import dbtRunner
 
-    dbt = dbtRunner(manifest=_parse(arguments))
+    if names not in _PARSED:
+        _PARSED[names] = _parse(arguments)
+    dbt = dbtRunner(manifest=_PARSED[names])
 
     def run(command: str, *selection: str) -> list[Any]:
         ended = dbt.invoke([command, *arguments, *selection])

@@ -14,10 +14,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from metastudio.destination.attempts import Attempt, make_columns
 from metastudio.destination.ledger import make_ledger
 from metastudio.extraction.types import Chunk
 from metastudio.records.parser import Rejected, Row, write_json
 from metastudio.records.schema import (
+    ATTEMPTS_TABLE,
     REJECTED,
     REJECTED_TABLE,
     STATES,
@@ -51,7 +53,7 @@ def make_tables(
     column_types: Mapping[str, str],
     normalize: Callable[[str], str],
 ) -> dict[str, pa.Table]:
-    """Make all four tables of a chunk.
+    """Make the four tables of a chunk.
 
     Args:
         first_window: the number of the chunk's first window within the run.
@@ -120,6 +122,11 @@ def _make_states(seen: Sequence[Row], project_id: str) -> pa.Table:
         STATES_TABLE,
         {"project_id": [project_id] * len(job_ids), "job_id": job_ids, "state": names, "lastupdate_time": times},
     )
+
+
+def make_attempts(attempts: Sequence[Attempt]) -> pa.Table:
+    """Make the table of attempts."""
+    return _make_table(ATTEMPTS_TABLE, make_columns(attempts))
 
 
 def _make_rejected(rejected: Sequence[Rejected], project_id: str) -> pa.Table:

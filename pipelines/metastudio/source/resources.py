@@ -1,8 +1,8 @@
-"""The dlt resources of the four tables. One stream of chunks feeds them and sets the state."""
+"""The dlt resources of the five tables. One stream of chunks feeds them and sets the state."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Literal
 
@@ -11,10 +11,11 @@ import pyarrow as pa
 from dlt.extract import DltResource
 
 from metastudio.config.tenant import Tenant
+from metastudio.destination.attempts import Attempt
 from metastudio.destination.jobs import Destination
 from metastudio.extraction.types import Chunk
-from metastudio.records.schema import SCHEMA_VERSION, TABLES, VIDEOS, Table
-from metastudio.source.arrow import DLT_TYPE, add_loaded, make_tables
+from metastudio.records.schema import ATTEMPTS, SCHEMA_VERSION, TABLES, VIDEOS, Table
+from metastudio.source.arrow import DLT_TYPE, add_loaded, make_attempts, make_tables
 
 TableFormat = Literal["delta"] | None
 
@@ -25,11 +26,13 @@ def make_resources(
     chunks: Callable[[], Iterable[Chunk]],
     destination: Destination,
     first_window: int = 1,
+    attempts: Sequence[Attempt] = (),
 ) -> Iterable[DltResource]:
-    """Make the resources of the four tables over one stream of chunks.
+    """Make the resources of the five tables over one stream of chunks.
 
     Args:
         first_window: the number, within the run, of the first window of the first chunk.
+        attempts: earlier attempts to load with the first chunk.
     """
 
     @dlt.resource(name="chunks", selected=False)
@@ -39,6 +42,7 @@ def make_resources(
             state = dlt.current.source_state()
             is_first = state.get("schema_version") != SCHEMA_VERSION
             tables = _make_tables(chunk, tenant, run_id, window, destination)
+            tables[ATTEMPTS] = make_attempts(attempts if window == first_window else ())
             yield {name: table for name, table in tables.items() if is_first or table.num_rows}
             state.clear()
             state.update({**chunk.state, "identity": tenant.identity, "schema_version": SCHEMA_VERSION})
@@ -48,7 +52,7 @@ def make_resources(
 
 
 def make_empty_resources() -> Iterable[DltResource]:
-    """Make the resources of the four tables with nothing to read."""
+    """Make the resources of the five tables with nothing to read."""
 
     @dlt.resource(name="chunks", selected=False)
     def read() -> Iterator[dict[str, pa.Table]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, cast
 
 import dlt
@@ -16,6 +16,7 @@ from dlt.extract import DltResource
 
 from metastudio.config.tenant import Tenant, resolve_tenant
 from metastudio.config.unknown_settings import warn_of_unknown_settings
+from metastudio.destination.attempts import Attempt
 from metastudio.destination.dlt_internals import (
     find_active_pipeline,
     find_changed_dispositions,
@@ -54,14 +55,14 @@ def metastudio(tenant: str | None = None, **settings: Any) -> Iterable[DltResour
     warn_of_unknown_settings()
     resolved = resolve_tenant(tenant, **settings)
     if (active := find_active_pipeline()) is not None:
-        Destination(active).check_file_name()  # here, too, because `pipeline.run` makes the file before it reads
+        Destination(active).check_file()  # here, too, because `pipeline.run` makes the file before it reads
     destination = Destination(dlt.current.pipeline, resolved.project_id, resolved.app_user_id)
     return make_resources(resolved, uuid.uuid4().hex, lambda: _read_chunks(resolved, destination), destination)
 
 
 def _read_chunks(tenant: Tenant, destination: Destination) -> Iterator[Chunk]:
     """Read the next step from the state of the running pipeline."""
-    destination.check_file_name()
+    destination.check_file()
     _require_merge()
     destination.check_connection()
     state = cast(State, dict(dlt.current.source_state()))
@@ -97,10 +98,15 @@ def _require_merge() -> None:
 
 @dlt.source(name=SOURCE, section=SOURCE)
 def make_source(
-    tenant: Tenant, run_id: str, chunks: Iterable[Chunk], destination: Destination, first_window: int
+    tenant: Tenant,
+    run_id: str,
+    chunks: Iterable[Chunk],
+    destination: Destination,
+    first_window: int,
+    attempts: Sequence[Attempt] = (),
 ) -> Iterable[DltResource]:
-    """Make the source over chunks that the caller read; `first_window` as in `make_resources`."""
-    return make_resources(tenant, run_id, lambda: chunks, destination, first_window)
+    """Make the source over chunks that the caller read; other arguments as in `make_resources`."""
+    return make_resources(tenant, run_id, lambda: chunks, destination, first_window, attempts)
 
 
 @dlt.source(name=SOURCE, section=SOURCE)

@@ -22,6 +22,17 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#- The Monday of a day's week. -#}
+{% macro week_of(day) -%}
+    cast(date_trunc('week', {{ day }}) as date)
+{%- endmacro %}
+
+{#- One row for each day of a range, both ends included. -#}
+{% macro each_day(first_day, last_day) -%}
+    {%- set series = "generate_series(cast(" ~ first_day ~ " as timestamp), cast(" ~ last_day ~ " as timestamp), interval '1 day')" -%}
+    cast({{ "unnest(" ~ series ~ ")" if target.type == "duckdb" else series }} as date)
+{%- endmacro %}
+
 {#- One count as a share of another; null where the other is zero. -#}
 {% macro share_of(part, total) -%}
     cast({{ part }} as double precision) / nullif({{ total }}, 0)

@@ -1,0 +1,135 @@
+"""Every run of a command that loads leaves a trace: in `sync_attempts`, or where it ran."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import duckdb
+import pytest
+from metastudio.commands.load import run_sync
+from metastudio.commands.progress import LogProgress
+from metastudio.commands.status import read_status
+from metastudio.pipeline.options import Options
+
+from tests.support.command_line import start_process
+from tests.support.simulated import make_settings
+
+SECTION = "SOURCES__METASTUDIO__"
+ATTEMPTS = "SELECT command, exit_code FROM metastudio.sync_attempts ORDER BY started_at"
+
+
+def list_failed(status):
+    return [(attempt["command"], attempt["exit_code"]) for attempt in status["last_failed_attempts"]]
+
+
+def test_every_run_is_in_the_table_and_status_shows_the_failed_ones(sim, settings, run, query, monkeypatch):
+    with monkeypatch.context() as wrong:
+        wrong.setenv(f"{SECTION}CREDENTIALS__SECRET_KEY", "never-to-be-seen")
+        run("sync")
+    before = run("status", "--json")
+    assert (before.code, list_failed(before.json)) == (2, [("sync", 3)])
+
+    first = run("sync", "--json")
+    with monkeypatch.context() as wrong:
+        wrong.delenv(f"{SECTION}PROJECT_ID")
+        run("sync")
+    assert query(ATTEMPTS) == [("sync", 3), ("sync", 0), ("sync", 2)]
+    with monkeypatch.context() as wrong:
+        wrong.setenv(f"{SECTION}ENDPOINT", "http://127.0.0.1:1")
+        wrong.setenv(f"{SECTION}RETRY_SECONDS", "0")
+        run("audit")
+    sim.clock.advance(3_600)
+    run("sync")
+    assert run("sync", "--json").json["load_ids"] == []
+
+    assert query(ATTEMPTS) == [("sync", 3), ("sync", 0), ("sync", 2), ("audit", 4), ("sync", 0), ("sync", 0)]
+    (loaded,) = query(
+        "SELECT project_id, mode, error_code, error_message, requests, rows_loaded, started_at < finished_at"
+        f" FROM metastudio.sync_attempts WHERE rows_loaded = {first.json['rows_loaded']}"
+    )
+    assert loaded == (sim.project_id, first.json["mode"], None, None, first.json["requests"], 600, True)
+    assert query("SELECT count(*) FROM metastudio.sync_attempts JOIN metastudio.extraction_windows USING (run_id)")
+    assert "never-to-be-seen" not in str(query("SELECT * FROM metastudio.sync_attempts"))
+    status = run("status", "--json").json
+    assert list_failed(status) == [("audit", 4), ("sync", 2), ("sync", 3)]
+    assert status["last_failed_attempts"][2]["error_code"] == "APIGW.0301"
+    assert status["last_attempt"]["exit_code"] == 0
+    assert run("status", "--max-age", "60").code == 5
+    text = run("status", "--max-age", "999999999").out
+    assert "UTC: sync, exit code 3: APIGW.0301: " in text
+    assert "UTC: sync, exit code 2: The project ID is missing." in text
+
+
+def test_where_the_destination_cannot_be_opened_status_shows_what_the_machine_knows(
+    settings, run, folder, query, monkeypatch
+):
+    assert run("sync").code == 0
+    monkeypatch.setenv(f"{SECTION}LOCK_SECONDS", "0")
+    program = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", program, str(folder / "videos.duckdb")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        holder.stdout.readline()
+        assert run("sync").code == 4
+        ended = run("status", "--json")
+        holder.stdin.close()
+
+    assert (ended.code, list_failed(ended.json)) == (4, [("sync", 4)])
+    assert "in use by another process" in ended.json["last_failed_attempts"][0]["error_message"]
+
+    assert run("sync").code == 0
+    assert query(ATTEMPTS) == [("sync", 0), ("sync", 4), ("sync", 0)]
+
+
+def test_a_run_that_was_killed_and_one_that_was_skipped_are_told_apart(sim, settings, run, query, monkeypatch):
+    run("sync")
+    monkeypatch.setenv(f"{SECTION}REQUEST_TIMEOUT_SECONDS", "0.5")
+    monkeypatch.setenv(f"{SECTION}LOCK_SECONDS", "0")
+    sim.behavior.faults = ["hang"] * 99
+    with start_process("sync", "-vv") as killed:
+        while "GET" not in killed.stderr.readline():
+            pass
+        assert run("sync").code == 6
+        assert list_failed(run("status", "--json").json) == []
+        os.kill(killed.pid, signal.SIGKILL)
+        killed.wait()
+    sim.behavior.faults = []
+
+    status = run("status", "--json").json
+    assert list_failed(status) == [("sync", None)]
+    assert "killed" in status["last_failed_attempts"][0]["error_message"]
+
+    run("sync")
+    assert query(ATTEMPTS) == [("sync", 0), ("sync", None), ("sync", 6), ("sync", 0)]
+
+
+def test_a_table_of_somebody_else_and_a_damaged_log_do_not_hold_up_a_sync(settings, run, folder, query):
+    run("sync")
+    with duckdb.connect(str(folder / "videos.duckdb")) as database:
+        database.execute("DELETE FROM metastudio.sync_attempts")
+        database.execute("ALTER TABLE metastudio.sync_attempts ADD COLUMN theirs INTEGER")
+        database.execute("UPDATE metastudio.sync_attempts SET theirs = 1")
+    (folder / "state" / "pipelines" / "metastudio.attempts.jsonl").write_bytes(b'{"run_id": "half a li\n\xff\n')
+
+    assert run("sync").code == 0
+    assert query(ATTEMPTS) == [("sync", 0)]
+
+
+@pytest.mark.usefixtures("folder")
+def test_on_postgresql_attempts_are_rows_too(sim, postgres_url, monkeypatch):
+    for name, value in {**make_settings(sim), "DESTINATION__POSTGRES__CREDENTIALS": postgres_url}.items():
+        monkeypatch.setenv(name, value)
+    options = Options(destination="postgres", dataset="attempts")
+    codes = []
+    for secret in ("wrong", sim.secret_key, "wrong"):
+        monkeypatch.setenv(f"{SECTION}CREDENTIALS__SECRET_KEY", secret)
+        codes.append(run_sync(options, LogProgress()).exit_code)
+    assert codes == [3, 0, 3]
+
+    status = read_status(options)
+
+    assert status.error is None
+    assert status.details["tables"]["sync_attempts"] == 3
+    assert [attempt["exit_code"] for attempt in status.details["last_failed_attempts"]] == [3, 3]
