@@ -183,7 +183,7 @@ def test_an_invalid_url_is_reported_without_its_password(settings, run, monkeypa
 
     ended = run("sync", "--destination", "postgres")
 
-    assert_refused(ended, 2, "DESTINATION__<NAME>__CREDENTIALS")
+    assert_refused(ended, 2, "DESTINATION__POSTGRES__CREDENTIALS")
     assert "opensesame" not in ended.err
 
 
