@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from metastudio.errors import ConfigurationError, CredentialsError, IncompleteError, MetaStudioError, UnavailableError
-from metastudio.redaction import redact
 
 log = logging.getLogger("metastudio")
 
@@ -22,6 +21,7 @@ LOCKED = (
 """DuckDB's words for a file that another process has open, which they name in most cases."""
 
 OUT_OF_MEMORY = "Out of Memory Error"
+MAX_CHARACTERS = 300
 
 
 class Rule(NamedTuple):
@@ -108,7 +108,8 @@ RULES = (
          "Run again with -vv for the traceback and report it.", MetaStudioError),
     Rule("", "The destination could not be reached{}.",
          "Nothing is lost: check that it runs, and run metastudio sync again.", UnavailableError,
-         "psycopg2:OperationalError psycopg2:InterfaceError dlt.destinations.exceptions:DestinationConnectionError"
+         "psycopg2:OperationalError psycopg2:InterfaceError sqlalchemy.exc:OperationalError"
+         " dlt.destinations.exceptions:DestinationConnectionError"
          " dlt.destinations.exceptions:DatabaseTransientException"),
 )
 # fmt: on
@@ -153,7 +154,8 @@ def _quote_server(chain: Sequence[BaseException]) -> str:
         if (diagnostics := getattr(cause, "diag", None)) is not None:
             text = diagnostics.message_primary or str(cause)
             lines = [line for line in text.splitlines() if line and not line[0].isspace()]
-            return redact(re.sub(r'host name "[^"]*"|"[^"]*@[^"]*"', "…", lines[-1] if lines else "")).rstrip(".")
+            words = " ".join(re.sub(r'host name "[^"]*"|"[^"]*@[^"]*"', "…", lines[-1] if lines else "").split())
+            return words[:MAX_CHARACTERS].rstrip(".")
     return ""
 
 

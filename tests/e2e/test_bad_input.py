@@ -209,6 +209,12 @@ def test_a_misspelled_setting_in_a_file_is_pointed_out(folder):
     assert "did you mean sources.metastudio.a.overlap_seconds?" in ended.err
 
 
+def test_an_empty_section_in_a_file_is_no_mistake(folder):
+    (folder / "config.toml").write_text("[sources.metastudio]\n")
+
+    assert_refused(run_in_process("status", "--config-dir", "."), 2, "metastudio sync first")
+
+
 @pytest.mark.parametrize("command", ["sync", "status"])
 def test_a_pipeline_without_a_name_is_refused(settings, run, command):
     assert_refused(run(command, "--pipeline", ""), 2, "no name")

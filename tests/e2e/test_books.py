@@ -190,6 +190,24 @@ def test_an_audit_fills_an_emptied_table(tenant):
     check(tenant)
 
 
+def test_an_audit_keeps_a_table_without_its_key_under_another_name_and_makes_it_again(tenant):
+    tenant.ask(f"ALTER TABLE {JOBS} DROP COLUMN job_id")
+    tenant.sim.clock.advance(3_600)
+    error = run_sync(tenant.options, LogProgress()).error
+    assert (error.exit_code, "metastudio audit" in error.hint) == (2, True)
+
+    assert run_audit(tenant.options, LogProgress(), repair=True).error is None
+
+    ((kept,),) = tenant.ask(
+        "SELECT table_name FROM information_schema.tables WHERE table_name LIKE 'digital_human_videos_%'"
+        " AND table_schema = 'metastudio'"
+    )
+    assert tenant.ask(f"SELECT count(*) FROM metastudio.{kept}") == [(len(tenant.sim.tenant.visible()),)]
+    tenant.ask(f"DROP TABLE metastudio.{kept}")
+    tenant.sync()
+    check(tenant)
+
+
 def test_the_source_alone_reads_again_what_was_lost(sim, settings, query, folder):
     def load():
         sim.clock.advance(3_600)

@@ -80,6 +80,7 @@ def test_tables_of_an_older_release_can_be_published_and_the_identity_that_a_use
         "digital_human_video_states": "d",
         "extraction_windows": "f",
         "rejected_records": "n",
+        "sync_attempts": "f",
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import duckdb
 import pytest
+from metastudio.destination.jobs import Columns
 
 from tests.support.rows import held_rows, shown_rows
 
@@ -119,7 +120,7 @@ def test_a_package_that_the_destination_refuses_does_not_block_the_later_syncs(
     with duckdb.connect(str(folder / "videos.duckdb")) as connection:  # as another tenant's sync at the same instant
         connection.execute("ALTER TABLE metastudio.digital_human_videos ADD COLUMN priority DOUBLE")
     with monkeypatch.context() as blind:
-        blind.setattr("metastudio.destination.jobs.Destination.column_types", lambda self: {})
+        blind.setattr("metastudio.destination.jobs.Destination.columns", lambda *_: Columns({}, frozenset()))
         assert run("sync").code == 1
     assert run("sync").code == 0
 

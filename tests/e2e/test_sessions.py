@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from datetime import date
 
+import dlt
 import pytest
+from dlt.pipeline.exceptions import PipelineStepFailed
+from metastudio import metastudio
 from metastudio.commands.load import run_audit, run_sync
 from metastudio.commands.models import rebuild_models
 from metastudio.commands.progress import LogProgress
@@ -95,6 +98,16 @@ def test_models_and_report_hold_the_first_and_the_last_year(ends_of_time):
     assert report.time_zone == "Asia/Shanghai"
     assert report.rows["by_day"][0]["day"] == date(9999, 12, 31)
     assert {row["started_at"].year for row in rows} == {1, 2025, 2026}
+
+
+def test_the_source_alone_refuses_such_a_database_too(settings, postgres_url):
+    execute_postgres(postgres_url, "CREATE DATABASE alone TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
+    url = postgres_url.removesuffix("/postgres") + "/alone"
+
+    with pytest.raises(PipelineStepFailed, match="alone is LATIN1"):
+        dlt.pipeline("alone", destination=dlt.destinations.postgres(credentials=url)).run(metastudio())
+
+    assert query_postgres(url, "SELECT 1 FROM pg_tables WHERE tablename LIKE 'digital_human%'") == []
 
 
 @pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])

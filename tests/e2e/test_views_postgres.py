@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
+import psycopg2
 import pytest
 from metastudio.commands.load import run_sync
 from metastudio.commands.models import rebuild_models
 from metastudio.commands.progress import LogProgress
-from metastudio.errors import ConfigurationError
+from metastudio.errors import ConfigurationError, UnavailableError
 from metastudio.pipeline.factory import open_pipeline
 from metastudio.pipeline.options import Options
 from metastudio.reporting.views import drop_views
@@ -76,6 +79,16 @@ def test_a_rebuild_keeps_grants_other_views_and_the_time_zone(built, ask, postgr
     assert ask("SELECT sum(jobs) FROM viewed_reporting.backlog") != [(None,)]
     assert ask("SELECT count(*) FROM my_jobs") == [(60,)]
     assert ask(GRANTS) == GRANTED
+
+
+def test_a_build_that_waits_too_long_for_a_lock_ends_in_exit_code_4(built, postgres_url, monkeypatch):
+    monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", f"{postgres_url}?options=-clock_timeout%3D50ms")
+    with closing(psycopg2.connect(postgres_url)) as reader:
+        reader.cursor().execute("SELECT 1 FROM viewed_reporting.stg_video_jobs")
+        with pytest.raises(UnavailableError) as raised:
+            rebuild_models(open_pipeline(OPTIONS))
+
+    assert "lock timeout" in raised.value.message
 
 
 def test_what_others_built_is_dropped_if_that_is_wanted(built, ask, postgres_url):

@@ -112,7 +112,7 @@ def run_audit(
     with (
         record_attempt(result, options) as recorder,
         _hold_pipeline(options) as tenant,
-        _open_loader(result, recorder, listener, tenant) as loader,
+        _open_loader(result, recorder, listener, tenant, set_aside=repair) as loader,
     ):
         loader.require_synced()
 
@@ -157,16 +157,22 @@ def _hold_pipeline(options: Options) -> Iterator[Tenant]:
 
 @contextmanager
 def _open_loader(
-    result: LoadResult, recorder: AttemptRecorder, listener: ProgressListener, tenant: Tenant
+    result: LoadResult,
+    recorder: AttemptRecorder,
+    listener: ProgressListener,
+    tenant: Tenant,
+    *,
+    set_aside: bool = False,
 ) -> Iterator[ChunkLoader]:
     """Connect to the destination once for the whole run, hold it, and load what a killed run left
-    behind. What is missing after the block is the error of the result.
+    behind. What is missing after the block is the error of the result. `set_aside` as in
+    `ChunkLoader.prepare`.
     """
     loader = ChunkLoader(result.summary, recorder.options, listener, tenant, run_id=result.run_id)
     loader.pending_attempts = recorder.begin(tenant, loader.destination)
     with loader.destination.keep_connection(), hold_lock(loader.destination, "pipeline") as loader.lock:
         try:
-            loader.prepare()
+            loader.prepare(set_aside=set_aside)
             yield loader
         except Exception as error:
             if not find_interrupt(error):

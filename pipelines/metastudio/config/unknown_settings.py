@@ -39,7 +39,7 @@ def warn_of_unknown_settings() -> None:
 def _find_unknown(path: Path, tenants: Sequence[str]) -> tuple[str, Path | None] | None:
     """Return what is unknown in the path of a setting, and the path that was probably meant."""
     if tuple(path[:2]) == SECTION:
-        right = _find_unknown_setting(path[2:], tenants)
+        right = _find_unknown_setting(path[2:], tenants) if path[2:] else None  # an empty section
         return None if right is None else ("setting", [*SECTION, *right] if right else None)
     right = _find_near_section(path)
     return None if right is None else ("section", right)

@@ -172,6 +172,12 @@ class TenantTables:
             names = {short: client.make_qualified_table_name(name) for short, name in _TABLES.items()}
             client.execute_sql(sql.format(**names), *params)
 
+    def rename_table(self, table: str, name: str) -> None:
+        """Give a table of the dataset another name."""
+        with self.connect() as client:
+            old, new = client.make_qualified_table_name(table), client.escape_column_name(name)
+            client.execute_sql(f"ALTER TABLE {old} RENAME TO {new}")
+
     def list_columns(self) -> tuple[set[tuple[str, str]], set[tuple[str, str]]] | None:
         """Return table and name of all columns in the dataset, and in its staging dataset; None
         where that cannot be asked in one query.

@@ -36,7 +36,7 @@ from metastudio.extraction.state import State
 from metastudio.extraction.types import Chunk
 from metastudio.pipeline.factory import open_or_restore
 from metastudio.pipeline.options import Options, raise_memory_limit
-from metastudio.pipeline.recovery import reconcile_with_destination, restore_tables
+from metastudio.pipeline.recovery import reconcile_with_destination, restore_tables, set_aside_broken_tables
 from metastudio.pipeline.summary import Summary
 from metastudio.records.schema import SCHEMA_VERSION
 from metastudio.source.state import check_state, find_gaps_error, judge_state, read_state
@@ -97,8 +97,14 @@ class ChunkLoader:
         self.pending_attempts: Sequence[Attempt] = ()
         self.are_attempts_loaded = False
 
-    def prepare(self) -> None:
-        """Reconcile the local state with the destination, load what is pending, check the state."""
+    def prepare(self, *, set_aside: bool = False) -> None:
+        """Reconcile the local state with the destination, load what is pending, check the state.
+
+        Args:
+            set_aside: make tables anew that cannot be mended, and keep them under another name.
+        """
+        if set_aside:
+            set_aside_broken_tables(self.destination)
         reconcile_with_destination(self.destination, self._load_pending)
         restored = restore_tables(self.destination)
         self._committed = read_state(self.pipeline)

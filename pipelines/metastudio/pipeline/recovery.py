@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from datetime import UTC, datetime
 
-from dlt.destinations.exceptions import DatabaseTerminalException
+from dlt.destinations.exceptions import DatabaseException
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from metastudio.destination.dlt_internals import (
@@ -25,6 +26,7 @@ from metastudio.destination.jobs import Destination
 from metastudio.destination.replica_identity import write_replica_identity
 from metastudio.error_mapping import is_known_error, is_out_of_memory
 from metastudio.errors import ConfigurationError
+from metastudio.records.schema import TABLES
 
 log = logging.getLogger("metastudio")
 
@@ -81,17 +83,41 @@ def _restore_tables(destination: Destination) -> set[str]:
         return set()
     try:
         restored = restore_missing_tables(pipeline)
-    except DatabaseTerminalException as error:
-        if is_known_error(error):
+    except DatabaseException as error:
+        if not (broken := _find_broken_tables(destination)):
             raise
+        lacking = "; ".join(f"{table} lacks {', '.join(columns)}" for table, columns in broken.items())
         raise ConfigurationError(
-            "A column that cannot be empty is missing in a table of the dataset, and cannot be added.",
-            hint="Drop that table: the next sync makes it again and reads everything.",
+            f"Columns that cannot be empty were dropped, and cannot be added to rows: {lacking}.",
+            hint="Run metastudio audit: it keeps the table under another name, makes it again and reads everything.",
         ) from error
     if restored:
         names = ", ".join(sorted(restored))
         log.warning("Tables or columns were dropped in the destination, and are made again: %s.", names)
     return restored
+
+
+def set_aside_broken_tables(destination: Destination) -> None:
+    """Give tables that lack a column which cannot be empty another name, as they cannot be mended.
+
+    They may hold jobs that the API has forgotten.
+    """
+    for table, lacking in _find_broken_tables(destination).items():
+        name = f"{table}_{datetime.now(UTC):%Y%m%d%H%M%S}"
+        log.warning("The table %s lacks %s: it is kept as %s.", table, ", ".join(lacking), name)
+        destination.rename_table(table, name)
+
+
+def _find_broken_tables(destination: Destination) -> dict[str, list[str]]:
+    """Return the tables that lack columns which cannot be empty, with the names of these."""
+    columns = destination.list_columns()
+    held = columns[0] if columns else set()
+    broken = {}
+    for table in TABLES:
+        lacking = [each.name for each in table.columns if not each.nullable and (table.name, each.name) not in held]
+        if lacking and table.name in {name for name, _ in held}:
+            broken[table.name] = lacking
+    return broken
 
 
 def _restart_from_destination(destination: Destination) -> None:

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import dlt
 import orjson
 
+from metastudio.error_mapping import to_metastudio_error
 from metastudio.errors import ConfigurationError, MetaStudioError
 from metastudio.reporting import PROJECT
 from metastudio.reporting.dbt_profile import Connection, find_adapter, make_offline_profile
@@ -212,9 +213,9 @@ def _parse(arguments: Sequence[str]) -> Any:
 
 
 def _to_metastudio_error(cause: BaseException | None, message: str | None = None) -> MetaStudioError:
+    """Return an error with the exit code of what dbt's error was caused by, or says."""
     text = " ".join(str(message or cause).split())[:500]
-    error = MetaStudioError(
-        f"dbt could not build the reporting models: {text}", hint="Run metastudio models to try again."
-    )
+    known = to_metastudio_error(cause or Exception(message))
+    error = type(known)(f"dbt could not build the reporting models: {text}", hint="Run metastudio models to try again.")
     error.__cause__ = cause
     return error

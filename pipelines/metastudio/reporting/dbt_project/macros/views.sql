@@ -13,8 +13,11 @@
             create or replace view {{ target_relation }} as (
                 {{ sql }}
             );
-        exception when invalid_table_definition then
-            raise exception '{{ columns_changed() }}';
+        exception
+            when invalid_table_definition then
+                raise exception '{{ columns_changed() }}';
+            when query_canceled or others then  -- dbt hands on the message alone
+                raise exception using errcode = sqlstate, message = concat('<', sqlstate, '> ', sqlerrm);
         end
         $metastudio$
     {%- endcall %}
