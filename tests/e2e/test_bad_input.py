@@ -129,7 +129,7 @@ def test_a_path_that_cannot_be_written_is_reported(settings, run, folder, monkey
 def test_a_file_that_is_not_a_database_is_reported(settings, run, folder):
     (folder / "videos.duckdb").write_text("not a database, but long enough to look like something" * 100)
 
-    assert_refused(run("sync"), 2, "is not a DuckDB database")
+    assert_refused(run("sync"), 2, "The file is not a DuckDB database", "DESTINATION__DUCKDB__CREDENTIALS")
 
 
 @pytest.mark.parametrize("command", ["sync", "status", "report"])
@@ -152,7 +152,8 @@ def test_a_file_that_another_process_uses_is_reported(settings, run, folder, mon
     assert_refused(ended, 4, "in use by another process", f"PID {holder.pid}")
 
 
-def test_a_state_directory_that_cannot_be_written_is_reported(settings, run, folder, monkeypatch):
+@pytest.mark.parametrize("command", ["sync", "audit"])
+def test_a_state_directory_that_cannot_be_written_is_reported(settings, run, folder, monkeypatch, command):
     (folder / "file").touch()
     monkeypatch.setenv("DLT_DATA_DIR", str(folder / "file"))
 

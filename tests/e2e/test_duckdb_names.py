@@ -20,7 +20,7 @@ def use(settings, folder, monkeypatch):
     return lambda name: monkeypatch.setenv(CREDENTIALS, name)
 
 
-@pytest.mark.parametrize("name", ["Main.duckdb", ".hidden.duckdb", "it's a#b?c.duckdb", "a:b%20{c}"])
+@pytest.mark.parametrize("name", ["main.duckdb", ".hidden.duckdb", "it's a#b?c.duckdb", "a:b%20{c}"])
 def test_a_file_may_have_any_name(use, run, folder, name):
     use(name)
     assert run("sync").code == 0
@@ -46,7 +46,7 @@ def test_what_a_link_leads_to_has_the_name(use, run, folder, exists):
     assert target.exists() == exists
 
 
-@pytest.mark.parametrize("name", ["TEMP.duckdb", "System.db"])
+@pytest.mark.parametrize("name", ["TEMP.duckdb", "System.db", "Main.duckdb"])
 def test_a_name_that_duckdb_needs_itself_is_refused_before_a_file_is_made(use, run, folder, name):
     use(name)
     ended = run("sync")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from metastudio.cli.streams import takes_unicode
 from metastudio.commands.progress import LogProgress
 from metastudio.config.tenant import Tenant
 from metastudio.extraction.types import Chunk
@@ -42,7 +44,8 @@ class BarProgress(LogProgress):
 @contextmanager
 def show_bar() -> Iterator[LogProgress]:
     """Show a progress bar for as long as the block lasts."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
+    spinner = SpinnerColumn("dots" if takes_unicode(sys.stderr) else "line")
+    columns = (spinner, TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
     display = Progress(*columns, console=Console(stderr=True), transient=True)
     try:
         yield BarProgress(display)

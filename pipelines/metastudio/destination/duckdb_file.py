@@ -44,10 +44,10 @@ def _ask_name(file_name: str) -> str:
     try:
         with folder, duckdb.connect(str(Path(folder.name, file_name))) as connection:
             connection.execute("CREATE SCHEMA probe")
-            return str(connection.execute("SELECT current_database()").fetchall()[0][0])
+            return str(connection.execute("SELECT current_catalog()").fetchall()[0][0])
     except duckdb.Error:
         raise ConfigurationError(
-            f"DuckDB cannot use a file that is named {file_name}: it has a database of that name itself.",
+            f"DuckDB cannot use a file that is named {file_name}: it uses this name itself.",
             hint="Set DESTINATION__DUCKDB__CREDENTIALS to another name.",
         ) from None
 
