@@ -52,7 +52,9 @@ def test_names_that_dlt_would_refuse_or_change_are_refused(name):
             check_names(*pair)
 
 
-@pytest.mark.parametrize(("pipeline", "dataset"), [("", "a"), ("a", ""), ("a", "pg_catalog"), ("a", "INFORMATION_SCHEMA")])
+@pytest.mark.parametrize(
+    ("pipeline", "dataset"), [("", "a"), ("a", ""), ("a", "pg_catalog"), ("a", "INFORMATION_SCHEMA")]
+)
 def test_a_missing_or_reserved_name_is_refused(pipeline, dataset):
     with pytest.raises(ConfigurationError):
         check_names(pipeline, dataset)
@@ -156,7 +158,7 @@ def test_two_kinds_of_credentials_at_once_are_pointed_out(caplog):
 
 
 def test_an_error_that_cannot_describe_itself_is_mapped_by_its_class():
-    class ConfigFieldMissingException(Exception):  # noqa: N818 - the name of dlt's
+    class ConfigFieldMissingException(Exception):
         def __str__(self):
             raise TypeError
 
