@@ -183,7 +183,7 @@ def test_an_invalid_url_is_reported_without_its_password(settings, run, monkeypa
 
     ended = run("sync", "--destination", "postgres")
 
-    assert_refused(ended, 2, "DESTINATION__<NAME>__CREDENTIALS")
+    assert_refused(ended, 2, "is not a URL", "DESTINATION__POSTGRES__CREDENTIALS")
     assert "opensesame" not in ended.err
 
 
@@ -193,7 +193,7 @@ def test_a_configuration_file_that_cannot_be_read_is_reported(folder, file):
 
     ended = run_in_process("status", "--config-dir", ".", "--json")
 
-    assert_refused(ended, 2, "not valid TOML", "config.toml")
+    assert_refused(ended, 2, "not valid TOML", file, "line 2")
     assert "opensesame" not in ended.err
     assert ended.json["ok"] is False
 
@@ -201,12 +201,16 @@ def test_a_configuration_file_that_cannot_be_read_is_reported(folder, file):
 def test_a_misspelled_setting_in_a_file_is_pointed_out(folder):
     (folder / "config.toml").write_text(
         '[sources.metastudio]\nregoin = "x"\ntenants = ["a"]\n[sources.metastudio.a]\noverlap_secs = 1\n'
+        '[source.metastudio]\nregion = "x"\n[pipelines.metastudio]\ndestination_type = "postgres"\n',
+        encoding="utf-8-sig",  # with a byte-order mark
     )
 
     ended = run_in_process("status", "--config-dir", ".")
 
     assert "did you mean sources.metastudio.region?" in ended.err
     assert "did you mean sources.metastudio.a.overlap_seconds?" in ended.err
+    assert "There is no section source.metastudio.region; did you mean sources.metastudio.region?" in ended.err
+    assert "of the wrong type. Set DESTINATION__<NAME>__CREDENTIALS" in ended.err  # PostgreSQL's are missing
 
 
 @pytest.mark.parametrize("command", ["sync", "status"])
