@@ -245,6 +245,17 @@ def test_a_filter_changed_on_a_pipeline_with_state_is_refused(settings, run, que
     assert query("SELECT * FROM metastudio.digital_human_videos ORDER BY job_id") == before
 
 
+def test_a_filter_that_matches_nothing_is_pointed_out(settings, run, monkeypatch):
+    monkeypatch.setenv(f"{SECTION}APP_USER_ID", "nobody")
+
+    checked = {item["name"]: item for item in run("check", "--json").json["items"]}
+    ended = run("sync")
+
+    assert checked["project"]["verdict"] == "note"
+    assert "no job matches app_user_id" in checked["project"]["text"]
+    assert (ended.code, "No job matches app_user_id: check the setting" in ended.err) == (0, True)
+
+
 @pytest.mark.parametrize("command", [["status"], ["report"], ["audit"], ["backfill", "--since", "2025-01-01"]])
 def test_a_command_that_needs_a_synced_pipeline_says_so(settings, run, command, folder):
     assert_refused(run(*command), 2, "metastudio sync first")
