@@ -1,25 +1,52 @@
 """A tour of the reporting models: how much is produced, how reliably and how fast."""
 
-# ruff: noqa: B018, F541 (marimo writes its cells so)
+# ruff: noqa: B018 (marimo writes its cells so)
 
 import marimo
 
 __generated_with = "0.25.2"
-app = marimo.App(width="medium", app_title="Video production", sql_output="native")
+app = marimo.App(width="medium", app_title="Video production")
 
 
 @app.cell
 def _():
     import os
+    from datetime import UTC, datetime, timedelta
 
     import altair as alt
-    import duckdb
     import marimo as mo
+    from metastudio.destination.jobs import Destination
+    from metastudio.pipeline.factory import open_pipeline
+    from metastudio.pipeline.options import Options
+    from metastudio.reporting.health import Limits, describe_health, judge_health
+    from metastudio.reporting.model_version import Models
 
-    path = os.environ.get("DESTINATION__DUCKDB__CREDENTIALS", "videos.duckdb")
-    warehouse = duckdb.connect(path, read_only=True)
-    _ = warehouse.execute("SET TimeZone = 'UTC'")
-    return alt, mo, warehouse
+    destination = os.environ.get("PIPELINES__METASTUDIO__DESTINATION_TYPE", "duckdb")
+    models = Models(Destination(open_pipeline(Options(destination=destination), read_only=True)))
+
+    def ask(sql, *params):
+        """Run a query on a connection of its own, so that nothing holds up a sync between cells."""
+        return models.query_dicts(sql, *params)
+
+    def plot(rows):
+        """Return rows as Altair takes them."""
+        values = [
+            {name: str(value) if hasattr(value, "isoformat") else value for name, value in row.items()} for row in rows
+        ]
+        return alt.Data(values=values)
+
+    return (
+        Limits,
+        UTC,
+        alt,
+        ask,
+        datetime,
+        describe_health,
+        judge_health,
+        mo,
+        plot,
+        timedelta,
+    )
 
 
 @app.cell
@@ -27,9 +54,10 @@ def _(mo):
     mo.md("""
     # Video production
 
-    `metastudio sync` loads tables in the API's own words into the schema `metastudio`. This notebook
-    reads the models on top of them in `metastudio_reporting`: one row per job, per day, per reason.
-    It opens the file read-only; close it before the next sync. All figures are as of the last sync.
+    `metastudio sync` loads tables in the API's own words. This notebook reads the models on top of them:
+    one row per job, per day, per reason. It runs on DuckDB and on PostgreSQL, and opens the database
+    for each query alone. All figures are as of the last sync, and days are those of the models' time
+    zone.
 
     ## 1. Are the figures fresh and complete?
     """)
@@ -37,23 +65,46 @@ def _(mo):
 
 
 @app.cell
-def _(mo, warehouse):
-    health = mo.sql(
-        f"""
-        SELECT as_of, freshness_seconds, is_complete, jobs, open_jobs, deleted_jobs, rejected_records, unknown_states
-        FROM metastudio_reporting.sync_health
-        """,
-        engine=warehouse,
-    )
+def _(Limits, UTC, ask, datetime, judge_health):
+    health = [
+        judge_health(row, Limits(), datetime.now(UTC)) for row in ask("SELECT * FROM {sync_health} ORDER BY tenant")
+    ]
     return (health,)
 
 
 @app.cell
-def _(health, mo):
-    as_of, _freshness, is_complete, jobs, *_ = health.fetchone()
-    _complete = "every window was proved complete" if is_complete else "**some windows may lack jobs**"
-    mo.md(f"As of **{as_of:%Y-%m-%d %H:%M} UTC**: {jobs:,} jobs; {_complete}.")
+def _(describe_health, health, mo):
+    mo.md(
+        "\n".join(
+            f"- {row['tenant']}: {finding.mark} {finding.sentence}"
+            for row in health
+            for finding in describe_health(row)
+        )
+        or "Nothing was synced yet."
+    )
     return
+
+
+@app.cell
+def _(ask, health, mo, timedelta):
+    today = max(row["today"] for row in health)
+    first_day = ask("SELECT min(day) AS day FROM {daily_production}")[0]["day"] or today
+    job_types = [row["job_type"] for row in ask("SELECT DISTINCT job_type FROM {video_jobs} ORDER BY 1")]
+    period = mo.ui.date_range(
+        start=first_day, stop=today, value=(max(first_day, today - timedelta(days=364)), today), label="Period"
+    )
+    tenant = mo.ui.dropdown(["all", *(row["tenant"] for row in health)], value="all", label="Tenant")
+    job_type = mo.ui.dropdown(["all", *job_types], value="all", label="Job type")
+    mo.hstack([period, tenant, job_type], justify="start")
+    return job_type, period, tenant
+
+
+@app.cell
+def _(job_type, period, tenant):
+    chosen = "(%s = 'all' OR tenant = %s) AND (%s = 'all' OR job_type = %s)"
+    choice = [tenant.value, tenant.value, job_type.value, job_type.value]
+    days = list(period.value)
+    return choice, chosen, days
 
 
 @app.cell
@@ -65,28 +116,31 @@ def _(mo):
 
 
 @app.cell
-def _(mo, warehouse):
-    weeks = mo.sql(
+def _(ask, choice, chosen, days, mo):
+    weeks = ask(
         f"""
         SELECT
             cast(date_trunc('week', day) AS date) AS week,
             job_type,
             cast(sum(created) AS bigint) AS created,
             cast(sum(succeeded) AS bigint) AS succeeded,
-            round(sum(video_minutes), 1) AS video_minutes
-        FROM metastudio_reporting.daily_production
+            cast(sum(video_minutes) AS double precision) AS video_minutes
+        FROM {{daily_production}}
+        WHERE {chosen} AND day BETWEEN %s AND %s
         GROUP BY 1, 2
         ORDER BY 1 DESC, 2
         """,
-        engine=warehouse,
+        *choice,
+        *days,
     )
+    mo.ui.table(weeks)
     return (weeks,)
 
 
 @app.cell
-def _(alt, weeks):
+def _(alt, plot, weeks):
     production = (
-        alt.Chart(weeks.to_arrow_table(), title="Minutes of video per week", width="container", height=240)
+        alt.Chart(plot(weeks), title="Minutes of video per week", width="container", height=240)
         .mark_bar()
         .encode(
             x=alt.X("week:T", title=None),
@@ -111,25 +165,28 @@ def _(mo):
 
 
 @app.cell
-def _(mo, warehouse):
-    rates = mo.sql(
+def _(ask, choice, chosen, days, mo):
+    rates = ask(
         f"""
         SELECT
             cast(date_trunc('month', day) AS date) AS month,
-            round(sum(succeeded) / nullif(sum(succeeded) + sum(failed), 0), 4) AS success_rate
-        FROM metastudio_reporting.daily_production
+            cast(sum(succeeded) AS double precision) / nullif(sum(succeeded) + sum(failed), 0) AS success_rate
+        FROM {{daily_production}}
+        WHERE {chosen} AND day BETWEEN %s AND %s
         GROUP BY 1
         ORDER BY 1 DESC
         """,
-        engine=warehouse,
+        *choice,
+        *days,
     )
+    mo.ui.table(rates)
     return (rates,)
 
 
 @app.cell
-def _(alt, rates):
+def _(alt, plot, rates):
     success = (
-        alt.Chart(rates.to_arrow_table(), title="Success rate per month", width="container", height=200)
+        alt.Chart(plot(rates), title="Success rate per month", width="container", height=200)
         .mark_line(point=True)
         .encode(
             x=alt.X("month:T", title=None),
@@ -142,15 +199,19 @@ def _(alt, rates):
 
 
 @app.cell
-def _(mo, warehouse):
-    reasons = mo.sql(
+def _(ask, choice, chosen, days, mo):
+    reasons = ask(
         f"""
-        SELECT rank, error_code, example_message, jobs, round(share, 3) AS share, round(cumulative_share, 3) AS cumulative_share
-        FROM metastudio_reporting.failure_reasons
-        ORDER BY rank
+        SELECT error_code, max(error_message) AS example, count(*) AS jobs, max(failed_at) AS last_failed_at
+        FROM {{job_errors}}
+        WHERE state = 'FAILED' AND {chosen} AND created_on BETWEEN %s AND %s
+        GROUP BY error_code
+        ORDER BY jobs DESC, error_code
         """,
-        engine=warehouse,
+        *choice,
+        *days,
     )
+    mo.ui.table(reasons)
     return (reasons,)
 
 
@@ -166,30 +227,31 @@ def _(mo):
 
 
 @app.cell
-def _(mo, warehouse):
-    hours = mo.sql(
+def _(ask, choice, chosen, days, mo):
+    hours = ask(
         f"""
         SELECT
-            cast(extract(hour FROM created_at) AS integer) AS hour,
+            cast(extract(hour FROM created_at AT TIME ZONE version.time_zone) AS integer) AS hour,
             count(*) AS jobs,
-            round(percentile_cont(0.5) WITHIN GROUP (ORDER BY wait_seconds)) AS p50,
-            round(percentile_cont(0.95) WITHIN GROUP (ORDER BY wait_seconds)) AS p95
-        FROM metastudio_reporting.video_jobs
-        WHERE wait_seconds IS NOT NULL
+            percentile_cont(0.5) WITHIN GROUP (ORDER BY wait_seconds) AS p50,
+            percentile_cont(0.95) WITHIN GROUP (ORDER BY wait_seconds) AS p95
+        FROM {{video_jobs}}
+        CROSS JOIN {{models_version}} AS version
+        WHERE wait_seconds IS NOT NULL AND {chosen} AND created_on BETWEEN %s AND %s
         GROUP BY 1
         ORDER BY 1
         """,
-        engine=warehouse,
+        *choice,
+        *days,
     )
+    mo.ui.table(hours)
     return (hours,)
 
 
 @app.cell
-def _(alt, hours):
+def _(alt, hours, plot):
     waiting = (
-        alt.Chart(
-            hours.to_arrow_table(), title="Seconds waited, by hour of creation (UTC)", width="container", height=220
-        )
+        alt.Chart(plot(hours), title="Seconds waited, by hour of creation", width="container", height=220)
         .transform_fold(["p50", "p95"], as_=["percentile", "seconds"])
         .mark_line(point=True)
         .encode(
@@ -214,31 +276,34 @@ def _(mo):
 
 
 @app.cell
-def _(mo, warehouse):
-    oldest = mo.sql(
+def _(ask, choice, chosen, mo):
+    oldest = ask(
         f"""
-        SELECT job_id, state, job_type, created_at, round(age_seconds / 60, 1) AS minutes
-        FROM metastudio_reporting.video_jobs
-        WHERE is_open
+        SELECT tenant, job_id, state, job_type, created_at, cast(age_seconds / 60 AS integer) AS minutes
+        FROM {{video_jobs}}
+        WHERE is_open AND {chosen}
         ORDER BY age_seconds DESC
         LIMIT 20
         """,
-        engine=warehouse,
+        *choice,
     )
+    mo.ui.table(oldest)
     return (oldest,)
 
 
 @app.cell
-def _(mo, warehouse):
-    failures = mo.sql(
+def _(ask, choice, chosen, mo):
+    failures = ask(
         f"""
-        SELECT failed_at, job_id, error_code, error_message
-        FROM metastudio_reporting.job_errors
+        SELECT tenant, failed_at, job_id, error_code, error_message
+        FROM {{job_errors}}
+        WHERE state = 'FAILED' AND {chosen}
         ORDER BY failed_at DESC
         LIMIT 20
         """,
-        engine=warehouse,
+        *choice,
     )
+    mo.ui.table(failures)
     return (failures,)
 
 

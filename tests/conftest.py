@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +21,51 @@ from tests.support.command_line import NOW, Ended
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores Ctrl-C in what it runs in the background
 
 
+TENANT: dict[str, Any] = {"jobs": 600, "days": 400, "seed": 7, "now": NOW}
+"""The simulated tenant: equal each time, because its clock stands still."""
+
+
+GROUPS = {
+    "models": ("test_models*", "test_reporting"),
+    "dagster": ("test_dagster_*",),
+    "reports": ("test_docs", "test_gap_figures", "test_demo", "test_scrub_figures"),
+    "killed": ("test_killed",),
+    "postgres": ("test_postgres", "test_shared_destination", "test_books"),
+    "guarantee": ("test_guarantee",),
+}
+"""Files whose tests run in one process, because they share what costs seconds. The longest group
+comes first. Each other file is a group of its own.
+"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest groups."""
+    order = {name: place for place, name in enumerate(GROUPS)}
+    items.sort(key=lambda item: order.get(find_group(item.nodeid), len(order)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give a group, instead of a file, to one process."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class LoadGroups(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return find_group(nodeid)
+
+    return LoadGroups(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+def find_group(nodeid: str) -> str:
+    """Return the name of a test's group: of its file, where no other is set."""
+    path = nodeid.partition("::")[0]
+    groups = (name for name, files in GROUPS.items() if any(fnmatch(Path(path).stem, file) for file in files))
+    return next(groups, path)
+
+
 @pytest.fixture
 def sim() -> Iterator[Simulator]:
-    with Simulator(jobs=600, days=400, seed=7, now=NOW) as simulator:
+    with Simulator(**TENANT) as simulator:
         yield simulator
 
 
@@ -55,6 +99,28 @@ def settings(sim: Simulator, folder: Path, monkeypatch: pytest.MonkeyPatch) -> d
     for name, value in values.items():
         monkeypatch.setenv(name, value)
     return values
+
+
+@pytest.fixture(scope="session")
+def first_sync(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the DuckDB file and the state that a first sync of `sim` leaves."""
+    from metastudio.pipeline.options import Options
+
+    from tests.support.warehouse import Warehouse
+
+    folder = tmp_path_factory.mktemp("first-sync")
+    with Simulator(**TENANT) as simulator, pytest.MonkeyPatch.context() as patch:
+        warehouse = Warehouse(simulator, Options(), folder, str(folder / "videos.duckdb"))
+        warehouse.configure(patch)
+        patch.setenv("SOURCES__METASTUDIO__BUILD_MODELS", "false")
+        warehouse.sync()
+    return folder
+
+
+@pytest.fixture
+def synced(settings: dict[str, str], folder: Path, first_sync: Path) -> None:
+    """Leave the working directory as `run("sync")` would: a copy costs less than a sync."""
+    shutil.copytree(first_sync, folder, dirs_exist_ok=True)
 
 
 @pytest.fixture

@@ -1,14 +1,16 @@
-"""Maps errors of dlt, destination and machine to this package's own, by a table of rules."""
+"""Maps errors of dlt, destination and machine to this package's own, by one table of rules."""
 
 from __future__ import annotations
 
 import errno
 import logging
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from metastudio.errors import ConfigurationError, IncompleteError, MetaStudioError, UnavailableError
+from metastudio.errors import ConfigurationError, CredentialsError, IncompleteError, MetaStudioError, UnavailableError
+from metastudio.redaction import redact
 
 log = logging.getLogger("metastudio")
 
@@ -23,94 +25,94 @@ OUT_OF_MEMORY = "Out of Memory Error"
 
 
 class Rule(NamedTuple):
-    """What an error becomes if `pattern` finds something in the description of its causes.
+    """What an error becomes if one of its causes matches `pattern`, or is of one of the `classes`.
 
-    The description has each cause's class name and SQLSTATE in angle brackets, then its message.
-    The pattern's group, which must not be able to hold a secret, fills `{}` in the message.
+    The pattern is searched in the SQLSTATE, in angle brackets, and the message of each cause. The
+    pattern's group, or else PostgreSQL's own words, fill `{}` in the message; neither must be able
+    to hold a secret. Classes are written as `module:Class`, since nothing is imported for them.
     """
 
     pattern: str
     message: str
     hint: str
     error: type[MetaStudioError] = ConfigurationError
+    classes: str = ""
 
 
+# fmt: off
 RULES = (
-    Rule(
-        rf"No space left|\[Errno {errno.ENOSPC}\]|<53100>",
-        "The disk is full.",
-        "Nothing is lost: free some space and run metastudio sync.",
-    ),
-    Rule(
-        LOCKED,
-        "The DuckDB file is in use by another process{}.",
-        "Nothing is lost: run again when it is free. Close other programs that have the file open (a shell, a notebook, a"
-        " BI tool), or set a higher lock_seconds to wait longer.",
-        UnavailableError,
-    ),
-    Rule(
-        OUT_OF_MEMORY,
-        "DuckDB ran out of memory.",
-        "Nothing is lost: raise its memory_limit (DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG), or set a lower"
-        " chunk_rows, and run metastudio sync again.",
-    ),
-    Rule(
-        "Failed to download extension",
-        "DuckDB cannot download an extension that this destination needs.",
-        "Let DuckDB reach extensions.duckdb.org once, or install the extension's package: see docs/lake.md.",
-    ),
-    Rule(
-        "<IOException>|Cannot open file|(?i:unable to open database)",
-        "The DuckDB file cannot be opened or written.",
-        "Check the path in DESTINATION__DUCKDB__CREDENTIALS, and that you may write to its folder.",
-    ),
-    Rule(
-        "<DataValidationError>",
-        "The API sends a field that the tables do not have, and schema_contract forbids new ones. None of it was loaded.",
-        "Look at the new fields. Set schema_contract to evolve to load them, or to discard_value to drop them.",
-        IncompleteError,
-    ),
-    Rule(
-        rf"\[Errno (?:{_REFUSALS})\] ([A-Z][a-z -]+)",
-        "A file or folder cannot be opened or written{}.",
-        "Check the working directory and the state directory (DLT_DATA_DIR).",
-    ),
-    Rule(
-        "<(TOMLKitError|ParseError|UnexpectedCharError|TomlProviderReadException)>",
-        "A configuration file is not valid TOML.",
-        "Check config.toml and secrets.toml: one setting per line, texts in quotes.",
-    ),
-    Rule(
-        "<(ConfigFieldMissingException|ConfigurationValueError|ConfigValueCannotBeCoercedException|ArgumentError)>",
-        "The destination's settings are incomplete or of the wrong type.",
-        "Set DESTINATION__<NAME>__CREDENTIALS as dlt documents it for this destination.",
-    ),
-    Rule(
-        "<(UnknownDestinationModule|InvalidDestinationReference|UnknownDestination)>",
-        "dlt has no destination of this name.",
-        "Use duckdb, postgres or another of dlt's destinations.",
-    ),
-    Rule(
-        "<MissingDependencyException>",
-        "A package that this destination needs is not installed.",
-        "Install the destination's extra of metastudio, such as postgres: see README, Install.",
-    ),
-    Rule(
-        "<Invalid(?:Pipeline|Schema)Name>", "The pipeline's name is not valid.", "Use letters, digits and underscores."
-    ),
-    Rule(
-        "<(InsufficientPrivilege|42501)>",
-        "The destination's user may not create or change the schemas and tables.",
-        "Grant it CREATE on the database. It must also own the schemas and tables that it did not create itself.",
-    ),
-    Rule(
-        "<(OperationalError|DestinationConnectionError|DatabaseTransientException)>",
-        "The destination could not be reached.",
-        "Nothing is lost: check that it runs, and run metastudio sync again.",
-        UnavailableError,
-    ),
+    Rule(rf"No space left|\[Errno {errno.ENOSPC}\]|<53100>", "The disk is full{}.",
+         "Nothing is lost: free some space and run metastudio sync.", UnavailableError),
+    Rule(LOCKED, "The DuckDB file is in use by another process{}.",
+         "Nothing is lost: run again when it is free. Close other programs that have the file open (a shell, a notebook, a"
+         " BI tool), or set a higher lock_seconds to wait longer.", UnavailableError),
+    Rule(OUT_OF_MEMORY, "DuckDB ran out of memory.",
+         "Nothing is lost: raise its memory_limit (DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG), or set a lower"
+         " chunk_rows, and run metastudio sync again."),
+    Rule("", "A DuckDB database in memory ends with the command: nothing would be kept.",
+         "Set DESTINATION__DUCKDB__CREDENTIALS to the path of a file.",
+         classes="dlt.destinations.impl.duckdb.exceptions:InvalidInMemoryDuckdbCredentials"),
+    Rule("created with an newer version|with version number|newer DuckDB version",
+         "The DuckDB file was written by a newer version of DuckDB than the one installed here.",
+         "Upgrade the package duckdb."),
+    Rule('not a valid DuckDB database file|Cannot launch in-memory database|Failed to download extension "sqlite_scanner',
+         "The file is not a DuckDB database.",
+         "Set DESTINATION__DUCKDB__CREDENTIALS to another file, or move this one away."),
+    Rule("Could not read enough bytes|Corrupt database file|Failed to load metadata|Serialization Error",
+         "The DuckDB file is damaged or was cut off.",
+         "Restore a copy of it, or move it away: metastudio sync then makes a new one and reads everything again."),
+    Rule("IO Error: .*Is a directory", "The path of the DuckDB file is that of a folder.",
+         "Set DESTINATION__DUCKDB__CREDENTIALS to the path of a file in it."),
+    Rule("Failed to download extension", "DuckDB cannot download an extension that this destination needs.",
+         "Let DuckDB reach extensions.duckdb.org once, or install the extension's package: see docs/lake.md."),
+    Rule("Cannot open file|(?i:unable to open database)", "The DuckDB file cannot be opened or written.",
+         "Check the path in DESTINATION__DUCKDB__CREDENTIALS, and that you may write to its folder.",
+         classes="duckdb:IOException"),
+    Rule("", "The API sends a field that the tables do not have, and schema_contract forbids new ones. None of it was loaded.",
+         "Look at the new fields. Set schema_contract to evolve to load them, or to discard_value to drop them.",
+         IncompleteError, "dlt.common.schema.exceptions:DataValidationError"),
+    Rule(rf"\[Errno (?:{_REFUSALS})\] ([A-Z][a-z -]+)", "A file or folder cannot be opened or written{}.",
+         "Check the working directory and the state directory (DLT_DATA_DIR)."),
+    Rule("", "A name has a character that this machine's encoding lacks.",
+         "Use other names for options, settings and files, or set PYTHONUTF8=1.", classes="builtins:UnicodeEncodeError"),
+    Rule("", "A configuration file is not valid TOML.",
+         "Check config.toml and secrets.toml: one setting per line, texts in quotes.",
+         classes="tomlkit.exceptions:TOMLKitError dlt.common.configuration.providers.toml:TomlProviderReadException"),
+    Rule(r"invalid (dsn|port|URI query parameter|connection option|\w+ value)\b|in(?:valid command-line| URI query)|"
+         r"unrecognized configuration parameter", "The destination's settings are incomplete or not valid{}.",
+         "Set DESTINATION__<NAME>__CREDENTIALS as dlt documents it for this destination.",
+         classes="dlt.common.configuration.exceptions:ConfigurationException"),
+    Rule("", "dlt has no destination of this name.", "Use duckdb, postgres or another of dlt's destinations.",
+         classes="dlt.common.destination.exceptions:UnknownDestinationModule"
+         " dlt.common.destination.exceptions:InvalidDestinationReference"),
+    Rule("", "A package that this destination needs is not installed.",
+         "Install the destination's extra of metastudio, such as postgres: see README, Install.",
+         classes="dlt.common.exceptions:MissingDependencyException"),
+    Rule("", "The pipeline's name is not valid.", "Use letters, digits and underscores.",
+         classes="dlt.pipeline.exceptions:InvalidPipelineName dlt.common.schema.exceptions:InvalidSchemaName"),
+    Rule(r"<28...>|FATAL: .*(?:authentication|role .* not exist|log in|pg_hba\.conf)|no password supplied",
+         "PostgreSQL refuses the login{}.",
+         "Check user, password and sslmode in DESTINATION__POSTGRES__CREDENTIALS, and the server's pg_hba.conf.",
+         CredentialsError),
+    Rule("<3D000>|FATAL: .*(?:database .* not exist|startup parameter)|does not support SSL|certificate|private key file",
+         "PostgreSQL cannot be used{}.",
+         "Check database and sslmode in DESTINATION__POSTGRES__CREDENTIALS. For PgBouncer, see docs/destinations.md."),
+    Rule("<(?:42501|42P10|55000|428C9)>", "PostgreSQL refuses a statement{}.",
+         "Grant it CREATE on the database. It must also own the schemas and tables that it did not create itself. A"
+         " published table needs a replica identity: see docs/destinations.md."),
+    Rule("<23...>", "A constraint of a table in the destination refuses a row{}.",
+         "Drop the constraint, or declare it as DEFERRABLE INITIALLY DEFERRED if it is a foreign key."),
+    Rule("<(?:08|40|53|57|58)...>|<25006>|<55P03>", "PostgreSQL did not finish a statement{}.",
+         "Nothing is lost: run metastudio sync again. If it ends like this each time, remove the cause.", UnavailableError),
+    Rule("<(?!None)(.....)>", "PostgreSQL refuses a statement: SQLSTATE{}.",
+         "Run again with -vv for the traceback and report it.", MetaStudioError),
+    Rule("", "The destination could not be reached{}.",
+         "Nothing is lost: check that it runs, and run metastudio sync again.", UnavailableError,
+         "psycopg2:OperationalError psycopg2:InterfaceError dlt.destinations.exceptions:DestinationConnectionError"
+         " dlt.destinations.exceptions:DatabaseTransientException"),
 )
-"""The first rule whose pattern is found counts."""
+# fmt: on
+"""The first rule that matches counts."""
 
 
 def to_metastudio_error(error: BaseException) -> MetaStudioError:
@@ -119,11 +121,14 @@ def to_metastudio_error(error: BaseException) -> MetaStudioError:
     for cause in chain:
         if isinstance(cause, MetaStudioError):
             return cause
-    described = [f"<{type(cause).__name__}><{getattr(cause, 'pgcode', '')}>{_to_text(cause)}" for cause in chain]
+    described = [f"<{find_sqlstate(cause)}>{_read_message(cause)}" for cause in chain]
     for rule in RULES:
-        if found := re.search(rule.pattern, " ".join(described)):
-            detail = f": {found[1]}" if found.re.groups and found[1] else ""
-            return rule.error(rule.message.format(detail), hint=rule.hint)
+        found = (
+            next(filter(None, (re.search(rule.pattern, text) for text in described)), None) if rule.pattern else None
+        )
+        if found or any(isinstance(cause, _find_classes(rule.classes)) for cause in chain):
+            detail = found[1] if found and found.re.groups else _quote_server(chain)
+            return rule.error(rule.message.format(f": {detail}" if detail else ""), hint=rule.hint)
     log.debug("Where the unexpected error comes from:", exc_info=error)
     return MetaStudioError(
         f"Unexpected {type(chain[-1]).__name__} in {type(error).__name__}.",
@@ -131,10 +136,31 @@ def to_metastudio_error(error: BaseException) -> MetaStudioError:
     )
 
 
-def _to_text(error: BaseException) -> str:
+def _find_classes(names: str) -> tuple[type[BaseException], ...]:
+    """Return those of the classes whose module is imported; no error is of another one."""
+    pairs = (name.split(":") for name in names.split())
+    return tuple(getattr(sys.modules[module], name) for module, name in pairs if module in sys.modules)
+
+
+def find_sqlstate(error: BaseException) -> str | None:
+    """Return the SQLSTATE that PostgreSQL gave for an error or one of its causes, or None."""
+    return next((state for cause in iter_causes(error) if (state := getattr(cause, "pgcode", None))), None)
+
+
+def _quote_server(chain: Sequence[BaseException]) -> str:
+    """Return PostgreSQL's or libpq's words, without names that may be a part of the password."""
+    for cause in chain:
+        if (diagnostics := getattr(cause, "diag", None)) is not None:
+            text = diagnostics.message_primary or str(cause)
+            lines = [line for line in text.splitlines() if line and not line[0].isspace()]
+            return redact(re.sub(r'host name "[^"]*"|"[^"]*@[^"]*"', "…", lines[-1] if lines else "")).rstrip(".")
+    return ""
+
+
+def _read_message(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception:  # an error of a library may fail to describe itself
+    except Exception:  # some of dlt's errors cannot be printed
         return ""
 
 
@@ -151,7 +177,7 @@ def find_lock_holder(text: str) -> str | None:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether DuckDB reached its memory_limit."""
-    return any(OUT_OF_MEMORY in str(cause) for cause in iter_causes(error))
+    return any(OUT_OF_MEMORY in _read_message(cause) for cause in iter_causes(error))
 
 
 def iter_causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -90,6 +90,7 @@ class Behavior:
         count_offset: added to every count, never below 0.
         count_cap: the count stops at this figure. The list goes on.
         list_cap: the list stops after so many rows. The count goes on.
+        count_given: False leaves `count` out of every answer.
         empty_page: `jobs` is an empty list (`empty_list`), is absent (`no_jobs`), is null
             (`null_jobs`), or both `jobs` and `count` are absent (`empty_object`).
         hidden_jobs: counted and never listed.
@@ -168,6 +169,7 @@ class Behavior:
     count_offset: int = 0
     count_cap: int | None = None
     list_cap: int | None = None
+    count_given: bool = True
     empty_page: Literal["empty_list", "no_jobs", "null_jobs", "empty_object"] = "empty_list"
     hidden_jobs: JobSelection = 0
     hidden_jobs_leave_holes: bool = True

@@ -42,7 +42,7 @@ def test_every_cell_of_the_notebook_shows_its_tables_and_charts(browse, notebook
         await tab.open(notebook, width=1100, height=3000)
         await tab.wait("document.body.innerText.includes('every window was proved complete')")
         await tab.wait("document.querySelectorAll('svg.marks, canvas.marks').length === 3")
-        await tab.wait(f"{TABLES}.length === 7 && {TABLES}.every(text => text.length > 50)")
+        await tab.wait(f"{TABLES}.length === 6 && {TABLES}.every(text => text.length > 50)")
         return tab.requested, await tab.evaluate(f"{TABLES}.join()"), await tab.evaluate("document.body.innerText")
 
     requested, tables, text = browse(look)

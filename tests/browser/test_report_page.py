@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 from metastudio.reporting.html_report import make_page
+from metastudio.reporting.model_version import TenantName
 from metastudio.reporting.report import read_report
 
 DRAWN = "document.documentElement.dataset.charts"
-CHARTS = {"production", "success", "waiting", "rendering", "reasons", "backlog"}
+CHARTS = {"production", "success", "backlog", "waiting", "rendering", "reasons", "failures", "hours"}
 SPY = """<script>
 let violations = 0;
 document.addEventListener("securitypolicyviolation", () => { violations += 1; });
@@ -24,13 +25,15 @@ pytestmark = pytest.mark.filterwarnings(
 def page(built_warehouse, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         built_warehouse.configure(patch)
-        text = make_page(read_report(built_warehouse.models, built_warehouse.sim.project_id, charts=True))
+        tenant = TenantName(built_warehouse.sim.project_id, None, "")
+        now = built_warehouse.sim.clock.now()
+        text = make_page(read_report(built_warehouse.models, [tenant], now=now, charts=True))
     path = tmp_path_factory.mktemp("page") / "report.html"
     path.write_text(text.replace("<title>", SPY + "<title>"), encoding="utf-8")
     return path
 
 
-@pytest.mark.parametrize("width", [1200, 360])
+@pytest.mark.parametrize("width", [1600, 800, 390])
 def test_every_chart_is_drawn_and_nothing_is_wider_than_the_screen(browse, page, width):
     async def look(tab):
         await tab.open(page.as_uri(), width=width, height=800)
@@ -40,7 +43,7 @@ def test_every_chart_is_drawn_and_nothing_is_wider_than_the_screen(browse, page,
             await tab.evaluate("document.documentElement.scrollWidth"),
             await tab.evaluate(
                 "Object.fromEntries([...document.querySelectorAll('.chart')].map(chart => [chart.id,"
-                " chart.querySelectorAll('svg .mark-rect path, svg .mark-line path, svg .mark-symbol path').length]))"
+                " chart.querySelectorAll('svg .mark-rect path, svg .mark-line path, svg .mark-area path, svg .mark-symbol path').length]))"
             ),
             await tab.evaluate(
                 "[...document.querySelectorAll('.chart svg')].every(svg =>"

@@ -61,12 +61,21 @@ def orchestrate(
     with Simulator(jobs=400, days=90, seed=7) as sim, pytest.MonkeyPatch.context() as environment:
         warehouse = Warehouse(sim, options or Options(), folder, credentials or str(folder / "videos.duckdb"))
         warehouse.configure(environment)
+        share_manifests(folder)
         for name, value in {"DAGSTER_HOME": str(home), **settings}.items():
             environment.setenv(name, value)
         from metastudio.orchestration import make_definitions
 
         with make_instance(home) as instance:
             yield Orchestrated(warehouse, home, instance, make_definitions())
+
+
+def share_manifests(folder: Path) -> None:
+    """Let all instances of the session find the manifest that the first one of its kind wrote."""
+    shared = folder.parent / "manifests"
+    shared.mkdir(exist_ok=True)
+    (folder / "state").mkdir()
+    (folder / "state" / "metastudio").symlink_to(shared)
 
 
 @contextmanager

@@ -10,8 +10,7 @@ import pytest
 from tests.support.rows import held_rows, shown_rows
 
 
-def test_a_vanished_job_is_marked_by_the_audit_and_live_again_when_it_returns(sim, settings, run, query):
-    run("sync")
+def test_a_vanished_job_is_marked_by_the_audit_and_live_again_when_it_returns(sim, synced, run, query):
     gone = sim.tenant.visible()[100]["job_id"]
     sim.tenant.vanish(gone)
     sim.clock.advance(3600)
@@ -28,8 +27,7 @@ def test_a_vanished_job_is_marked_by_the_audit_and_live_again_when_it_returns(si
     assert held_rows(query) == shown_rows(sim)
 
 
-def test_the_audit_shows_the_figures_from_before_the_repair(sim, settings, run):
-    run("sync")
+def test_the_audit_shows_the_figures_from_before_the_repair(sim, synced, run):
     gone = [job["job_id"] for job in sim.tenant.visible() if job["state"] == "SUCCEED"][:3]
     for job_id in gone:
         sim.tenant.vanish(job_id)
@@ -40,8 +38,7 @@ def test_the_audit_shows_the_figures_from_before_the_repair(sim, settings, run):
     assert all(line.split()[-1] == "equal" for line in lines if line.startswith(("FAILED", "BLOCK", "CANCELED")))
 
 
-def test_the_audit_shows_states_that_only_missing_jobs_have(sim, settings, run, folder):
-    run("sync")
+def test_the_audit_shows_states_that_only_missing_jobs_have(sim, synced, run, folder):
     with duckdb.connect(str(folder / "videos.duckdb")) as connection:
         connection.execute("DELETE FROM metastudio.digital_human_videos WHERE state = 'CANCELED'")
 
@@ -51,9 +48,8 @@ def test_the_audit_shows_states_that_only_missing_jobs_have(sim, settings, run, 
     assert lines["CANCELED"] == f"CANCELED {canceled} at the API 0 here differs".split()
 
 
-def test_a_job_marked_as_deleted_is_written_when_it_returns_as_it_was(sim, settings, run, query):
+def test_a_job_marked_as_deleted_is_written_when_it_returns_as_it_was(sim, synced, run, query):
     job_id = sim.tenant.visible()[7]["job_id"]
-    run("sync")
     sim.tenant.update(job_id, asset_name="new")
     run("sync")
     sim.tenant.vanish(job_id)
@@ -74,8 +70,7 @@ def test_a_job_marked_as_deleted_is_written_when_it_returns_as_it_was(sim, setti
         ("not_found", None, "IAM-user isolation unknown: the API does not say"),
     ],
 )
-def test_the_audit_tells_of_isolation_and_a_refusal_is_no_error(sim, settings, run, isolation, told, line):
-    assert run("sync").code == 0
+def test_the_audit_tells_of_isolation_and_a_refusal_is_no_error(sim, synced, run, isolation, told, line):
     sim.behavior.isolation = isolation
     arguments = ("audit", "--dry-run", "--allow-deletions")
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 
-def test_a_job_created_half_a_second_before_the_end_is_read(sim, settings, run, query):
-    run("sync")
+def test_a_job_created_half_a_second_before_the_end_is_read(sim, synced, run, query):
     created = {
         name: sim.tenant.create(at=at)[0]
         for name, at in (("late", "2025-12-31T23:59:59.500Z"), ("next day", "2026-01-01T00:00:30Z"))

@@ -172,7 +172,7 @@ def test_a_full_disk_is_reported_and_the_next_sync_goes_on(sim, settings, run, q
 
     with monkeypatch.context() as full:
         full.setattr("dlt.common.storages.file_storage.FileStorage.save", fail)
-        assert_refused(run("sync"), 2, "disk is full")
+        assert_refused(run("sync"), 4, "disk is full")
 
     assert run("sync").code == 0
     assert query("SELECT count(*) FROM metastudio.digital_human_videos") == [(len(sim.tenant.visible()),)]
@@ -236,8 +236,7 @@ def test_a_second_sync_of_a_pipeline_stops_at_once_with_exit_code_6(sim, setting
 @pytest.mark.parametrize(
     ("name", "value"), [("STATE", "SUCCEED"), ("JOB_TYPE", "2D_DIGITAL_HUMAN_VIDEO"), ("APP_USER_ID", "user-1")]
 )
-def test_a_filter_changed_on_a_pipeline_with_state_is_refused(settings, run, query, monkeypatch, name, value):
-    run("sync")
+def test_a_filter_changed_on_a_pipeline_with_state_is_refused(synced, run, query, monkeypatch, name, value):
     before = query("SELECT * FROM metastudio.digital_human_videos ORDER BY job_id")
     monkeypatch.setenv(SECTION + name, value)
 
@@ -276,8 +275,7 @@ def test_a_range_that_is_none_is_refused(settings, run, since):
 
 
 @pytest.mark.parametrize("until", ["2025-01-01", "2024-12-31"])
-def test_a_range_that_holds_nothing_is_refused(settings, run, until):
-    run("sync")
+def test_a_range_that_holds_nothing_is_refused(synced, run, until):
 
     assert_refused(run("backfill", "--since", "2025-01-01", "--until", until), 2, "--until")
 

@@ -13,6 +13,7 @@ ITEMS = [
     "reachability",
     "clock",
     "isolation",
+    "count",
     "page size",
     "offset",
     "update_time sorting",

@@ -42,8 +42,7 @@ def test_a_username_of_the_machine_is_not_part_of_the_credentials(sim, settings,
     assert run("sync").code == 0
 
 
-def test_no_signed_query_reaches_the_file(sim, settings, run, query, folder):
-    run("sync")
+def test_no_signed_query_reaches_the_file(sim, synced, run, query, folder):
 
     urls = query(
         "SELECT output_asset_config__cover_url, output_asset_config__preview_video_url FROM metastudio.digital_human_videos"

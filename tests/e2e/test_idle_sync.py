@@ -8,8 +8,7 @@ import sys
 from tests.support.rows import held_rows, shown_rows
 
 
-def test_a_sync_without_changes_makes_one_request_and_loads_no_job(sim, settings, run):
-    run("sync")
+def test_a_sync_without_changes_makes_one_request_and_loads_no_job(sim, synced, run):
     sim.clock.advance(3600)
     run("sync")
     sim.clock.advance(3600)
@@ -29,8 +28,7 @@ LEDGER = (
 )
 
 
-def test_a_sync_that_finds_nothing_new_leaves_a_line_in_the_ledger_and_no_load(sim, settings, run, query):
-    run("sync")
+def test_a_sync_that_finds_nothing_new_leaves_a_line_in_the_ledger_and_no_load(sim, synced, run, query):
     sim.clock.advance(3600)
     run("sync")
     loads = query("SELECT count(*) FROM metastudio._dlt_loads")
@@ -46,8 +44,7 @@ def test_a_sync_that_finds_nothing_new_leaves_a_line_in_the_ledger_and_no_load(s
     assert ledger == [("changes", 1, sim.project_id, False, False, 600, 100, 1, True)]
 
 
-def test_a_sync_that_finds_nothing_new_imports_nothing_that_it_does_not_need(sim, settings, run):
-    run("sync")
+def test_a_sync_that_finds_nothing_new_imports_nothing_that_it_does_not_need(sim, synced, run):
     code = (
         "import sys; from metastudio.cli.app import main; sys.argv = ['metastudio', 'sync', '--json']\n"
         "try: main()\n"
@@ -62,8 +59,7 @@ def test_a_sync_that_finds_nothing_new_imports_nothing_that_it_does_not_need(sim
     assert ended.returncode == 0, ended.stderr
 
 
-def test_jobs_that_the_overlap_shows_again_unchanged_are_not_written_again(sim, settings, run, query):
-    run("sync")
+def test_jobs_that_the_overlap_shows_again_unchanged_are_not_written_again(sim, synced, run, query):
     job_id = sim.tenant.visible()[7]["job_id"]
     sim.tenant.update(job_id, asset_name="first")
     run("sync")
@@ -77,7 +73,21 @@ def test_jobs_that_the_overlap_shows_again_unchanged_are_not_written_again(sim, 
     assert held_rows(query) == shown_rows(sim)
 
 
-def test_dlts_telemetry_never_starts(sim, settings, run, folder, monkeypatch):
+def test_changes_read_once_more_are_not_read_a_third_time_and_need_no_load(sim, settings, run):
+    run("sync")
+    for _ in range(150):
+        sim.clock.advance(1)
+        sim.tenant.change_some(update=1)
+    run("sync")
+    sim.clock.advance(3600)
+
+    again, later = run("sync", "--json").json, run("sync", "--json").json
+
+    assert (again["rows_read"] >= 150, again["load_ids"]) == (True, [])
+    assert (later["requests"], later["load_ids"]) == (1, [])
+
+
+def test_dlts_telemetry_never_starts(synced, monkeypatch):
     monkeypatch.delenv("RUNTIME__DLTHUB_TELEMETRY")
     code = (
         "import sys; from metastudio.cli.app import main; sys.argv = ['metastudio', 'sync']\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from metastudio.pipeline.factory import open_pipeline
 from metastudio.pipeline.options import Options
 from metastudio.records.schema import TABLES
 from metastudio.reporting import PROJECT, model_version
-from metastudio.reporting.dbt_runner import build_models
+from metastudio.reporting.dbt_runner import build_models, write_manifest
 from metastudio.reporting.model_version import MODELS, make_fingerprint
 
 from tests.support.warehouse import Warehouse
@@ -27,6 +28,19 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 STAGING = ("stg_video_jobs", "stg_job_states", "stg_extraction_windows", "stg_rejected_records")
+
+
+FOREIGN = {
+    "DBT_TARGET": "production",
+    "DBT_PROFILE": "company",
+    "DBT_EMPTY": "true",
+    "DBT_FULL_REFRESH": "true",
+    "DBT_TARGET_PATH": "/dev/null/target",
+    "DBT_DEFER": "true",
+    "DBT_STATE": "/dev/null/state",
+    "DBT_WARN_ERROR": "true",
+}
+"""Variables that are set for the user's own dbt projects."""
 
 
 def read_descriptions():
@@ -57,6 +71,7 @@ def test_an_ordinary_sync_never_imports_dbt(warehouse):
 def test_a_sync_builds_outdated_models_again_and_keeps_the_time_zone(warehouse, ask):
     version = "SELECT version, time_zone FROM metastudio_reporting.models_version"
     older = "SELECT 'older' AS version, 'Asia/Shanghai' AS time_zone"
+    ask("DROP TABLE metastudio.reporting_settings")  # which older releases did not have
     ask(f"CREATE OR REPLACE VIEW metastudio_reporting.models_version AS {older}")
     warehouse.sync()
     assert ask(version) == [(make_fingerprint(), "Asia/Shanghai")]
@@ -66,11 +81,12 @@ def test_a_sync_builds_outdated_models_again_and_keeps_the_time_zone(warehouse, 
 
 
 def test_a_sync_builds_models_that_stopped_working(warehouse, ask):
+    warehouse.models.keep_time_zone("UTC")
     ask("DROP VIEW metastudio_reporting.stg_video_jobs")
     warehouse.sync()
 
     assert ask("SELECT count(*) FROM metastudio_reporting.video_jobs") == [(600,)]
-    assert ask("SELECT time_zone FROM metastudio_reporting.models_version") == [("UTC",)]  # as in a first build
+    assert ask("SELECT time_zone FROM metastudio_reporting.models_version") == [("UTC",)]
 
 
 @pytest.mark.parametrize("reason", ["not installed", "not wanted", "dbt fails"])
@@ -97,16 +113,27 @@ def test_a_sync_succeeds_without_models(warehouse, ask, monkeypatch, caplog, rea
     assert ask("SELECT version FROM metastudio_reporting.models_version") == [(make_fingerprint(),)]
 
 
+def test_variables_of_other_dbt_projects_neither_break_nor_empty_the_models(warehouse, ask, monkeypatch, tmp_path):
+    for name, value in FOREIGN.items():
+        monkeypatch.setenv(name, value)
+
+    models.rebuild_models(open_pipeline(warehouse.options))
+    write_manifest("duckdb", "metastudio", tmp_path / "manifest.json")  # parses, which a later build does not
+
+    assert ask("SELECT count(*) FROM metastudio_reporting.video_jobs") == [(600,)]
+    assert {name: os.environ[name] for name in FOREIGN} == FOREIGN
+
+
 def test_every_test_of_the_models_and_of_their_arithmetic_passes_and_nothing_is_left_behind(warehouse, ask):
     before = sorted(PROJECT.rglob("*"))
-    tested = build_models(open_pipeline(Options()), "UTC", test=True, unit_tests=True)
+    tested = build_models(open_pipeline(Options()), test=True, unit_tests=True)
 
     assert tested.failed == ()
     assert {warning.split(":")[0] for warning in tested.warned} == {
         "accepted_values_video_jobs_state__WAITING__PROCESSING__SUCCEED__FAILED__CANCELED__BLOCK",
         "rendering_is_under_7_days",
     }
-    assert tested.passed >= 80
+    assert tested.passed >= 130
     assert sorted(PROJECT.rglob("*")) == before
     assert ask("SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'metastudio_reporting'") == [(0,)]
 
@@ -215,8 +242,10 @@ def test_the_models_answer_in_a_file_that_goes_by_another_name(warehouse, tmp_pa
     assert jobs == 600
 
 
-def test_any_name_of_file_and_dataset_works(warehouse, monkeypatch, tmp_path):
-    other = Warehouse(warehouse.sim, Options(dataset="Videos"), tmp_path, str(tmp_path / "ö x.b-c.duckdb"))
+def test_any_name_of_file_and_dataset_works_also_behind_a_link(warehouse, monkeypatch, tmp_path):
+    link = tmp_path / "videos.duckdb"
+    link.symlink_to(tmp_path / "main.it's ö#1?{c}.duckdb")
+    other = Warehouse(warehouse.sim, Options(dataset="Videos"), tmp_path, str(link))
     other.configure(monkeypatch)
     other.sync()
 

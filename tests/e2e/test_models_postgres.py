@@ -12,6 +12,7 @@ from metastudio.pipeline.options import Options
 from metastudio.records.schema import TABLES
 from metastudio.reporting import dbt_runner
 from metastudio.reporting.dbt_runner import build_models
+from metastudio.reporting.model_version import MODELS
 
 from tests.support.warehouse import Warehouse, make_warehouse, read_readme_queries
 
@@ -42,19 +43,7 @@ def read_rows(warehouse, monkeypatch, model):
     return sorted(plain, key=lambda row: [str(value) for value in row.values()])
 
 
-@pytest.mark.parametrize(
-    "model",
-    [
-        "video_jobs",
-        "output_assets",
-        "job_errors",
-        "daily_production",
-        "failure_reasons",
-        "backlog",
-        "sync_health",
-        "models_version",
-    ],
-)
+@pytest.mark.parametrize("model", MODELS)
 def test_a_model_has_the_same_columns_and_rows_on_both(warehouse, postgres, monkeypatch, model):
     here, there = (read_rows(place, monkeypatch, model) for place in (warehouse, postgres))
 
@@ -89,7 +78,7 @@ def test_every_test_passes_and_no_password_touches_the_disk(postgres, monkeypatc
             super().__exit__(*error)
 
     monkeypatch.setattr(dbt_runner.tempfile, "TemporaryDirectory", Folder)
-    tested = build_models(open_pipeline(OPTIONS), "UTC", test=True, unit_tests=True)
+    tested = build_models(open_pipeline(OPTIONS), test=True, unit_tests=True)
 
     assert (tested.failed, tested.passed >= 80) == ((), True)
     assert len(profiles) == 1 and not profiles[0].exists()
@@ -119,7 +108,7 @@ def test_the_readmes_queries_answer_here_as_they_do_on_duckdb(postgres, ask, mon
     postgres.configure(monkeypatch)
     queries = read_readme_queries()
 
-    assert len(queries) == 6
+    assert len(queries) == 9
     with open_pipeline(OPTIONS).sql_client() as client:
         for sql in queries:
             assert len(client.execute_sql(sql)) == len(ask(sql)) > 0, sql

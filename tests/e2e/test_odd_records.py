@@ -98,8 +98,7 @@ def test_a_field_that_changes_its_type_goes_to_a_column_of_its_own(sim, settings
     ],
     ids=["no name", "a name like that of a variant"],
 )
-def test_no_name_of_a_field_blocks_the_later_syncs(sim, settings, run, query, fields):
-    run("sync")
+def test_no_name_of_a_field_blocks_the_later_syncs(sim, synced, run, query, fields):
     for job, field in zip(sim.tenant.visible(), fields, strict=False):
         sim.clock.advance(3600)
         sim.tenant.corrupt(job["job_id"], **field)
@@ -112,9 +111,8 @@ def test_no_name_of_a_field_blocks_the_later_syncs(sim, settings, run, query, fi
 
 
 def test_a_package_that_the_destination_refuses_does_not_block_the_later_syncs(
-    sim, settings, run, query, folder, monkeypatch
+    sim, synced, run, query, folder, monkeypatch
 ):
-    run("sync")
     sim.clock.advance(3600)
     sim.tenant.change_some(create=5, update=10)
     sim.tenant.corrupt(sim.tenant.visible()[-1]["job_id"], priority="high")

@@ -7,18 +7,24 @@ import json
 import re
 import statistics
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
+from html import escape
 from pathlib import Path
 
+import duckdb
 import pytest
 from metastudio.records.parser import TERMINAL_STATES
 from metastudio.reporting.html_report import make_page
-from metastudio.reporting.report import SECTIONS, read_report
+from metastudio.reporting.model_version import TenantName
+from metastudio.reporting.report import read_report
+from metastudio.reporting.sections import SECTIONS
 
-from tests.support.warehouse import read_readme_queries
+from tests.support.command_line import obey_permissions, run_in_process
+from tests.support.warehouse import ODD_REASON, read_readme_queries
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 1, 15, 13, 1, tzinfo=UTC)
+OUTCOMES = ("succeeded", "failed", "canceled", "frozen", "still_open")
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning:dbt",
@@ -56,6 +62,12 @@ def report_of(run):
     return ended.json
 
 
+def read(warehouse):
+    """Read the report with what charts show."""
+    tenant = TenantName(warehouse.sim.project_id, None, "")
+    return read_report(warehouse.models, [tenant], now=NOW, charts=True)
+
+
 @pytest.fixture
 def run(warehouse, run, monkeypatch):
     """Return the command line with the settings of the warehouse."""
@@ -63,61 +75,72 @@ def run(warehouse, run, monkeypatch):
     return run
 
 
+def outcomes_of(jobs):
+    """Count jobs by outcome; one that vanished unfinished counts as canceled."""
+    names = {"SUCCEED": "succeeded", "FAILED": "failed", "CANCELED": "canceled", "BLOCK": "frozen"}
+    return Counter(names.get(job["state"], "canceled" if job["deleted"] else "still_open") for job in jobs)
+
+
 def test_production_adds_up_to_the_jobs_of_the_raw_table(run, ask):
     jobs = held_jobs(ask)
-    for row in report_of(run)["production"]:
-        first = NOW.date() - timedelta(days=row["days"] - 1)
-        states = Counter(job["state"] for job in jobs if job["created"].date() >= first)
-        minutes = (
-            sum(job["duration"] for job in jobs if job["created"].date() >= first and job["state"] == "SUCCEED") / 60
-        )
-        finished = states["SUCCEED"] + states["FAILED"]
+    for row, days in zip(report_of(run)["production"], (1, 7, 30), strict=True):
+        first = NOW.date() - timedelta(days=days - 1)
+        mine = [job for job in jobs if job["created"].date() >= first]
+        counts = outcomes_of(mine)
+        minutes = sum(job["duration"] for job in mine if job["state"] == "SUCCEED") / 60
+        finished = counts["succeeded"] + counts["failed"]
 
-        assert (row["created"], row["succeeded"], row["failed"]) == (
-            states.total(),
-            states["SUCCEED"],
-            states["FAILED"],
-        )
-        assert row["success_rate"] == (pytest.approx(states["SUCCEED"] / finished) if finished else None)
+        assert (row["since"], row["until"]) == (first.isoformat(), NOW.date().isoformat())
+        assert row["created"] == counts.total()
+        assert {name: row[name] for name in OUTCOMES} == {name: counts[name] for name in OUTCOMES}
+        assert row["success_rate"] == (pytest.approx(counts["succeeded"] / finished) if finished else None)
         assert row["video_minutes"] == pytest.approx(minutes)
 
 
-def test_the_change_compares_with_as_many_days_before(run, ask):
+def test_a_period_is_compared_with_as_many_days_before_until_the_same_hour(run, ask):
     jobs = held_jobs(ask)
-    rates = []
-    for start, end in ((6, 0), (13, 7)):
-        days = {NOW.date() - timedelta(days=number) for number in range(end, start + 1)}
-        states = Counter(job["state"] for job in jobs if job["created"].date() in days)
-        rates.append(states["SUCCEED"] / (states["SUCCEED"] + states["FAILED"]))
+    for row, days in zip(report_of(run)["production"], (1, 7, 30), strict=True):
+        shift = timedelta(days=days)
+        start = datetime.combine(NOW.date(), time(), UTC) - timedelta(days=days - 1)
+        now, before = (
+            outcomes_of([job for job in jobs if first <= job["created"] <= last])
+            for first, last in ((start, NOW), (start - shift, NOW - shift))
+        )
+        rates = [counts["succeeded"] / (counts["succeeded"] + counts["failed"]) for counts in (now, before)]
 
-    assert report_of(run)["production"][1]["change"] == pytest.approx(rates[0] - rates[1])
+        assert row["created_before"] == before.total()
+        assert row["change"] == pytest.approx(rates[0] - rates[1])
 
 
 def test_times_are_the_percentiles_of_the_raw_times(run, ask):
-    recent = [job for job in held_jobs(ask) if timedelta() <= NOW - job["created"] <= timedelta(days=30)]
+    recent = [job for job in held_jobs(ask) if job["created"].date() > NOW.date() - timedelta(days=30)]
     rows = {row["job_type"]: row for row in report_of(run)["times"]}
 
     assert set(rows) == {job["job_type"] for job in recent}
     for job_type, row in rows.items():
         mine = [job for job in recent if job["job_type"] == job_type]
-        for name, start, end in (("wait", "created", "started"), ("render", "started", "ended")):
-            spans = [(job[end] - job[start]).total_seconds() for job in mine if job[start] and job[end]]
+        ways = (("wait", "created", "started"), ("render", "started", "ended"), ("turnaround", "created", "ended"))
+        for name, start, end in ways:
+            wanted = [job for job in mine if name != "turnaround" or job["state"] == "SUCCEED"]
+            spans = [(job[end] - job[start]).total_seconds() for job in wanted if job[start] and job[end]]
             spans = [span for span in spans if span >= 0]
             assert row[f"{name}_p50"] == pytest.approx(statistics.median(spans))
             assert row[f"{name}_p95"] == pytest.approx(percentile(spans, 0.95))
 
 
-def test_failure_reasons_count_the_failed_jobs_of_thirty_days(run, ask):
+def test_failure_reasons_add_up_to_the_failed_jobs_of_the_period(run, ask):
+    first = NOW.date() - timedelta(days=29)
     codes = Counter(
-        job["code"] for job in held_jobs(ask) if job["state"] == "FAILED" and NOW - job["created"] <= timedelta(days=30)
+        job["code"] for job in held_jobs(ask) if job["state"] == "FAILED" and job["created"].date() >= first
     )
-    rows = report_of(run)["failure_reasons"]
+    report = report_of(run)
+    rows = report["failure_reasons"]
+    most = sorted(codes.items(), key=lambda item: (-item[1], item[0]))
 
-    assert [(row["error_code"], row["jobs"]) for row in rows] == sorted(
-        codes.items(), key=lambda item: (-item[1], item[0])
-    )[:5]
-    assert sum(row["share"] for row in rows) <= 1.000001
-    assert rows[0]["share"] == pytest.approx(rows[0]["jobs"] / codes.total())
+    assert [(row["error_code"], row["jobs"]) for row in rows[:5]] == most[:5]
+    assert len(codes) > 5 and (rows[5]["error_code"], rows[5]["jobs"]) == ("others", sum(n for _, n in most[5:]))
+    assert sum(row["jobs"] for row in rows) == codes.total() == report["production"][2]["failed"]
+    assert sum(row["share"] for row in rows) == pytest.approx(1)
 
 
 def test_the_backlog_holds_each_open_job_once(run, ask):
@@ -130,10 +153,38 @@ def test_the_report_for_the_terminal_shows_every_section_and_what_is_unusual(run
     ended = run("report")
 
     assert ended.code == 0
-    assert all(section.title in ended.out for section in SECTIONS)
+    assert all(section.title.replace("{sla}", "60.0 min") in ended.out for section in SECTIONS)
     assert "Complete: every window was proved complete." in ended.out
     assert "1 record was rejected" in ended.out
     assert "a state that this release does not know: THAWED" in ended.out
+
+
+def test_the_report_shows_texts_of_the_api_as_texts(run, warehouse, tmp_path, monkeypatch):
+    shown = ODD_REASON.replace("\x1b", "\\x1b")
+    text = " ".join(run("report").out.split())
+    assert "\x1b" not in text
+    assert all(word in text for word in shown.split())
+    assert report_of(run)["failure_reasons"][0]["example_message"] == ODD_REASON
+
+    page = make_page(read_report(warehouse.models, warehouse.sim.project_id, charts=True), lambda: "")
+    assert escape(shown) in page
+    assert "<b>&" not in page
+
+
+def test_a_report_with_odd_texts_goes_into_every_encoding_also_from_a_read_only_file(warehouse):
+    file = Path(warehouse.credentials)
+    file.chmod(0o444)
+    with duckdb.connect(str(file), read_only=True):  # another reader
+        ascii_only = run_in_process("report", env={"PYTHONIOENCODING": "ascii"}, preexec_fn=obey_permissions)
+    file.chmod(0o644)
+    assert (ascii_only.code, ascii_only.err) == (0, "")
+    assert ascii_only.out.isascii()
+    assert ascii_only.out.startswith("ok The last sync ended")
+    assert "\\u78c1\\u76d8" in ascii_only.out
+
+    as_json = run_in_process("report", "--json", env={"PYTHONIOENCODING": "gbk"})
+    assert as_json.json["failure_reasons"][0]["example_message"] == ODD_REASON
+    assert as_json.out.isascii()
 
 
 def test_the_report_builds_models_that_are_missing(run, ask):
@@ -144,21 +195,21 @@ def test_the_report_builds_models_that_are_missing(run, ask):
 
 
 def test_the_page_is_self_contained(warehouse):
-    page = make_page(
-        read_report(warehouse.models, warehouse.sim.project_id, charts=True), lambda: "/* Vega */ </script>"
-    )
+    page = make_page(read(warehouse), lambda: "/* Vega */ </script>")
 
     assert "default-src 'none'" in page
     assert not re.search(r"""(?:src|href|url)\s*[=(]\s*["']?(?:https?:)?//""", page)
     assert page.count("</script>") == page.count("<script") == 3
     charts = json.loads(re.search(r'<script id="charts"[^>]*>(.*?)</script>', page, re.DOTALL)[1])
-    assert set(charts) == {"production", "success", "waiting", "rendering", "reasons", "backlog"}
+    assert set(charts) == {
+        *("production", "success", "backlog", "waiting", "rendering", "reasons", "failures", "hours")
+    }
     assert all(f'id="{name}"' in page for name in charts)
     assert all(spec["width"] == "container" for spec in charts.values())
 
 
 def test_the_page_shows_texts_of_the_api_as_texts(warehouse):
-    report = read_report(warehouse.models, warehouse.sim.project_id, charts=True)
+    report = read(warehouse)
     report.rows["failure_reasons"][0]["example_message"] = "<img src=x onerror=alert(1)></script>"
     page = make_page(report, lambda: "")
 
@@ -173,6 +224,80 @@ def test_a_page_that_cannot_be_written_ends_in_exit_code_2(run, monkeypatch, tar
 
     assert ended.code == 2
     assert "Traceback" not in ended.err
+
+
+def test_each_chart_has_a_table_and_each_part_and_scrolling_table_a_name(warehouse):
+    page = make_page(read(warehouse), lambda: "")
+
+    for part in re.findall(r"<section.*?</section>", page, re.DOTALL):
+        assert re.search(r'aria-labelledby="([\w-]+)"', part)[1] == re.search(r'<h2 id="([\w-]+)"', part)[1]
+        assert 'role="img"' not in part or "<table>" in part
+    scrolling = re.findall(r'<div class="scroll"[^>]*>', page)
+    assert scrolling and all('tabindex="0" role="region" aria-label="' in tag for tag in scrolling)
+    assert page.count("<table>") == page.count("<caption>") == len(scrolling)
+    assert all(f"<{landmark}" in page for landmark in ("header", "main"))
+
+
+def test_the_page_names_project_region_period_and_time_zone(warehouse):
+    page = make_page(read(warehouse), lambda: "")
+    facts = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", page))
+
+    assert facts == {
+        "Project": warehouse.sim.project_id,
+        "Region": "cn-north-4",
+        "Period": "2025-12-17 to 2026-01-15",
+        "Time zone": "UTC",
+    }
+
+
+def test_stale_figures_are_shown_as_such_and_end_in_exit_code_5(run, warehouse, monkeypatch, tmp_path):
+    monkeypatch.setattr("metastudio.reporting.html_report._read_vega", lambda: "")
+    monkeypatch.setattr("metastudio.commands.report.read_clock", lambda: NOW + timedelta(days=10))
+    ended = run("report", "--html", str(tmp_path / "report.html"))
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    as_json = run("report", "--json")
+    shown = run("report")
+
+    assert {ended.code, as_json.code, shown.code} == {5}
+    assert "stale or not complete" in ended.err
+    assert '<p class="bad">✗ Stale: the last sync ended' in page
+    assert shown.out.startswith("✗ Stale: the last sync ended 2026-01-15 13:01:00 UTC, 10.0 days ago")
+    assert (as_json.json["ok"], as_json.json["exit_code"]) == (False, 5)
+    assert (as_json.json["health"]["is_stale"], as_json.json["overview"][0]["health"]) == (
+        True,
+        "✗ stale, rejected records, unknown states",
+    )
+    monkeypatch.setenv("SOURCES__METASTUDIO__STALE_AFTER_SECONDS", str(11 * 86_400))
+    assert run("report", "--json").code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--since", "2026-01-10", "--until", "2026-01-09"), "The period ends before it begins."),
+        (("--since", "soon"), "--since is not a valid day."),
+        (("--project", "nowhere"), "The tables hold no such project."),
+        (("--tenant", "nobody"), "There is no tenant of this name."),
+    ],
+)
+def test_what_is_not_there_is_refused_in_one_sentence(run, options, sentence):
+    ended = run("report", *options)
+
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith(f"Error: {sentence}") and ended.err.count("\n") == 1
+
+
+def test_a_report_of_chosen_days_has_nothing_of_others(run, ask):
+    jobs = [job for job in held_jobs(ask) if job["created"].date().isoformat()[:7] == "2025-12"]
+    ended = run("report", "--since", "2025-12-01", "--until", "2025-12-31", "--json")
+    (row,) = ended.json["production"]
+
+    assert (row["period"], row["created"]) == ("31 days", len(jobs))
+    assert [day["day"] for day in ended.json["by_day"]] == [f"2025-12-{day:02}" for day in range(31, 0, -1)]
+    assert any(day["created"] == 0 for day in ended.json["by_day"])
+    for table in ("by_day", "by_week", "by_month", "by_job_type", "by_hour", "overview"):
+        assert sum(row["created"] for row in ended.json[table]) == len(jobs), table
+    assert {row["failed_at"][:7] for row in ended.json["failed_jobs"]} <= {"2025-12", "2026-01"}
 
 
 def test_the_page_is_written_where_it_is_wanted(run, warehouse, monkeypatch, tmp_path):
@@ -197,19 +322,20 @@ def test_missing_packages_for_the_page_are_named(run, monkeypatch, tmp_path):
 def test_the_readmes_queries_run_and_answer(ask):
     queries = read_readme_queries()
 
-    assert len(queries) == 6
+    assert len(queries) == 9
     for sql in queries:
         assert ask(sql), sql
 
 
-def test_the_notebook_runs_from_its_first_cell_to_its_last(warehouse):
+def test_the_notebook_runs_from_its_first_cell_to_its_last_and_holds_no_file(warehouse, ask):
     spec = importlib.util.spec_from_file_location("walkthrough", ROOT / "notebooks" / "walkthrough.py")
     notebook = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(notebook)
     _, values = notebook.app.run()
-    values["health"].fetchall()
 
-    assert sum(row[2] for row in values["weeks"].fetchall()) == 600
-    assert values["reasons"].fetchall()
+    assert sum(row["created"] for row in values["weeks"]) == 600
+    assert all(values[name] for name in ("health", "rates", "reasons", "hours", "oldest", "failures"))
+    assert values["tenant"].options.keys() == {"all", warehouse.sim.project_id}
     assert {values[name].to_dict()["mark"]["type"] for name in ("production", "success", "waiting")} == {"bar", "line"}
-    values["warehouse"].close()
+    with duckdb.connect(warehouse.credentials):  # for writing: no cell holds it
+        pass

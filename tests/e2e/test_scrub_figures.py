@@ -10,8 +10,7 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
-def test_a_job_that_changed_unseen_is_counted_in_ledger_summary_and_report(sim, settings, run, query, folder):
-    assert run("sync").code == 0
+def test_a_job_that_changed_unseen_is_counted_in_ledger_summary_and_report(sim, synced, run, query, folder):
     job = sorted(sim.tenant.visible(), key=lambda each: each["create_time"])[-50]["job_id"]
     with duckdb.connect(str(folder / "videos.duckdb")) as connection:
         table = "metastudio.digital_human_videos"

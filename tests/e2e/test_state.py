@@ -9,10 +9,7 @@ from dlt.common.storages import FileStorage, LoadStorage
 from tests.support.rows import held_rows, shown_rows
 
 
-def test_a_state_directory_that_is_lost_is_restored_from_the_destination(
-    sim, settings, run, query, folder, monkeypatch
-):
-    run("sync")
+def test_a_state_directory_that_is_lost_is_restored_from_the_destination(sim, synced, run, folder, monkeypatch):
     monkeypatch.setenv("DLT_DATA_DIR", str(folder / "another"))
     sim.clock.advance(3600)
     sim.stats.reset()
@@ -26,9 +23,8 @@ def test_a_state_directory_that_is_lost_is_restored_from_the_destination(
 @pytest.mark.parametrize("file", ["state.json", "schemas/metastudio.schema.json"])
 @pytest.mark.parametrize("is_empty", [True, False], ids=["empty", "gone"])
 def test_a_half_written_state_directory_is_restored_from_the_destination(
-    sim, settings, run, query, folder, file, is_empty
+    sim, synced, run, query, folder, file, is_empty
 ):
-    run("sync")
     path = next(folder.rglob("state.json")).parent / file
     path.write_bytes(b"") if is_empty else path.unlink()
     sim.clock.advance(3600)
@@ -40,8 +36,7 @@ def test_a_half_written_state_directory_is_restored_from_the_destination(
     assert held_rows(query) == shown_rows(sim)
 
 
-def test_a_destination_that_is_lost_is_filled_again(sim, settings, run, query, folder):
-    run("sync")
+def test_a_destination_that_is_lost_is_filled_again(sim, synced, run, query, folder):
     (folder / "videos.duckdb").unlink()
 
     ended = run("sync", "--json")
@@ -50,8 +45,7 @@ def test_a_destination_that_is_lost_is_filled_again(sim, settings, run, query, f
     assert held_rows(query) == shown_rows(sim)
 
 
-def test_a_destination_restored_from_an_older_copy_is_brought_up_to_date(sim, settings, run, query, folder):
-    run("sync")
+def test_a_destination_restored_from_an_older_copy_is_brought_up_to_date(sim, synced, run, query, folder):
     copy = (folder / "videos.duckdb").read_bytes()
     sim.clock.advance(3600)
     sim.tenant.update(sim.tenant.visible()[0]["job_id"], asset_name="changed after the copy")
@@ -65,8 +59,11 @@ def test_a_destination_restored_from_an_older_copy_is_brought_up_to_date(sim, se
 
 
 @pytest.fixture
-def files(settings, folder, monkeypatch):
-    """Return an object that chooses between DuckDB files with one state directory."""
+def files(synced, folder, monkeypatch):
+    """Return an object that chooses between DuckDB files with one state directory. The file `one`
+    is synced.
+    """
+    (folder / "videos.duckdb").rename(folder / "one")
 
     class Files:
         def use(self, name):
@@ -80,9 +77,9 @@ def files(settings, folder, monkeypatch):
     return Files()
 
 
-def test_two_files_with_one_state_directory_are_each_brought_up_to_date(sim, settings, run, files):
-    for turn in range(6):
-        name = ("one", "other")[turn % 2]
+def test_two_files_with_one_state_directory_are_each_brought_up_to_date(sim, run, files):
+    for turn in range(4):
+        name = ("other", "one")[turn % 2]
         files.use(name)
 
         assert run("sync").code == 0
@@ -93,23 +90,20 @@ def test_two_files_with_one_state_directory_are_each_brought_up_to_date(sim, set
         sim.clock.advance(3600)
 
 
-def test_what_is_pending_for_one_file_is_not_loaded_into_another(sim, settings, run, files, monkeypatch):
-    for name in ("other", "one"):
-        files.use(name)
-        run("sync")
-        sim.tenant.update(sim.tenant.visible()[0]["job_id"], asset_name=f"changed after the sync into {name}")
-        sim.clock.advance(3600)
-    leave_pending(sim, run, monkeypatch)
+def test_what_is_pending_for_one_file_is_not_loaded_into_another(sim, run, files, monkeypatch):
+    sim.clock.advance(3600)
+    sim.tenant.update(sim.tenant.visible()[0]["job_id"], asset_name="changed after the sync into one")
     files.use("other")
+    run("sync")
+    leave_pending(sim, run, monkeypatch)
 
-    assert run("sync").code == 0
-    assert files.held_rows("other") == shown_rows(sim)
-    files.use("one")
-    assert run("sync").code == 0
-    assert files.held_rows("one") == shown_rows(sim)
+    for name in ("one", "other"):
+        files.use(name)
+        assert run("sync").code == 0
+        assert files.held_rows(name) == shown_rows(sim)
 
 
-def test_what_is_pending_is_loaded_before_the_api_is_asked(sim, settings, run, query, monkeypatch):
+def test_what_is_pending_is_loaded_before_the_api_is_asked(sim, synced, run, query, monkeypatch):
     leave_pending(sim, run, monkeypatch)
     sim.behavior.faults = {"401": 1.0}
 
@@ -117,8 +111,7 @@ def test_what_is_pending_is_loaded_before_the_api_is_asked(sim, settings, run, q
     assert held_rows(query) == shown_rows(sim)
 
 
-def test_a_pending_package_is_not_loaded_into_an_older_copy(sim, settings, run, query, folder, monkeypatch):
-    run("sync")
+def test_a_pending_package_is_not_loaded_into_an_older_copy(sim, synced, run, query, folder, monkeypatch):
     copy = (folder / "videos.duckdb").read_bytes()
     sim.clock.advance(3600)
     for job in sim.tenant.visible()[:150]:  # more than stand on the page that is pending
@@ -139,10 +132,10 @@ def test_a_pending_package_is_not_loaded_into_an_older_copy(sim, settings, run, 
     ids=["first", "last"],
 )
 def test_a_kill_between_two_steps_of_dlt_is_repaired_without_reading_anything_again(
-    sim, settings, run, query, monkeypatch, caplog, step
+    request, sim, settings, run, query, monkeypatch, caplog, step
 ):
     if step.endswith("rename_tree"):
-        run("sync")
+        request.getfixturevalue("synced")
         sim.clock.advance(3600)
         sim.tenant.change_some(create=3, update=5)
     with monkeypatch.context() as killed:
@@ -163,8 +156,8 @@ def test_a_kill_between_two_steps_of_dlt_is_repaired_without_reading_anything_ag
 
 
 def test_a_package_that_a_kill_left_both_extracted_and_normalized_is_loaded_by_the_next_sync(
-    sim, settings, run, query, monkeypatch
-):
+    sim, synced, run, query, monkeypatch
+):  # without any load before, dlt starts from scratch
     from dlt.common.storages.load_package import PackageStorage
 
     remove = PackageStorage.delete_package
@@ -174,7 +167,6 @@ def test_a_package_that_a_kill_left_both_extracted_and_normalized_is_loaded_by_t
             raise RuntimeError("killed between the two")
         remove(self, load_id, not_exists_ok)
 
-    run("sync")  # without any load before, dlt starts from scratch
     sim.clock.advance(3600)
     sim.tenant.update(sim.tenant.visible()[0]["job_id"], asset_name="changed")
     with monkeypatch.context() as killed:
@@ -186,9 +178,7 @@ def test_a_package_that_a_kill_left_both_extracted_and_normalized_is_loaded_by_t
 
 
 @pytest.mark.parametrize("command", ["status", "report", "models"])
-def test_a_dataset_that_was_never_synced_is_recognized(settings, run, query, command):
-    run("sync")
-
+def test_a_dataset_that_was_never_synced_is_recognized(synced, run, query, command):
     ended = run(command, "--dataset", "other")
 
     assert ended.code == 2
@@ -196,7 +186,7 @@ def test_a_dataset_that_was_never_synced_is_recognized(settings, run, query, com
     assert query("SELECT schema_name FROM duckdb_schemas() WHERE schema_name LIKE 'other%'") == []
 
 
-def test_status_shows_the_destination_that_is_asked_for_and_not_the_last_one(sim, settings, run, files):
+def test_status_shows_the_destination_that_is_asked_for_and_not_the_last_one(sim, run, files):
     watermarks = {}
     for name in ("one", "other"):
         files.use(name)
@@ -209,7 +199,7 @@ def test_status_shows_the_destination_that_is_asked_for_and_not_the_last_one(sim
     assert len(set(watermarks.values())) == 2
 
 
-def test_a_load_killed_before_its_end_does_not_lend_its_state_to_another_files(sim, settings, run, files, monkeypatch):
+def test_a_load_killed_before_its_end_does_not_lend_its_state_to_another_files(sim, run, files, monkeypatch):
     for name in ("other", "one"):
         files.use(name)
         run("sync")
@@ -233,6 +223,7 @@ def test_what_an_older_release_left_pending_is_not_loaded_where_nothing_was_sync
     sim, settings, run, query, folder, monkeypatch
 ):
     monkeypatch.setattr("metastudio.pipeline.loader.record_base_state", lambda _tables: None)
+    run("sync")
     leave_pending(sim, run, monkeypatch)
     (folder / "videos.duckdb").unlink()
     monkeypatch.setenv("SOURCES__METASTUDIO__START_DATE", "2026-01-14")
@@ -244,8 +235,7 @@ def test_what_an_older_release_left_pending_is_not_loaded_where_nothing_was_sync
 
 
 def leave_pending(sim, run, monkeypatch):
-    """Sync, change a job, and leave that change extracted but not loaded, as a kill does."""
-    run("sync")
+    """Change a job, and leave that change extracted but not loaded, as a kill does."""
     sim.clock.advance(3600)
     sim.tenant.update(sim.tenant.visible()[1]["job_id"], asset_name="changed in what is pending")
     with monkeypatch.context() as broken:

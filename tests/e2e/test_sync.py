@@ -26,7 +26,7 @@ def test_the_first_sync_loads_every_job_exactly_as_the_api_shows_it(sim, setting
     ]
 
 
-def test_the_json_summary_has_exactly_the_fields_of_the_interface(settings, run):
+def test_the_json_summary_has_exactly_the_fields_of_the_interface(synced, run):
     assert list(run("sync", "--json").json) == [
         *("command", "ok", "at", "pipeline", "exit_code", "mode", "requests", "retries", "throttled"),
         *("windows", "rows_read", "rows_loaded", "rejected", "marked_deleted", "gaps", "missing"),
@@ -34,8 +34,7 @@ def test_the_json_summary_has_exactly_the_fields_of_the_interface(settings, run)
     ]
 
 
-def test_an_update_to_an_old_job_arrives_with_the_next_sync(sim, settings, run, query):
-    run("sync")
+def test_an_update_to_an_old_job_arrives_with_the_next_sync(sim, synced, run, query):
     oldest = sim.tenant.visible()[0]["job_id"]
     sim.clock.advance(3600)
     sim.tenant.update(oldest, asset_name="renamed after a year")
@@ -49,8 +48,7 @@ def test_an_update_to_an_old_job_arrives_with_the_next_sync(sim, settings, run, 
     ) == [("renamed after a year",)]
 
 
-def test_a_month_of_work_ends_in_the_tenants_tables(sim, settings, run, query):
-    run("sync")
+def test_a_month_of_work_ends_in_the_tenants_tables(sim, synced, run, query):
     for _ in range(3):
         sim.tenant.live(10 * 86_400)
         assert run("sync").code == 0
@@ -94,8 +92,7 @@ def test_all_tables_and_columns_are_there_and_typed_before_any_row_is(sim, setti
     assert types["extraction_windows.complete"] == "BOOLEAN"
 
 
-def test_the_ledger_proves_every_window_of_every_run(sim, settings, run, query):
-    run("sync")
+def test_the_ledger_proves_every_window_of_every_run(sim, synced, run, query):
     run("sync")
 
     assert query("SELECT count(*) FROM metastudio.extraction_windows WHERE NOT complete") == [(0,)]
@@ -107,8 +104,7 @@ def test_the_ledger_proves_every_window_of_every_run(sim, settings, run, query):
     assert all(windows == list(range(1, len(windows) + 1)) for _, windows in runs)
 
 
-def test_backfill_reads_a_range_again_and_leaves_the_watermark(sim, settings, run, query):
-    run("sync")
+def test_backfill_reads_a_range_again_and_leaves_the_watermark(sim, synced, run, query):
     ended = run("backfill", "--since", "2025-06-01", "--until", "2025-12-31", "--json")
 
     assert (ended.code, ended.json["mode"], ended.json["watermark"]) == (0, "backfill", newest_update(sim))
@@ -147,8 +143,7 @@ def test_an_endpoint_that_ignores_the_order_is_noticed_and_read_by_windows(sim, 
     assert all(past["complete"] for past in run("status", "--json").json["last_runs"])
 
 
-def test_new_jobs_of_the_very_second_of_the_sync_are_not_lost(sim, settings, run, query):
-    run("sync")
+def test_new_jobs_of_the_very_second_of_the_sync_are_not_lost(sim, synced, run, query):
     sim.tenant.create(3, at=sim.clock.now() + timedelta(milliseconds=400))
     sim.clock.advance(1)
 

@@ -44,6 +44,14 @@ def query_postgres(url: str, sql: str) -> list[tuple[Any, ...]]:
         return cursor.fetchall()
 
 
+def execute_postgres(url: str, *statements: str) -> None:
+    """Run statements, each in a transaction of its own."""
+    with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        for statement in statements:
+            cursor.execute(statement)
+
+
 class Sync:
     """A sync in a process of its own. `prepare` is called there first and may patch anything."""
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from metastudio.commands import report
 from metastudio.commands.load import run_audit, run_sync
 from metastudio.commands.progress import LogProgress
 from metastudio.destination.jobs import Destination
@@ -22,6 +23,8 @@ from metastudio_simulator import Simulator
 from tests.support.simulated import NOW
 
 PAGE = Path(__file__).parents[2] / "docs" / "data-model.md"
+
+ODD_REASON = "[/x.mp4] [bold] :cat: \x1b[31m磁盘 ✓ <b>&"
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class Warehouse:
             f"DESTINATION__{self.options.destination.upper()}__CREDENTIALS": self.credentials,
         }.items():
             patch.setenv(name, value)
+        patch.setattr(report, "read_clock", self.sim.clock.now)
 
     @property
     def models(self) -> Models:
@@ -70,6 +74,13 @@ def make_odd_tenant(sim: Simulator) -> None:
     sim.tenant.add_raw({"state": "SUCCEED"}, at="2026-01-15T12:59:00Z")
 
 
+def make_failures_odd(sim: Simulator) -> None:
+    """Give the failed jobs a reason that a terminal, a table or a page could take for commands."""
+    for job in sim.tenant.visible():
+        if job["state"] == "FAILED":
+            sim.tenant.corrupt(job["job_id"], error_info={**job["error_info"], "error_msg": ODD_REASON})
+
+
 @contextmanager
 def make_warehouse(folder: Path, options: Options, credentials: str) -> Iterator[Warehouse]:
     """Sync a tenant, let a job vanish, audit, make the tenant odd, and sync again."""
@@ -77,6 +88,7 @@ def make_warehouse(folder: Path, options: Options, credentials: str) -> Iterator
         warehouse = Warehouse(sim, options, folder, credentials)
         with pytest.MonkeyPatch.context() as patch, collect_log() as lines:
             warehouse.configure(patch)
+            make_failures_odd(sim)
             warehouse.sync()
             sim.tenant.vanish(sim.tenant.visible()[100]["job_id"])
             sim.clock.advance(3600)

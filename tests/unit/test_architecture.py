@@ -18,7 +18,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "formatting": set(),
     "timestamps": {"errors", "pendulum"},
     "redaction": {"errors", "orjson"},
-    "error_mapping": {"errors"},
+    "error_mapping": {"errors", "redaction"},
     "records": {*LEAVES, "pyarrow", "orjson"},
     "api": {*LEAVES, "aiohttp", "yarl", "orjson"},
     "extraction": {*LEAVES, "records", "orjson"},

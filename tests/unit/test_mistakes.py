@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from dlt.common.configuration.exceptions import ConfigurationException
 from metastudio.config.credentials import CredentialSettings, make_credentials
 from metastudio.config.toml_files import check_files
 from metastudio.config.unknown_settings import warn_of_other_credentials, warn_of_unknown_settings
@@ -158,11 +159,11 @@ def test_two_kinds_of_credentials_at_once_are_pointed_out(caplog):
 
 
 def test_an_error_that_cannot_describe_itself_is_mapped_by_its_class():
-    class ConfigFieldMissingException(Exception):
+    class Missing(ConfigurationException):
         def __str__(self):
             raise TypeError
 
-    assert to_metastudio_error(ConfigFieldMissingException()).exit_code == 2
+    assert to_metastudio_error(Missing()).exit_code == 2
 
 
 def test_dagsters_module_without_dagster_says_what_to_install():

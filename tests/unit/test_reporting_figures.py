@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import duckdb
 import jinja2
 import pytest
 import yaml
-from metastudio.formatting import format_change, format_days, format_integer, format_job_type, format_share
+from metastudio.errors import ConfigurationError
+from metastudio.formatting import (
+    format_change,
+    format_growth,
+    format_integer,
+    format_job_type,
+    format_minute,
+    format_seconds,
+    format_share,
+)
 from metastudio.records.parser import TERMINAL_STATES
 from metastudio.reporting import PROJECT
 from metastudio.reporting.charts import make_weekly_rates
-from metastudio.reporting.health import describe_health
+from metastudio.reporting.health import Limits, describe_health, judge_health
+from metastudio.reporting.period import choose_period, parse_day
 
 HEALTHY = {
     "as_of": datetime(2026, 1, 15, 12, tzinfo=UTC),
@@ -41,8 +51,12 @@ HEALTHY = {
         (format_change(0.0123), "▲ 1.2 pp"),
         (format_change(-0.0123), "▼ 1.2 pp"),
         (format_change(0.0004), "= 0.0 pp"),
-        (format_days(1), "today"),
-        (format_days(30), "last 30 days"),
+        (format_growth(None), "-"),
+        (format_growth(-0.256), "-26 %"),
+        (format_growth(1), "+100 %"),
+        (format_seconds(119), "119 s"),
+        (format_seconds(86_400 * 3), "3.0 days"),
+        (format_minute(datetime(2026, 1, 15, 12, 34, 56, tzinfo=UTC)), "2026-01-15 12:34"),
         (format_integer(None), "-"),
         (format_integer(1234.0), "1,234"),
         (format_job_type("PHOTO_DIGITAL_HUMAN_VIDEO"), "photo"),
@@ -54,10 +68,10 @@ def test_a_figure_is_written_for_people(written, expected):
 
 
 def test_healthy_data_is_said_to_be_fresh_and_complete():
-    assert describe_health(HEALTHY) == [
-        (True, "The last sync ended 2026-01-15 12:00:00 UTC, 3.0 min ago."),
-        (True, "Complete: every window was proved complete."),
-        (True, "1,234 jobs, 0 of them deleted at the API."),
+    assert [(finding.mark, finding.sentence) for finding in describe_health(HEALTHY)] == [
+        ("✓", "The last sync ended 2026-01-15 12:00:00 UTC, 3.0 min ago."),
+        ("✓", "Complete: every window was proved complete."),
+        ("✓", "1,234 jobs, 0 of them deleted at the API."),
     ]
 
 
@@ -74,20 +88,103 @@ def test_healthy_data_is_said_to_be_fresh_and_complete():
     ],
 )
 def test_each_trouble_is_said_and_marked(trouble, number, sentence):
-    marked = [text for is_good, text in describe_health(HEALTHY | trouble) if not is_good]
+    marked = [finding.sentence for finding in describe_health(HEALTHY | trouble) if not finding.is_good]
 
     assert len(marked) == number
     assert sentence in marked[0]
 
 
 def test_a_scrub_that_found_nothing_is_good_news():
-    assert (True, "Scrub: 0 of 10 jobs had changed unseen in the last 30 days.") in describe_health(
-        HEALTHY | {"scrubbed": 10}
-    )
+    findings = describe_health(HEALTHY | {"scrubbed": 10})
+
+    assert (True, "Scrub: 0 of 10 jobs had changed unseen in the last 30 days.", False) in findings
 
 
 def test_data_never_synced_is_said_to_be_so():
-    assert describe_health({}) == [(False, "Nothing was synced yet.")]
+    assert describe_health({}) == [(False, "Nothing was synced yet: run metastudio sync.", True)]
+
+
+@pytest.mark.parametrize(
+    ("found", "minutes", "limits", "expected", "is_sound"),
+    [
+        ({}, 60, Limits(3600), "✓", True),
+        ({}, 61, Limits(3600), "✗ stale", False),
+        ({"last_sync_at": None}, 0, Limits(3600), "✗ not synced", False),
+        ({"gaps": 1, "missing": 3}, 61, Limits(3600), "✗ stale, not complete", False),
+        ({"gaps": 1, "missing": 3}, 0, Limits(3600, max_missing=3), "! gaps", True),
+        ({"incomplete_windows": 1}, 0, Limits(3600, max_missing=3), "✗ not complete", False),
+        (
+            {"rejected_records": 1, "jobs_in_unknown_states": 1},
+            0,
+            Limits(3600),
+            "! rejected records, unknown states",
+            True,
+        ),
+    ],
+)
+def test_stale_or_incomplete_figures_are_marked_and_not_sound(found, minutes, limits, expected, is_sound):
+    health = judge_health(HEALTHY | found, limits, HEALTHY["as_of"] + timedelta(minutes=minutes))
+
+    assert (health["health"], health["is_sound"]) == (expected, is_sound)
+    assert any(finding.is_grave for finding in describe_health(health)) is not is_sound
+
+
+def test_a_stale_sync_is_said_to_be_so_with_the_limit():
+    health = judge_health(HEALTHY, Limits(3600), HEALTHY["as_of"] + timedelta(days=10))
+
+    assert describe_health(health)[0] == (
+        False,
+        "Stale: the last sync ended 2026-01-15 12:00:00 UTC, 10.0 days ago; the limit (stale_after_seconds) is 60.0 min.",
+        True,
+    )
+
+
+# The period
+
+TODAY = date(2026, 1, 15)
+
+
+def test_without_a_choice_the_report_is_about_the_last_thirty_days():
+    period = choose_period(TODAY, None, None)
+
+    assert (period.since, period.until, period.days) == (date(2025, 12, 17), TODAY, 30)
+    assert period.list_spans() == [
+        (TODAY, TODAY),
+        (date(2026, 1, 9), TODAY),
+        (date(2025, 12, 17), TODAY),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "expected"),
+    [
+        ("2026-01-01", None, ("2026-01-01", "2026-01-15")),
+        (None, "2025-12-31", ("2025-12-02", "2025-12-31")),
+        ("2025-12-01", "2025-12-31", ("2025-12-01", "2025-12-31")),
+        ("2026-01-15", "2026-01-15", ("2026-01-15", "2026-01-15")),
+        ("2026-01-01", "2027-01-01", ("2026-01-01", "2026-01-15")),
+        ("0001-01-01", None, ("2000-01-01", "2026-01-15")),
+    ],
+)
+def test_a_chosen_period_includes_both_days_and_ends_with_the_last_sync(since, until, expected):
+    period = choose_period(TODAY, parse_day(since, "--since"), parse_day(until, "--until"))
+
+    assert (period.since.isoformat(), period.until.isoformat()) == expected
+    assert period.list_spans() == [(period.since, period.until)]
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "sentence"),
+    [
+        ("2026-01-10", "2026-01-09", "ends before it begins"),
+        ("2026-01-16", None, "begins after the last sync"),
+        ("2026-13-01", None, "--since is not a valid day"),
+        (None, "yesterday", "--until is not a valid day"),
+    ],
+)
+def test_a_period_that_is_none_is_refused(since, until, sentence):
+    with pytest.raises(ConfigurationError, match=sentence):
+        choose_period(TODAY, parse_day(since, "--since"), parse_day(until, "--until"))
 
 
 def test_a_weekly_rate_counts_seven_days_and_days_without_jobs_as_days():

@@ -44,13 +44,14 @@ class JobsPage:
     """A page of jobs.
 
     Args:
-        count: the number of jobs that match, not of those on the page.
+        count: the number of jobs that match, not of those on the page; None if the API does not
+            say.
         jobs: as the API sent them, objects or not.
         server_time: when the API answered, by its own clock, UTC.
         counters: the requests that the page took.
     """
 
-    count: int
+    count: int | None
     jobs: list[Any]
     server_time: datetime
     request_id: str | None
@@ -195,7 +196,7 @@ def _read_problem(answer: dict[str, Any], secrets: tuple[str, ...]) -> tuple[str
 
 
 def parse_jobs_page(response: HttpResponse, server_time: datetime | None, secrets: tuple[str, ...]) -> JobsPage:
-    """Return the page of an answer. `{}` is an empty one: count and jobs are both optional.
+    """Return the page of an answer: count and jobs are both optional, and `{}` is an empty page.
 
     Args:
         server_time: when the API answered, if that is known.
@@ -215,12 +216,16 @@ def parse_jobs_page(response: HttpResponse, server_time: datetime | None, secret
         rule = BY_CODE.get(code.replace("APIG.", "APIGW.", 1), _RETRYABLE)
         raise _make_failure(response, rule, code, message, secrets)
     said = f": {message}" if message else ""
-    count = 0 if answer == {} else _read_count(answer.get("count")) if isinstance(answer, dict) else None
-    if count is None:
-        raise _make_senseless(f"answered 200 without an integer count{said}", response, secrets)
+    if not isinstance(answer, dict) or (answer and answer.keys().isdisjoint(("count", "jobs"))):
+        raise _make_senseless(f"answered 200 without a count and without jobs{said}", response, secrets)
     jobs = answer.get("jobs")
     if not isinstance(jobs, list | None):
         raise _make_senseless("answered 200 without a list of jobs", response, secrets)
+    count = _read_count(answer.get("count"))
+    if count is None and answer.get("count") is not None:
+        raise _make_senseless("answered 200 without an integer count", response, secrets)
+    if not jobs:
+        count = count or 0
     if server_time is None:
         reason = "answered 200 without a Date header, which has the server's time"
         raise _make_senseless(reason, response, secrets)

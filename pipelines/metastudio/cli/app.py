@@ -107,24 +107,40 @@ def status(options: Options, as_json: bool, max_age: float | None, prometheus: P
 
 @cli.command(short_help="Show what was produced and what failed")
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write one self-contained page instead")
+@click.option("--since", help="First day, e.g. 2026-01-01; default: 30 days before the end")
+@click.option("--until", help="Last day, which is included; default: the day of the last sync")
+@click.option("--project", help="Only a project, by its ID")
 @on_pipeline
-def report(options: Options, as_json: bool, html: Path | None) -> None:
-    """Show what was produced, what failed and why, and how long jobs wait and render."""
-    from metastudio.cli.report import show_report
-    from metastudio.commands.tenants import list_options
+def report(
+    options: Options, as_json: bool, html: Path | None, since: str | None, until: str | None, project: str | None
+) -> None:
+    """Show what was produced, what failed and why, and how long jobs wait and render.
 
-    show_report(list_options(options), as_json=as_json, html=html)
+    Of several tenants, it shows an overview. The exit code is 5 if the figures are stale or not
+    complete.
+    """
+    from metastudio.cli.report import show_report
+    from metastudio.commands.report import ReportRequest
+
+    request = ReportRequest(since=since, until=until, project=project, charts=html is not None)
+    sys.exit(show_report(options, request, as_json=as_json, html=html))
 
 
 @cli.command(short_help="Build and test the reporting models")
 @click.option("--time-zone", help="Zone in which a day begins, e.g. Asia/Shanghai; default: as before, or UTC")
+@click.option(
+    "--sla-seconds",
+    type=click.IntRange(1),
+    help="How long a job may take from creation to end; default: as before, or 3600",
+)
+@click.option("--force", is_flag=True, help="Drop what somebody built on models whose columns change (PostgreSQL)")
 @on_pipeline
-def models(options: Options, as_json: bool, time_zone: str | None) -> None:
+def models(options: Options, as_json: bool, time_zone: str | None, sla_seconds: int | None, force: bool) -> None:
     """Build and test the reporting models; sync builds them if they are missing or outdated."""
     from metastudio.cli.models import show_models
     from metastudio.commands.tenants import list_options
 
-    sys.exit(show_models(list_options(options)[0], time_zone, as_json=as_json))
+    sys.exit(show_models(list_options(options)[0], time_zone, sla_seconds, as_json=as_json, force=force))
 
 
 @cli.command(short_help="Delete old lines of the ledger")

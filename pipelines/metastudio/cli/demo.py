@@ -47,7 +47,7 @@ def run_demo() -> None:
         _say("\nDoes the destination equal the API? The audit marks what vanished there:")
         _audit(options)
         _say("\nThe report (metastudio report):")
-        show_report([options], as_json=False)
+        show_report(options)
         _say(f"\nThe tables are in {DATABASE}. Remove it before you sync an account of your own in this folder.")
 
 
@@ -94,4 +94,4 @@ def _write(result: LoadResult) -> None:
 
 
 def _say(text: str) -> None:
-    Console(highlight=False).print(text, style="bold")
+    Console(highlight=False, markup=False, emoji=False).print(text, style="bold")

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import codecs
 import gc
-import io
 import logging
 import os
 import signal
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
 from metastudio.cli.log import set_up_log, write_message
-
-IN_ASCII = {"✓": "+", "✗": "x", "▲": "+", "▼": "-", "…": "...", "–": "-", "—": "-"}
-"""What stands for a character in an output that cannot show it, such as a Windows console."""
+from metastudio.cli.streams import prepare_streams
+from metastudio.errors import ConfigurationError
 
 
 class TerminatedError(BaseException):
@@ -25,20 +23,10 @@ class TerminatedError(BaseException):
 
 
 def prepare_process() -> None:
-    """Set up the garbage collector and the signals for every command."""
+    """Set up the streams, the garbage collector and the signals for every command."""
+    prepare_streams()
     gc.set_threshold(50_000)  # imports create many permanent objects: collecting every 700 takes a tenth of the time
     signal.signal(signal.SIGTERM, _terminate)
-    codecs.register_error("metastudio", _replace_character)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="metastudio")
-
-
-def _replace_character(error: UnicodeError) -> tuple[str, int]:
-    """Return something readable for characters that the output's encoding does not have."""
-    assert isinstance(error, UnicodeEncodeError)
-    text = error.object[error.start : error.end]
-    return "".join(IN_ASCII.get(character, "?") for character in text), error.end
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
@@ -59,11 +47,25 @@ def set_up(config_dir: Path | None = None, verbose: int = 0, *, quiet: bool = Fa
     )  # dlt's own log repeats our errors
 
 
+def check_working_dir() -> None:
+    """Check that the working directory still exists.
+
+    Raises:
+        ConfigurationError: it was removed after the shell entered it.
+    """
+    try:
+        Path.cwd()
+    except OSError:
+        raise ConfigurationError("The working directory does not exist any more.", hint="Go to another one.") from None
+
+
 def _warn_of_readable_secrets(config_dir: Path | None) -> None:
-    for folder in (config_dir, config_dir and config_dir / ".dlt", Path(".dlt"), Path("~/.dlt").expanduser()):
+    home = Path(os.path.expanduser("~"))  # Path.home() fails where there is none
+    for folder in (config_dir, config_dir and config_dir / ".dlt", Path(".dlt"), home / ".dlt"):
         secrets = folder and folder / "secrets.toml"
-        if secrets and secrets.exists() and secrets.stat().st_mode & 0o077:
-            write_message(logging.WARNING, f"{secrets} can be read by others. Protect it: chmod 600 {secrets}")
+        with suppress(OSError):  # what this user cannot read is no setting
+            if secrets and secrets.stat().st_mode & 0o077:
+                write_message(logging.WARNING, f"{secrets} can be read by others. Protect it: chmod 600 {secrets}")
 
 
 def leave(code: int) -> NoReturn:

@@ -10,6 +10,8 @@ import logging
 import sys
 import time
 
+from metastudio.formatting import make_printable
+
 _SECOND = "%Y-%m-%dT%H:%M:%S"
 _LOG = logging.getLogger("metastudio")
 
@@ -48,8 +50,15 @@ def _find_handlers() -> list[StderrHandler]:
     return [handler for handler in logging.getLogger().handlers if isinstance(handler, StderrHandler)]
 
 
+class TextFormatter(logging.Formatter):
+    """Formats lines without what a terminal would take for commands."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return "\n".join(make_printable(line) for line in super().format(record).split("\n"))
+
+
 def _make_text_formatter() -> logging.Formatter:
-    formatter = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", _SECOND)
+    formatter = TextFormatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", _SECOND)
     formatter.converter = time.gmtime
     return formatter
 
@@ -74,5 +83,5 @@ def write_message(level: int, text: str, tenant: str = "") -> None:
     if is_json():
         line = JsonFormatter().format(logging.LogRecord(_LOG.name, level, "", 0, tenant + text, None, None))
     else:
-        line = f"{tenant}{kind.capitalize()}: {text}"
+        line = f"{tenant}{kind.capitalize()}: {make_printable(text)}"
     sys.stderr.write(line + "\n")

@@ -9,9 +9,11 @@ from metastudio.commands.result import CommandResult
 from metastudio.pipeline.options import Options
 
 
-def show_models(options: Options, time_zone: str | None, *, as_json: bool) -> int:
+def show_models(
+    options: Options, time_zone: str | None, sla_seconds: int | None = None, *, as_json: bool, force: bool = False
+) -> int:
     """Build and test the models, print the result, and return the exit code."""
-    result = run_models(options, time_zone)
+    result = run_models(options, time_zone, sla_seconds, force=force)
     if result.error is not None:
         write_error(result.error)
     if as_json:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from metastudio.cli.environment import set_up
+from metastudio.cli.environment import check_working_dir, set_up
 
 if TYPE_CHECKING:
     from metastudio.pipeline.options import Options
@@ -45,6 +45,7 @@ def on_pipeline(command: Callable[..., Any]) -> Callable[..., Any]:
         chosen = {name: given.pop(name) for name in ("pipeline", "destination", "dataset", "tenant")}
         options = Options(**{name: value for name, value in chosen.items() if value is not None})
         try:
+            check_working_dir()
             options = _resolve(options, chosen)
             return command(options=options, as_json=as_json, **given)
         except Exception as error:

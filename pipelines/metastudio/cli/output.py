@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections.abc import Callable, Iterator
@@ -11,12 +12,13 @@ from typing import Any, NoReturn
 import orjson
 
 from metastudio.cli.log import is_json, is_quiet, write_message
+from metastudio.cli.streams import takes_unicode
 from metastudio.commands.progress import LogProgress
 from metastudio.commands.result import CommandResult, LoadResult, MultiTenantResult, describe_isolation
 from metastudio.errors import MetaStudioError
 from metastudio.extraction.audit import Audit
 from metastudio.extraction.findings import Comparison
-from metastudio.formatting import format_count
+from metastudio.formatting import format_count, make_printable
 from metastudio.pipeline.summary import Summary
 
 
@@ -33,7 +35,11 @@ def show_progress() -> Iterator[LogProgress]:
 
 
 def write_out(text: str) -> None:
-    """Write a result to the standard output."""
+    """Write the lines of a result to the standard output."""
+    _write_line("\n".join(make_printable(line) for line in text.split("\n")))
+
+
+def _write_line(text: str) -> None:
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
@@ -44,8 +50,12 @@ def write_error(error: MetaStudioError, name: str = "") -> None:
 
 
 def write_json(value: dict[str, Any]) -> None:
-    """Write one JSON object as one line."""
-    write_out(orjson.dumps(value, option=orjson.OPT_UTC_Z, default=float).decode())
+    """Write one JSON object as one line, in ASCII where the output cannot show all characters."""
+    try:
+        text = orjson.dumps(value, option=orjson.OPT_UTC_Z, default=float).decode()
+        _write_line(text if takes_unicode(sys.stdout) else json.dumps(orjson.loads(text)))
+    except orjson.JSONEncodeError:  # half a character, from an argument or the name of a file
+        _write_line(json.dumps(value, default=str))
 
 
 def end(result: CommandResult, describe: Callable[[Any], str], *, as_json: bool) -> NoReturn:

@@ -42,7 +42,7 @@ class BarProgress(LogProgress):
 @contextmanager
 def show_bar() -> Iterator[LogProgress]:
     """Show a progress bar for as long as the block lasts."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
     display = Progress(*columns, console=Console(stderr=True), transient=True)
     try:
         yield BarProgress(display)

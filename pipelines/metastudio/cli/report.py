@@ -2,75 +2,109 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from metastudio.cli.output import write_json, write_out
-from metastudio.commands.report import run_report
+from metastudio.cli.output import write_error, write_json, write_out
+from metastudio.commands.report import ReportRequest, make_report_error, run_report
 from metastudio.commands.result import CommandResult
 from metastudio.errors import ConfigurationError
 from metastudio.pipeline.options import Options
-from metastudio.reporting.health import describe_health
-from metastudio.reporting.report import SECTIONS, Report, Section, format_row
+from metastudio.reporting.model_version import Row
+from metastudio.reporting.report import Report
+from metastudio.reporting.sections import NO_JOBS, OVERVIEW, TEXT, Section, format_row, is_left
 
 _ENDLESS = 10_000
 """A width in characters that no line reaches."""
 
+_MIN_TEXT = 28
+"""A width in characters below which prose is not wrapped."""
 
-def show_report(chosen: Sequence[Options], *, as_json: bool, html: Path | None = None) -> None:
-    """Print the report of each tenant as tables, or of one tenant as JSON or as a page.
+_STYLES = {"✓": "", "!": "yellow", "✗": "bold red"}
+
+
+def show_report(
+    options: Options, request: ReportRequest | None = None, *, as_json: bool = False, html: Path | None = None
+) -> int:
+    """Print the report as tables or as JSON, or write it as a page, and return the exit code.
 
     Raises:
-        ConfigurationError: JSON or a page was asked for several tenants, or the page cannot be
-            written.
+        ConfigurationError: the page cannot be written.
         MetaStudioError: the report could not be read.
     """
-    if len(chosen) > 1 and (as_json or html is not None):
-        raise ConfigurationError("--json and --html show one tenant.", hint="Choose the tenant with --tenant NAME.")
-    for options in chosen:
-        if len(chosen) > 1:
-            write_out(f"\n{options.tenant}")
-        report = run_report(options, charts=html is not None)
-        if html is not None:
-            _write_page(report, html)
-        if as_json:
-            result = CommandResult(command="report", pipeline=options.name, details=report.as_dict())
-            write_json(result.as_json())
-        elif html is None:
-            _print(report)
-        else:
-            write_out(f"The report is in {html}.")
+    report = run_report(options, request)
+    error = make_report_error(report)
+    if html is not None:
+        _write_page(report, html)
+    if as_json:
+        result = CommandResult(command="report", pipeline=options.name, error=error, details=report.as_dict())
+        write_json(result.as_json())
+    elif html is None:
+        _print(report)
+    else:
+        write_out(f"The report is in {html}.")
+    if error is not None:
+        write_error(error)
+    return error.exit_code if error else 0
 
 
 def _print(report: Report) -> None:
-    console = Console(highlight=False)
-    for is_good, sentence in describe_health(report.health):
-        console.print(f"{'✓' if is_good else '!'} {sentence}", style=None if is_good else "yellow")
-    for section in SECTIONS:
-        table = _lay_out(section, report)
-        needed = console.measure(table, options=console.options.update(width=_ENDLESS)).minimum
-        console.print(table, width=max(console.width, needed), crop=False)  # a truncated figure would be wrong
+    console = Console(highlight=False, markup=False, emoji=False)
+    is_single = len(report.tenants) == 1
+    for finding in report.findings if is_single else ():
+        console.print(Text(f"{finding.mark} {finding.sentence}", style=_STYLES[finding.mark]))
+    console.print(Text(report.describe_period(), style="bold"))
+    if not is_single:
+        _print_table(console, OVERVIEW, report.tenants, report)
+    for section in report.sections:
+        if is_single or section.is_short:
+            _print_table(console, section, report.rows[section.query], report)
+    if not report.has_jobs:
+        console.print(NO_JOBS)
+    if not is_single:
+        console.print("metastudio report --tenant NAME shows all figures of one tenant.")
 
 
-def _lay_out(section: Section, report: Report) -> Table:
-    title = section.title + (f" ({report.time_zone})" if section.query == "by_day" else "")
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
-    rows = [format_row(section, row) for row in report.rows[section.query]]
-    for index, (heading, _) in enumerate(section.columns):
-        is_text, is_example = index == 0 or heading == "example", heading == "example"
-        width = None if is_example else max(cell_len(cell) for cell in (heading, *(row[index] for row in rows)))
+def _print_table(console: Console, section: Section, rows: list[Row], report: Report) -> None:
+    """Print a table, or a line in its place where it has no rows."""
+    if not rows:
+        console.print(Text(f"{report.fill_in(section.title)}: {report.fill_in(section.empty)}\n"))
+        return
+    table = _lay_out(section, rows, report)
+    needed = console.measure(table, options=console.options.update(width=_ENDLESS)).minimum
+    if needed > console.width:
+        table.width = needed  # a truncated figure would be wrong
+    console.print(table, crop=False)
+
+
+def _lay_out(section: Section, rows: list[Row], report: Report) -> Table:
+    table = Table(
+        title=Text(report.fill_in(section.title)),
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    cells = [format_row(section, row, report.zone) for row in rows]
+    for index, column in enumerate(section.columns):
+        is_text = column.heading in TEXT
+        width = max(cell_len(cell) for cell in (column.heading, *(row[index] for row in cells)))
+        width = min(width, _MIN_TEXT) if is_text else width
         table.add_column(
-            heading, justify="left" if is_text else "right", overflow="fold", no_wrap=not is_example, min_width=width
+            column.heading,
+            justify="left" if index == 0 or is_left(column, rows) else "right",
+            overflow="fold",
+            no_wrap=not is_text,
+            min_width=width,
         )
-    for row in rows:
-        table.add_row(*row)
-    if not report.rows[section.query]:
-        table.caption = "none"
+    for row in cells:
+        table.add_row(*(Text(cell) for cell in row))
     return table
 
 

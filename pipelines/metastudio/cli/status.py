@@ -14,6 +14,7 @@ LIMITS = {
     "max_range_days": "no window of creation times is answered that is wider than {:,} days",
     "count_cap": "the count stops at {:,} jobs",
     "job_ids": "the filter job_ids is {}",
+    "count": "the count of jobs is {}: what is listed is loaded, and nothing proves that it is everything",
 }
 """What is shown of each learned limit, by its name in the state."""
 

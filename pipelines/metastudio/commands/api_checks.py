@@ -83,6 +83,7 @@ class ApiChecks:
         checks: dict[str, Callable[[], Awaitable[Finding]]] = {
             "clock": self._check_clock,
             "isolation": self._check_isolation,
+            "count": self._check_count,
             "page size": self._check_page_size,
             "offset": self._check_offset,
             "update_time sorting": self._check_sorting,
@@ -100,7 +101,8 @@ class ApiChecks:
                 yield CheckResult(name, str(error), error)
 
     def _describe_project(self, first: Page) -> CheckResult:
-        tenant, text = self._tenant, f"{first.count:,} jobs since {self._since:%Y-%m-%d}"
+        tenant, jobs = self._tenant, f"{first.count:,} jobs" if first.is_counted else "jobs"
+        text = f"{jobs} since {self._since:%Y-%m-%d}"
         names = [*(["app_user_id"] if tenant.app_user_id else []), *tenant.filters]
         if names and not first.count:
             return CheckResult("project", f"{text}: no job matches {' and '.join(names)}.", is_limit=True)
@@ -139,6 +141,11 @@ class ApiChecks:
         is_isolated = await self._client.fetch_isolation()
         text = describe_isolation(is_isolated)
         return make_limit(text) if is_isolated else Finding(text)
+
+    async def _check_count(self) -> Finding:
+        if self._first.is_counted or not self._first.records:
+            return Finding()
+        return make_limit("not given: sync loads what is listed, and ends with exit code 5 as nothing proves it whole.")
 
     async def _check_page_size(self) -> Finding:
         received, asked = len(self._first.records), self._tenant.page_size

@@ -8,6 +8,7 @@ from contextlib import aclosing, contextmanager
 
 from metastudio.commands.attempts import AttemptRecorder, find_interrupt, record_attempt
 from metastudio.commands.models import build_outdated, has_outdated_models
+from metastudio.commands.publish import publish_changes
 from metastudio.commands.result import LoadResult
 from metastudio.config.tenant import Tenant, resolve_tenant
 from metastudio.destination.comments import write_comments
@@ -34,7 +35,8 @@ def run_sync(
     """Bring the destination up to date.
 
     Args:
-        maintenance: also write missing descriptions of tables, and build outdated models.
+        maintenance: also write missing descriptions of tables, build outdated models, and publish a
+            copy of the file: what several tenants share.
         models: with False, `maintenance` leaves the models alone.
     """
     result = LoadResult(command="sync", pipeline=options.name)
@@ -45,6 +47,8 @@ def run_sync(
             is_outdated = maintenance and maintain(loader.destination, models=models)
         if is_outdated:  # a gap holds up neither descriptions nor models
             build_outdated(loader.pipeline)
+    if maintenance:
+        publish_changes(options, result)
     return result
 
 
@@ -57,11 +61,16 @@ def maintain(destination: Destination, *, models: bool) -> bool:
     return models and has_outdated_models(destination)
 
 
-def run_backfill(options: Options, listener: ProgressListener, since: str, until: str | None) -> LoadResult:
+def run_backfill(
+    options: Options, listener: ProgressListener, since: str, until: str | None, *, maintenance: bool = True
+) -> LoadResult:
     """Read a range of creation times again, in committed chunks. The watermark stays.
 
     The range ends before `until`. The API keeps fractions of a second but takes whole ones, so the
     window asked for ends at `until` itself: the last job before it may be less than a second older.
+
+    Args:
+        maintenance: also publish a copy of the file.
     """
     result = LoadResult(command="backfill", pipeline=options.name)
     with (
@@ -79,17 +88,25 @@ def run_backfill(options: Options, listener: ProgressListener, since: str, until
 
         window = Window(start, end or OPEN_END)
         loader.load(lambda run: read_again(run, window, loader.state))
+    if maintenance:
+        publish_changes(options, result)
     return result
 
 
 def run_audit(
-    options: Options, listener: ProgressListener, *, repair: bool, allow_deletions: bool = False
+    options: Options,
+    listener: ProgressListener,
+    *,
+    repair: bool,
+    allow_deletions: bool = False,
+    maintenance: bool = True,
 ) -> LoadResult:
     """Compare the destination with the API, and repair what differs.
 
     Args:
         repair: with False, a difference is an error.
         allow_deletions: mark more than `max_deleted_share` of the jobs as deleted if they vanished.
+        maintenance: also publish a copy of the file.
     """
     result = LoadResult(command="audit", pipeline=options.name)
     with (
@@ -110,6 +127,8 @@ def run_audit(
         loader.load(read)
         if result.audit and not repair:
             _require_equal(result.audit)
+    if maintenance:
+        publish_changes(options, result)
     return result
 
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import dlt
 
+from metastudio.config.tenant import find_tenant_keys
 from metastudio.destination.jobs import Destination
 from metastudio.destination.lock import hold_lock
 from metastudio.error_mapping import to_metastudio_error
@@ -18,7 +19,7 @@ from metastudio.pipeline.lock import lock_pipeline
 from metastudio.pipeline.options import Options
 from metastudio.reporting.dbt_profile import find_adapter
 from metastudio.reporting.dbt_runner import TestResults, build_models, is_installed
-from metastudio.reporting.model_version import UTC, Models, make_dataset_name
+from metastudio.reporting.model_version import Models, TenantName, make_dataset_name, merge_names
 
 log = logging.getLogger("metastudio")
 
@@ -37,11 +38,15 @@ class ModelsResult:
         return make_test_error(self.tests)
 
 
-def run_models(options: Options, time_zone: str | None = None) -> ModelsResult:
+def run_models(
+    options: Options, time_zone: str | None = None, sla_seconds: int | None = None, *, force: bool = False
+) -> ModelsResult:
     """Build the models and test them on the data.
 
     Args:
         time_zone: the zone in which a day begins; by default the zone of the last build, or UTC.
+        sla_seconds: how long a job may take; by default as in the last build, or an hour.
+        force: drop what somebody has built on models whose columns change.
 
     Raises:
         MetaStudioError: nothing was synced yet, another run is going on, or the build failed.
@@ -52,7 +57,7 @@ def run_models(options: Options, time_zone: str | None = None) -> ModelsResult:
             _check_time_zone(time_zone)
         destination, _ = open_existing(options)
         with lock_pipeline(options), hold_lock(destination, "pipeline"):
-            tests = rebuild_models(destination.pipeline, time_zone, test=True)
+            tests = rebuild_models(destination.pipeline, time_zone, sla_seconds, test=True, force=force)
     except Exception as error:
         raise to_metastudio_error(error) from None
     return ModelsResult(make_dataset_name(options.dataset), tests, round(time.monotonic() - started, 3))
@@ -70,7 +75,12 @@ def make_test_error(tests: TestResults) -> MetaStudioError | None:
 
 def has_outdated_models(destination: Destination) -> bool:
     """Return whether the models can be built here and are missing, broken or outdated."""
-    return find_adapter(destination.pipeline) is not None and not Models(destination).is_current()
+    return find_adapter(destination.pipeline) is not None and not Models(destination).is_current(find_names())
+
+
+def find_names() -> list[TenantName]:
+    """Return the names of the configured tenants, which the models show."""
+    return [TenantName(*key, name) for name, key in find_tenant_keys().items()]
 
 
 def build_outdated(pipeline: dlt.Pipeline) -> None:
@@ -85,16 +95,30 @@ def build_outdated(pipeline: dlt.Pipeline) -> None:
         log.warning("The sync is done, but its reporting models are not: %s", error)
 
 
-def rebuild_models(pipeline: dlt.Pipeline, time_zone: str | None = None, *, test: bool = False) -> TestResults:
-    """Build the models, by default with the time zone of the last build, and test them on request.
+def rebuild_models(
+    pipeline: dlt.Pipeline,
+    time_zone: str | None = None,
+    sla_seconds: int | None = None,
+    *,
+    test: bool = False,
+    force: bool = False,
+) -> TestResults:
+    """Build the models, by default with the variables of the last build, and test them on request.
 
     Raises:
         MetaStudioError: the build failed.
     """
     destination = Destination(pipeline)
     with hold_lock(destination, "reporting models"):
-        version = Models(destination).version()
-        return build_models(pipeline, time_zone or (version.time_zone if version else UTC), test=test)
+        models = Models(destination)
+        last = models.last_settings()
+        version = last._replace(
+            time_zone=time_zone or last.time_zone,
+            sla_seconds=sla_seconds or last.sla_seconds,
+            tenants=merge_names(last.tenants, find_names()),
+        )
+        models.keep_settings(version)
+        return build_models(pipeline, version, test=test, force=force)
 
 
 def _check_time_zone(name: str) -> None:

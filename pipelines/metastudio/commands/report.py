@@ -1,31 +1,140 @@
-"""Reads the report, after building the models that it needs."""
+"""Reads the report of one tenant or several, after building the models that it needs."""
 
 from __future__ import annotations
 
-from metastudio.commands.models import rebuild_models
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from metastudio.commands.models import find_names, rebuild_models
+from metastudio.config.settings import find_setting, resolve_settings
+from metastudio.config.tenant import check_name, list_tenants
+from metastudio.destination.jobs import Destination
 from metastudio.error_mapping import to_metastudio_error
+from metastudio.errors import ConfigurationError, IncompleteError, MetaStudioError
 from metastudio.pipeline.factory import open_existing, open_pipeline
 from metastudio.pipeline.lock import lock_pipeline
 from metastudio.pipeline.options import Options
-from metastudio.reporting.model_version import Models
+from metastudio.reporting.health import Limits
+from metastudio.reporting.model_version import Models, TenantName
+from metastudio.reporting.period import parse_day
 from metastudio.reporting.report import Report, read_report
 
 
-def run_report(options: Options, *, charts: bool = False) -> Report:
-    """Read the report of one tenant; models that are missing or outdated are built first.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportRequest:
+    """What a report is to be about.
 
     Args:
+        project: a project ID; by default all of the chosen tenants.
+        since: the first day; by default 30 days before the end.
+        until: the last day; by default that of the last sync.
         charts: whether to read the series that only charts show.
+    """
+
+    project: str | None = None
+    since: str | None = None
+    until: str | None = None
+    charts: bool = False
+
+
+def run_report(options: Options, request: ReportRequest | None = None) -> Report:
+    """Read the report of the chosen tenants; models that are missing or outdated are built first.
 
     Raises:
-        MetaStudioError: nothing was synced yet, or the models could not be built.
+        MetaStudioError: nothing was synced yet, there is no such project, the period ends before it
+            begins, or the models could not be built.
     """
+    request = request or ReportRequest()
+    since, until = parse_day(request.since, "--since"), parse_day(request.until, "--until")
     try:
-        destination, _ = open_existing(options, read_only=True)
+        check_name(options.tenant)
+        chosen = _list_options(options)
+        destination, opened = _open_first(chosen)
         models = Models(destination)
-        if not models.is_current():
-            with lock_pipeline(options):
-                rebuild_models(open_pipeline(options))
-        return read_report(models, destination.project_id, charts=charts)
+        names = find_names()
+        if not models.is_current(names):
+            with lock_pipeline(opened):
+                rebuild_models(open_pipeline(opened))
+        with destination.share_connection():
+            tenants = _choose_tenants(models, destination, chosen, request.project)
+            limits = find_limits(tenants)
+            return read_report(
+                models, tenants, limits, since=since, until=until, now=read_clock(), charts=request.charts
+            )
     except Exception as error:
         raise to_metastudio_error(error) from None
+
+
+def read_clock() -> datetime:
+    """Return the time by which the age of the data is judged."""
+    return datetime.now(UTC)
+
+
+def make_report_error(report: Report) -> MetaStudioError | None:
+    """Return an error where figures are stale or not complete, or None."""
+    unsound = [row["tenant"] for row in report.tenants if not row["is_sound"]]
+    if not unsound:
+        return None
+    whose = "The figures" if len(report.tenants) == 1 else f"The figures of {', '.join(unsound)}"
+    return IncompleteError(
+        f"{whose} are stale or not complete.", hint="Run metastudio sync; metastudio status says what is missing."
+    )
+
+
+def find_limits(tenants: Sequence[TenantName]) -> dict[TenantName, Limits]:
+    """Return what the settings accept of each tenant's data."""
+
+    def read(section: str | None) -> Limits:
+        settings = resolve_settings(section)
+        return Limits(settings.stale_after_seconds, settings.max_missing)
+
+    def has_own(name: str) -> bool:
+        values = (find_setting(f"sources.metastudio.{name}.{setting}") for setting in Limits._fields)
+        return any(value is not None for value in values)
+
+    common = read(None)
+    return {tenant: read(tenant.name) if tenant.name and has_own(tenant.name) else common for tenant in tenants}
+
+
+def _list_options(options: Options) -> list[Options]:
+    """Return the options of the chosen tenants; no credentials are needed for that."""
+    names = list_tenants()
+    return [replace(options, tenant=name) for name in names] if names and not options.tenant else [options]
+
+
+def _open_first(chosen: Sequence[Options]) -> tuple[Destination, Options]:
+    """Open the destination with the first tenant that was synced; all tenants share it."""
+    for options in chosen[:-1]:
+        with suppress(ConfigurationError):
+            return open_existing(options, read_only=True)[0], options
+    return open_existing(chosen[-1], read_only=True)[0], chosen[-1]
+
+
+def _choose_tenants(
+    models: Models, destination: Destination, chosen: Sequence[Options], project: str | None
+) -> list[TenantName]:
+    """Return the tenants to report on.
+
+    Raises:
+        ConfigurationError: there is no such project.
+    """
+    wanted = {one.tenant for one in chosen}
+    tenants = [name for name in find_names() if name.name in wanted]
+    if not tenants:
+        tenants = [TenantName(destination.project_id, destination.app_user_id, "")]
+    if project is None:
+        return tenants
+    known = {tenant[:2]: tenant for tenant in tenants}
+    found = [known.get(tenant[:2], tenant) for tenant in _list_project(models, project)]
+    if not found:
+        raise ConfigurationError(
+            "The tables hold no such project.", hint="metastudio report --json lists the projects in its overview."
+        )
+    return found
+
+
+def _list_project(models: Models, project: str) -> list[TenantName]:
+    sql = "SELECT project_id, app_user_id, tenant FROM {sync_health} WHERE project_id = %s ORDER BY tenant"
+    return [TenantName(*row) for row in models.query(sql, project)[1]]

@@ -10,6 +10,7 @@ from metastudio.commands.result import CommandResult, MultiTenantResult
 from metastudio.commands.tenants import list_options
 from metastudio.config.settings import Settings, resolve_settings
 from metastudio.destination.attempts import Attempt, read_failed, read_newest
+from metastudio.destination.dlt_internals import count_pending
 from metastudio.destination.jobs import Destination
 from metastudio.destination.ledger import Completeness
 from metastudio.error_mapping import to_metastudio_error
@@ -83,7 +84,7 @@ def _describe_tables(destination: Destination, state: State) -> dict[str, Any]:
     return {
         "tables": {table.name: destination.count_rows(table.name) for table in TABLES},
         "open_jobs": len(destination.open_jobs(datetime(9999, 1, 1, tzinfo=UTC))),
-        "pending_packages": destination.count_pending(),
+        "pending_packages": count_pending(destination.pipeline.pipeline_name),
         "last_runs": destination.last_runs(SHOWN) if has_ledger else [],
     }
 

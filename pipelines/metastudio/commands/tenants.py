@@ -22,6 +22,7 @@ from dlt.destinations.exceptions import DestinationConnectionError
 from metastudio.commands.load import maintain, run_audit, run_backfill, run_sync
 from metastudio.commands.models import build_outdated
 from metastudio.commands.progress import LogProgress
+from metastudio.commands.publish import publish_changes
 from metastudio.commands.result import LoadResult, MultiTenantResult
 from metastudio.config.settings import resolve_settings
 from metastudio.config.tenant import Tenant, list_tenants, resolve_tenant
@@ -59,6 +60,7 @@ def sync_tenants(options: Options, listener: LogProgress) -> LoadResult | MultiT
     loaded = [one for one in chosen if result.by_tenant[str(one.tenant)].exit_code in (0, IncompleteError.exit_code)]
     if loaded:
         _maintain_shared(loaded[0])
+    publish_changes(options, result)
     return result
 
 
@@ -69,7 +71,9 @@ def backfill_tenants(
     chosen, run = list_options(options), partial(run_backfill, since=since, until=until)
     if chosen == [options]:
         return run(options, listener)
-    return _run_for_each("backfill", options, chosen, listener, run)
+    result = _run_for_each("backfill", options, chosen, listener, partial(run, maintenance=False))
+    publish_changes(options, result)
+    return result
 
 
 def audit_tenants(
@@ -79,7 +83,9 @@ def audit_tenants(
     chosen, run = list_options(options), partial(run_audit, repair=repair, allow_deletions=allow_deletions)
     if chosen == [options]:
         return run(options, listener)
-    return _run_for_each("audit", options, chosen, listener, run)
+    result = _run_for_each("audit", options, chosen, listener, partial(run, maintenance=False))
+    publish_changes(options, result)
+    return result
 
 
 def _run_for_each(

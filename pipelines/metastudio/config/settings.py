@@ -51,6 +51,7 @@ class Settings(BaseConfiguration):
     max_deleted_share: float = 0.1
     scrub_days: int = 30
     lock_seconds: float = 60.0
+    publish_dir: str | None = None
     schema_contract: str = "evolve"
     build_models: bool = True
     retry_seconds: float = 120.0

@@ -93,15 +93,43 @@ def resolve_tenant(name: str | None = None, **overrides: Any) -> Tenant:
     Raises:
         ConfigurationError: a setting is missing or not valid, or there is no such tenant.
     """
+    check_name(name)
+    settings = resolve_settings(name, **overrides)
+    if name and any((own := _find_own_credentials(name)).values()):
+        settings.credentials = CredentialSettings(**own)
+    return make_tenant(settings)
+
+
+def check_name(name: str | None) -> None:
+    """Check that there is a tenant of a name, if one is given.
+
+    Raises:
+        ConfigurationError: there is no such tenant.
+    """
     tenants = list_tenants()
     if name is not None and name not in tenants:
         raise ConfigurationError(
             "There is no tenant of this name.", hint=f"sources.metastudio.tenants has: {', '.join(tenants) or 'none'}."
         )
-    settings = resolve_settings(name, **overrides)
-    if name and any((own := _find_own_credentials(name)).values()):
-        settings.credentials = CredentialSettings(**own)
-    return make_tenant(settings)
+
+
+def find_tenant_keys() -> dict[str, tuple[str, str | None]]:
+    """Return project and app user of each named tenant whose project is configured.
+
+    No credentials are needed for that.
+
+    Raises:
+        ConfigurationError: a name is not valid.
+    """
+    keys = {}
+    for name in list_tenants():
+        project_id, app_user_id = (
+            find_setting(f"sources.metastudio.{name}.{setting}") or find_setting(f"sources.metastudio.{setting}")
+            for setting in ("project_id", "app_user_id")
+        )
+        if project_id := project_id or os.environ.get("HUAWEICLOUD_SDK_PROJECT_ID"):
+            keys[name] = str(project_id), str(app_user_id) if app_user_id else None
+    return keys
 
 
 def _find_own_credentials(name: str) -> dict[str, Any]:

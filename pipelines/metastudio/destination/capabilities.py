@@ -15,14 +15,14 @@ class Capabilities:
     Args:
         is_duckdb_file: the database is a file that one process at a time can write. DuckDB rewrites
             the file whenever its last connection is closed.
-        has_advisory_locks: the server has locks that a transaction holds by a number.
+        is_postgres: sessions have settings of their own, and the server has advisory locks.
         takes_inserts: single rows can be inserted by SQL, without a load package.
         table_comment_query: SQL that reads the comment of a table, given its schema and its name.
         table_format: the format of tables that consist of files; plain files cannot be merged into.
     """
 
     is_duckdb_file: bool = False
-    has_advisory_locks: bool = False
+    is_postgres: bool = False
     takes_inserts: bool = False
     table_comment_query: str | None = None
     table_format: Literal["delta"] | None = None
@@ -36,7 +36,7 @@ _BY_TYPE = {
         " AND schema_name = %s AND table_name = %s",
     ),
     "dlt.destinations.postgres": Capabilities(
-        has_advisory_locks=True,
+        is_postgres=True,
         takes_inserts=True,
         table_comment_query="SELECT obj_description(c.oid, 'pg_class') FROM pg_class AS c"
         " JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = %s",

@@ -8,11 +8,12 @@ from typing import Any
 
 import dlt
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
-from dlt.common.schema.typing import LOADS_TABLE_NAME, PIPELINE_STATE_TABLE_NAME
+from dlt.common.schema.typing import LOADS_TABLE_NAME, PIPELINE_STATE_TABLE_NAME, VERSION_TABLE_NAME
 from dlt.destinations.sql_client import SqlClientBase
 
 from metastudio.destination.capabilities import Capabilities, find_capabilities
-from metastudio.destination.duckdb_file import check_file_name, open_when_free
+from metastudio.destination.duckdb_file import check_new_file, check_open_file, open_when_free
+from metastudio.destination.session import check_session
 from metastudio.records.schema import ATTEMPTS, REJECTED, STATES, VIDEOS, WINDOWS
 
 Client = SqlClientBase[Any]
@@ -28,6 +29,7 @@ _TABLES = {
     "attempts": ATTEMPTS,
     "pipeline_state": PIPELINE_STATE_TABLE_NAME,
     "loads": LOADS_TABLE_NAME,
+    "versions": VERSION_TABLE_NAME,
 }
 
 
@@ -50,6 +52,7 @@ class TenantTables:
         self._pipeline = pipeline
         self._lock_seconds = lock_seconds
         self.project_id = project_id
+        self.app_user_id = app_user_id
         self._own = "project_id = %s" + (" AND app_user_id = %s" if app_user_id else "")
         self._params = (project_id, app_user_id) if app_user_id else (project_id,)
         self._client: Client | None = None
@@ -85,7 +88,7 @@ class TenantTables:
         if self._client is not None:
             yield
             return
-        with self._open() as self._client:
+        with self.open() as self._client:
             try:
                 yield
             finally:
@@ -97,28 +100,54 @@ class TenantTables:
         if self._client is not None:
             yield self._client
             return
-        with self._open() as client:
+        with self.open() as client:
             yield client
 
     @contextmanager
-    def _open(self) -> Iterator[Client]:
+    def open(self) -> Iterator[Client]:
+        """Yield a new client, and close it.
+
+        Raises:
+            ConfigurationError: the database cannot hold the texts, or a DuckDB file has the name of
+                a dataset.
+        """
         client = self.pipeline.sql_client()
-        if self.capabilities.is_duckdb_file:
-            check_file_name(client)
+        is_file = self.capabilities.is_duckdb_file
+        if is_file:
+            check_new_file(client)
         open_when_free(client, self._lock_seconds)
         try:
+            if is_file:
+                check_open_file(client)
+            if self.capabilities.is_postgres:
+                check_session(client)
             yield client
         finally:
             client.close_connection()
 
-    def check_file_name(self) -> None:
-        """Check the name of a DuckDB file; other destinations pass.
+    def check_file(self) -> bool:
+        """Check a DuckDB file; other destinations pass. Return False for one that does not exist.
 
         Raises:
-            ConfigurationError: the file has the name of a dataset that is used here.
+            ConfigurationError: the database has the name of a dataset that is used here, or exists
+                in memory only.
         """
-        if self.capabilities.is_duckdb_file:
-            check_file_name(self.pipeline.sql_client())
+        if not self.capabilities.is_duckdb_file:
+            return True
+        if not check_new_file(self.pipeline.sql_client()):
+            return False
+        with self.connect():  # which checks the file
+            return True
+
+    def check_connection(self) -> None:
+        """Check the session of a new connection to PostgreSQL; other destinations pass.
+
+        Raises:
+            ConfigurationError: as `open`.
+        """
+        if self.capabilities.is_postgres:
+            with self.open():
+                pass
 
     def query(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:
         """Return the rows of a query over the raw tables, written as `{videos}`, `{windows}`, ….
@@ -175,10 +204,6 @@ class TenantTables:
         if table == ATTEMPTS:  # a run whose settings are wrong knows no project
             return "pipeline = %s", (self.pipeline.pipeline_name,)
         return (self._own, self._params) if table in (VIDEOS, WINDOWS) else ("project_id = %s", self._params[:1])
-
-    def count_pending(self) -> int:
-        """Return the number of load packages that a killed run left to the next one."""
-        return len(self.pipeline.list_extracted_load_packages()) + len(self.pipeline.list_normalized_load_packages())
 
 
 def find_short_name(table: str) -> str:

@@ -5,13 +5,20 @@ Review this file before you allow a newer minor version of dlt.
 
 from __future__ import annotations
 
+import atexit
+import base64
+import json
+import os
 import shutil
+import tempfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
 import dlt
 import tomlkit
+from dlt.common.configuration import configspec, resolve_configuration
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.plugins import manager
 from dlt.common.configuration.providers import (
@@ -21,6 +28,8 @@ from dlt.common.configuration.providers import (
     SecretsTomlProvider,
 )
 from dlt.common.configuration.providers.toml import CONFIG_TOML, SECRETS_TOML, SettingsTomlProvider
+from dlt.common.configuration.resolve import inject_section
+from dlt.common.configuration.specs import ConfigSectionContext
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 from dlt.common.destination.client import WithStateSync
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
@@ -28,7 +37,9 @@ from dlt.common.pipeline import PipelineContext, get_dlt_pipelines_dir
 from dlt.common.storages import LoadStorage, NormalizeStorage, PackageStorage
 from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 
+from metastudio.destination.capabilities import find_capabilities
 from metastudio.destination.connection import TenantTables
+from metastudio.destination.session import set_session_variables
 
 StateMark = tuple[int, str]
 """Version and hash of a pipeline's state: two states that grew apart can have the same version."""
@@ -82,9 +93,11 @@ class _Config(_MarkReader, ConfigTomlProvider): ...
 def pin_settings(pipeline: dlt.Pipeline) -> list[str]:
     """Set what the guarantee rests on for a pipeline, before every variable and file.
 
-    A failed job fails the run, the state is kept in the destination, and no run begins by emptying
-    tables. Return the settings that had another value.
+    A failed job fails the run, the state is kept in the destination, no run begins by emptying
+    tables, and sessions are in UTC and UTF-8. Return the settings that had another value.
     """
+    if find_capabilities(pipeline).is_postgres:
+        set_session_variables()
     name = pipeline.pipeline_name
     _PINNED.pop(name, None)
     found: list[Any] = [dlt.config.get(f"{section}load.raise_on_failed_jobs") for section in (f"{name}.", "")]
@@ -105,7 +118,7 @@ def _provide(name: str, settings: dict[str, Any], *, first: bool) -> None:
     """Add a provider of settings, which reads the dictionary each time, unless it is there."""
     context = Container()[PluggableRunContext].providers
     if name not in context:
-        context.add_provider(CustomLoaderDocProvider(name, lambda: settings, supports_secrets=True, locations=[]))
+        context.add_provider(CustomLoaderDocProvider(name, lambda: settings, locations=[]))
         if first:
             context.providers.insert(0, context.providers.pop())
 
@@ -124,6 +137,22 @@ def is_refreshed() -> bool:
 def find_pipelines_dir() -> Path:
     """Return the folder that holds the local state of all pipelines."""
     return Path(get_dlt_pipelines_dir())
+
+
+def make_passing_pipelines_dir() -> str:
+    """Return a folder for the local state of pipelines that only read; it goes with the process."""
+    folder = tempfile.mkdtemp(prefix="metastudio-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def count_pending(pipeline_name: str) -> int:
+    """Return the number of load packages that a killed run left to the next one."""
+    folder = find_pipelines_dir() / pipeline_name
+    extracted = folder / "normalize" / NormalizeStorage.EXTRACTED_FOLDER
+    normalized = folder / "load" / LoadStorage.NORMALIZED_FOLDER
+    # os.path: a folder that this user cannot reach is not one
+    return sum(len(os.listdir(packages)) for packages in (extracted, normalized) if os.path.isdir(packages))
 
 
 def drop_local_state(pipeline_name: str) -> None:
@@ -180,33 +209,53 @@ def read_committed_source_state(pipeline: dlt.Pipeline, source: str) -> dict[str
     return dict((state or {}).get("sources", {}).get(source, {}))
 
 
-def read_column_types(pipeline: dlt.Pipeline, table: str) -> dict[str, str]:
+def read_column_types(tables: TenantTables, table: str) -> dict[str, str]:
     """Return the dlt types of the columns that a table of the destination has."""
     from dlt.destinations.job_client_impl import SqlJobClientBase
 
-    with pipeline.destination_client() as client:
+    with tables.pipeline.destination_client() as client:
         if not isinstance(client, SqlJobClientBase):
             return {}
         columns = client.get_storage_table(table)[1]
     return {name: column.get("data_type") or "text" for name, column in columns.items()}
 
 
-def make_duckdb_credentials(file: Path, *, read_only: bool) -> Any:
-    """Return dlt's credentials of a DuckDB file.
+def read_known_columns(tables: TenantTables, schema: dlt.Schema, table: str) -> set[str]:
+    """Return the columns of a table in a schema, and in all stored ones of the same name."""
+    known = set(schema.tables.get(table, {}).get("columns", {}))
+    with tables.connect() as client:
+        column = client.escape_column_name("schema")
+    for (text,) in tables.query(f"SELECT {column} FROM {{versions}} WHERE schema_name = %s", schema.name):
+        plain = text if text.startswith("{") else zlib.decompress(base64.b64decode(text))  # large ones are packed
+        known |= json.loads(plain)["tables"].get(table, {}).get("columns", {}).keys()
+    return known
 
-    From a text, dlt would import SQLAlchemy to find out whether the text is a URL.
+
+def make_duckdb_credentials(pipeline_name: str, file: Path, *, read_only: bool) -> Any:
+    """Return dlt's credentials of a DuckDB file, with their settings.
+
+    dlt would look for all settings again for each of its clients, and import SQLAlchemy to find out
+    whether a text is a URL, or to show one.
     """
     from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 
-    credentials = DuckDbCredentials(read_only=read_only)
-    credentials.database = str(file)
-    return credentials
+    @configspec(init=False)
+    class FileCredentials(DuckDbCredentials):
+        def __str__(self) -> str:
+            return f"duckdb:///{self.database}"
+
+    given = {"database": str(file), "read_only": read_only}
+    with inject_section(ConfigSectionContext(pipeline_name=pipeline_name)):
+        return resolve_configuration(FileCredentials(), sections=("destination", "duckdb"), explicit_value=given)
 
 
-def find_duckdb_file(pipeline: dlt.Pipeline) -> Path | None:
-    """Return the path of the database file that the settings of a pipeline lead to."""
-    database = getattr(pipeline.destination_client().config.credentials, "database", None)
-    return Path(database) if database else None
+def refresh_duckdb_credentials(pipeline: dlt.Pipeline) -> None:
+    """Look for the settings of a DuckDB file again, which have changed."""
+    params: dict[str, Any] = pipeline.destination.config_params if pipeline.destination else {}
+    old: Any = params.get("credentials")
+    if file := getattr(old, "database", None):
+        name = pipeline.pipeline_name
+        params["credentials"] = make_duckdb_credentials(name, Path(file), read_only=bool(old.read_only))
 
 
 def find_location(pipeline: dlt.Pipeline) -> str:

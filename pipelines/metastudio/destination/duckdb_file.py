@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 import time
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
+import duckdb
 from dlt.destinations.exceptions import DestinationConnectionError
 from dlt.destinations.sql_client import SqlClientBase
 
@@ -19,38 +22,82 @@ POLL_SECONDS = 0.2
 """Pause between two attempts to open a file that another process uses."""
 
 
-def find_catalog(path: str) -> str:
-    """Return the name that DuckDB gives to the database in a file."""
-    return Path(path).name.split(".")[0]
+def check_new_file(client: SqlClientBase[Any]) -> bool:
+    """Check the name of a DuckDB file that does not exist yet, so that it is not made in vain.
 
-
-def check_file_name(client: SqlClientBase[Any]) -> None:
-    """Check that DuckDB can tell the database from the schemas in it.
-
-    DuckDB names a database after its file. In `metastudio.duckdb`, the name
-    `metastudio.digital_human_videos` is ambiguous, and DuckDB refuses it.
+    Return whether the file exists.
 
     Raises:
-        ConfigurationError: the file has the name of a dataset that is used here.
+        ConfigurationError: the database would have the name of a dataset that is used here.
     """
-    path = str(getattr(client, "credentials").database or "")  # noqa: B009 - only DuckDB's client has it
-    catalog, dataset = find_catalog(path), str(client.dataset_name)
-    datasets = {dataset, str(client.staging_dataset_name), f"{dataset}_reporting"}
+    location = find_location(client)
+    file = Path(location)
+    if location.startswith(":") or file.exists():  # :external: is a connection of the caller
+        return True
+    _check_catalog(client, file, _ask_name(file.name))
+    return False
+
+
+def _ask_name(file_name: str) -> str:
+    """Ask DuckDB for the name that it would give to the database in a file."""
+    folder = tempfile.TemporaryDirectory(prefix="metastudio-")
+    try:
+        with folder, duckdb.connect(str(Path(folder.name, file_name))) as connection:
+            connection.execute("CREATE SCHEMA probe")
+            return str(connection.execute("SELECT current_database()").fetchall()[0][0])
+    except duckdb.Error:
+        raise ConfigurationError(
+            f"DuckDB cannot use a file that is named {file_name}: it has a database of that name itself.",
+            hint="Set DESTINATION__DUCKDB__CREDENTIALS to another name.",
+        ) from None
+
+
+def check_open_file(client: SqlClientBase[Any]) -> None:
+    """Check the database that a client has opened.
+
+    DuckDB names it after the file, or after what a symbolic link leads to, but not always the same.
+    In the database `metastudio`, the name `metastudio.digital_human_videos` is ambiguous, and
+    DuckDB refuses it.
+
+    Raises:
+        ConfigurationError: the database has the name of a dataset that is used here, or exists in
+            memory only.
+    """
+    location = find_location(client)
+    sql = "SELECT current_database(), path FROM duckdb_databases() WHERE database_name = current_database()"
+    for catalog, path in client.execute_sql(sql) or ():
+        _check_catalog(client, Path(location), str(catalog))
+        if path is None and not location.startswith(":"):
+            raise ConfigurationError(
+                f"{Path(location).name} is no DuckDB database: DuckDB would read it, and lose what is loaded.",
+                hint="Set DESTINATION__DUCKDB__CREDENTIALS to another file.",
+            )
+
+
+def find_location(client: SqlClientBase[Any]) -> str:
+    """Return the path of the file that the settings lead to, or dlt's `:external:`."""
+    return str(getattr(client, "credentials").database or "")  # noqa: B009 - only DuckDB's client has it
+
+
+def _check_catalog(client: SqlClientBase[Any], path: Path, catalog: str) -> None:
+    dataset = str(client.dataset_name)
+    datasets = {dataset, str(client.staging_dataset_name), f"{dataset}_reporting", "information_schema"}
     if catalog.casefold() not in {name.casefold() for name in datasets}:
         return
-    free = catalog == "metastudio" and not Path(path).with_name("videos.duckdb").exists()
+    free = catalog == "metastudio" and not path.with_name("videos.duckdb").exists()
     better = "videos.duckdb" if free else f"{catalog}_videos.duckdb"
-    rename = f"rename it ({make_rename_command(Path(path), better)}) and " if Path(path).exists() else ""
+    rename = f"rename it ({make_rename_command(path, better)}) and " if path.exists() else ""
     raise ConfigurationError(
-        f"The DuckDB file {Path(path).name} has the name of the dataset {catalog}: DuckDB cannot tell them apart.",
+        f"The DuckDB file {path.name} has the name of the dataset {catalog}: DuckDB cannot tell them apart.",
         hint=f"Use a file of another name: {rename}set DESTINATION__DUCKDB__CREDENTIALS={better}.",
     )
 
 
 def make_rename_command(file: Path, name: str) -> str:
     """Return the shell command that renames a DuckDB file and its write-ahead log."""
-    command = f"mv {file.name} {name}"
-    return f"{command} && mv {file.name}.wal {name}.wal" if Path(f"{file}.wal").exists() else command
+    old, new = file.name, name
+    command = f"mv {quote(old)} {quote(new)}"
+    return f"{command} && mv {quote(old + '.wal')} {quote(new + '.wal')}" if Path(f"{file}.wal").exists() else command
 
 
 def open_when_free(client: SqlClientBase[Any], lock_seconds: float) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from metastudio.destination.connection import BATCH, find_short_name, make_batches
-from metastudio.destination.dlt_internals import read_column_types
+import dlt
+
+from metastudio.destination.connection import find_short_name, make_batches
+from metastudio.destination.dlt_internals import read_column_types, read_known_columns
 from metastudio.destination.ledger import Ledger
 from metastudio.records.parser import TERMINAL_STATES, Row
 from metastudio.records.schema import VIDEOS
@@ -17,6 +20,8 @@ EXACT_ROWS = 100_000
 """Size of a table up to which doubled rows and states are counted in every sync: 0.1 s."""
 
 _FIELDS = [name for name in Row._fields if name not in ("updated", "extra")]
+MAX_COMPARED = 1_000
+"""Number of rows up to which a comparison costs less than a load package."""
 _JOB_ID = _FIELDS.index("job_id")
 _LIVE = "deleted_at IS NULL AND (create_time >= %s OR create_time IS NULL)"
 _VERSION = "coalesce(jobs.lastupdate_time, jobs.create_time)"
@@ -44,6 +49,18 @@ class Extent(NamedTuple):
     live: int
     older: int
     newest_update: datetime | None
+
+
+class Columns(NamedTuple):
+    """The columns of the jobs' table, as the destination has them.
+
+    Attributes:
+        types: the dlt types of those that a pipeline has added.
+        foreign: those that somebody else added. They are neither read nor written.
+    """
+
+    types: dict[str, str]
+    foreign: AbstractSet[str]
 
 
 class Destination(Ledger):
@@ -145,9 +162,11 @@ class Destination(Ledger):
             )
         return number
 
-    def column_types(self) -> dict[str, str]:
-        """Return the dlt types of all columns of the jobs' table, whoever added them."""
-        return read_column_types(self.pipeline, VIDEOS)
+    def columns(self, schema: dlt.Schema) -> Columns:
+        """Return the columns of the jobs' table: those of pipelines, and those of others."""
+        types = read_column_types(self, VIDEOS)
+        known = read_known_columns(self, schema, VIDEOS) if types else set()
+        return Columns({name: types[name] for name in types if name in known}, types.keys() - known)
 
     def rows(self, job_ids: Sequence[str]) -> list[dict[str, Any]]:
         """Return the rows of jobs. JSON comes as text or parsed, by destination."""
@@ -177,8 +196,8 @@ class Destination(Ledger):
         return [row for row in rows if numbers[row.job_id] > 1 or row[: len(_FIELDS)] not in loaded]
 
     def already_loaded(self, rows: Sequence[Row]) -> bool:
-        """Return whether loading these rows would change nothing; compare a page at most."""
-        return len(rows) <= BATCH and not any(row.extra for row in rows) and not self.changed(rows)
+        """Return whether loading these rows would change nothing; more than a few are loaded."""
+        return len(rows) <= MAX_COMPARED and not any(row.extra for row in rows) and not self.changed(rows)
 
     def open_jobs(self, before: datetime) -> list[tuple[str, datetime | None]]:
         """Return job_id and create_time of the open jobs not known to be created later."""

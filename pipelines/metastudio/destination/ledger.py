@@ -129,6 +129,18 @@ class Ledger(TenantTables):
                 )
         return True
 
+    def has_read_through(self, since: datetime, until: datetime, after: datetime) -> bool:
+        """Return whether a scan that began later than `after` read all changes of a time."""
+        rows = self.query(
+            f"SELECT 1 FROM {{windows}} WHERE {self._own} AND mode = 'changes' AND complete"
+            " AND since <= %s AND until >= %s AND started_at > %s LIMIT 1",
+            *self._params,
+            since,
+            until,
+            after,
+        )
+        return bool(rows)
+
     def last_runs(self, number: int) -> list[dict[str, Any]]:
         """Return the newest runs of the ledger.
 

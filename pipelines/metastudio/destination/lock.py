@@ -53,10 +53,10 @@ def hold_lock(tables: TenantTables, purpose: str) -> Iterator[DestinationLock]:
         BusyError: another run holds the lock.
         UnavailableError: the lock was lost.
     """
-    if not tables.capabilities.has_advisory_locks:
+    if not tables.capabilities.is_postgres:
         yield DestinationLock()
         return
-    with tables.pipeline.sql_client() as client:
+    with tables.open() as client:
         key = _make_key(purpose, client)
         with client.begin_transaction():
             if not _try_lock(client, key):

@@ -14,7 +14,8 @@ from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.destinations.exceptions import DatabaseException
 
 from metastudio.destination.connection import Client, TenantTables
-from metastudio.destination.dlt_internals import find_duckdb_file, open_bucket
+from metastudio.destination.dlt_internals import open_bucket
+from metastudio.destination.duckdb_file import find_location
 from metastudio.destination.foreign_tables import require_own_tables
 from metastudio.errors import ConfigurationError
 from metastudio.records.schema import TABLES
@@ -36,12 +37,9 @@ def try_destination(tables: TenantTables, schemas: Sequence[str]) -> str:
         ConfigurationError: a schema, table or file cannot be used; the message names it.
     """
     capabilities = tables.capabilities
-    if capabilities.is_duckdb_file:
-        file = find_duckdb_file(tables.pipeline)
-        tables.check_file_name()
-        if file is not None and not file.exists():
-            _try_new_file(file)
-            return "does not exist yet and can be created"
+    if capabilities.is_duckdb_file and not tables.check_file():
+        _try_new_file(Path(find_location(tables.pipeline.sql_client())))
+        return "does not exist yet and can be created"
     if capabilities.table_format:
         return _try_bucket(tables)
     if not capabilities.takes_inserts:

@@ -19,6 +19,7 @@ from metastudio.extraction.backfill import make_chunk
 from metastudio.extraction.context import ExtractionContext, find_max_range
 from metastudio.extraction.filters import KEPT, lies_outside, verify_filters
 from metastudio.extraction.findings import Comparison, Findings
+from metastudio.extraction.lookup import find_gone
 from metastudio.extraction.proof import WindowRead
 from metastudio.extraction.retry import retry_gap
 from metastudio.extraction.state import State, count_missing
@@ -107,7 +108,7 @@ class Audit:
     def _can_count(self) -> bool:
         """Return whether the endpoint's counts can be compared at all."""
         limits = self.context.limits
-        return limits.count_cap is None and limits.max_range is None
+        return limits.count_cap is None and limits.max_range is None and not limits.is_uncounted
 
     async def _reconcile(self, state: str | None, held: int) -> AsyncGenerator[Chunk, None]:
         """Compare the jobs in a state, or all of them, and yield what mends the difference; `held`
@@ -241,8 +242,12 @@ class Audit:
             await verify_filters(self.context)
         is_closed = window.until <= await self.context.closed_until()
         ahead = await self._held_ahead() if window.until == OPEN_END else {}
-        for job_id in held.keys() - came.keys() if await self._can_tell_vanished(read) else ():
-            if is_closed or job_id in ahead:
+        not_listed = held.keys() - came.keys()
+        gone: set[str] = set()
+        if not await self._can_tell_vanished(read):
+            not_listed = gone = await find_gone(self.context, sorted(not_listed), [*came]) if read.is_whole else set()
+        for job_id in not_listed:
+            if is_closed or job_id in ahead or job_id in gone:
                 self._vanished[job_id] = read.entry.finished_at or await self.context.now()
                 findings.add_vanished(job_id, held[job_id])
             else:
@@ -261,7 +266,8 @@ class Audit:
         """
         page = Page(count=0, records=list(read.seen), server_time=await self.context.now())
         kept = self.context.filters_verified and self.context.limits.values.get("filters", KEPT) == KEPT
-        return read.is_whole and kept and not (read.seen and lies_outside(read.window, page))
+        is_counted = not self.context.limits.is_uncounted
+        return read.is_whole and is_counted and kept and not (read.seen and lies_outside(read.window, page))
 
     def _make_chunk(self, reads: list[WindowRead]) -> Chunk:
         return make_chunk(reads, "audit", self.state)

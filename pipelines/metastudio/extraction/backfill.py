@@ -72,7 +72,7 @@ async def _read_overview(context: ExtractionContext) -> tuple[Page | None, int |
     ):
         try:
             page = await context.fetch(query)
-            return page, page.count
+            return page, page.count if page.is_counted else None
         except (RefusedError, UnreadableError) as error:
             failure = error
     width = await find_max_range(context, failure)

@@ -70,7 +70,7 @@ class Scan:
         self._rewinds = self._skipped = 0
         self._counts: set[int] = set()
         self._newest: datetime | None = None
-        self._newest_at_first: datetime | None = None
+        self._newest_at_top: datetime | None = None
         self._fresh: list[Row] = []
         self._rejected: list[Rejected] = []
 
@@ -128,6 +128,7 @@ class Scan:
         or, `again`, to what is known.
         """
         offset = 0
+        newest_before, self._newest_at_top = self._newest_at_top, None
         self._overlap.restart()
         while (page := await self._fetch(offset)) is not None:
             if offset and not self._overlap.is_contiguous(page):
@@ -136,7 +137,7 @@ class Scan:
                     return
                 offset = rewound
                 continue
-            ends = self._overlap.was_seen(page, self._newest_at_first) if again else self._ends_behind_horizon(page)
+            ends = self._overlap.was_seen(page, newest_before) if again else self._ends_behind_horizon(page)
             self._take(page)
             received = len(page.records) + page.skipped
             at_end = offset + received >= page.count and received < self.context.settings.page_size
@@ -146,6 +147,7 @@ class Scan:
             yield page
             places = [place for place, record in enumerate(page.records) if isinstance(record, Row)]
             anchor = places[-1] if places and places[-1] else len(page.records) - 1
+            anchor += page.skipped - page.skipped_at_end  # these stand above it, or are read once more
             if ends or at_end or anchor < 1 or self.order == "disproved":
                 return
             offset += anchor
@@ -189,7 +191,7 @@ class Scan:
         versions = self._overlap.versions
         self._news |= any(row.key not in versions or versions[row.key] != row.updated for row in page.rows)
         self._overlap.add(page)
-        self._newest_at_first = self._newest_at_first or max(
+        self._newest_at_top = self._newest_at_top or max(
             (row.updated for row in page.rows if row.updated), default=None
         )
         self._evidence |= find_order_evidence(page.rows)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from metastudio.errors import RefusedError, UnavailableError
 from metastudio.extraction.gaps import update_gaps
-from metastudio.extraction.limits import EndpointLimits
+from metastudio.extraction.limits import NOT_GIVEN, UNCOUNTED, EndpointLimits
 from metastudio.extraction.state import Gap, State, count_missing
 from metastudio.extraction.types import Chunk, ExtractionSettings, Fetch, LoadedJobs, Page, Query, UnreadableError
 from metastudio.timestamps import SECOND
@@ -84,6 +84,8 @@ class ExtractionContext:
                     self.gaps = update_gaps(self.gaps, chunk.windows, await self.now())
                 for entry in chunk.windows:
                     entry.open_gaps, entry.missing = len(self.gaps), count_missing(State(gaps=self.gaps))
+                    if self.limits.is_uncounted:
+                        entry.complete, entry.reason = False, UNCOUNTED
                 for name, value in (
                     ("gaps", self.gaps),
                     ("limits", self.limits.values),
@@ -124,6 +126,10 @@ class ExtractionContext:
         page = await self._fetch(query)
         if self.server_now is None:
             self.limits.forget_old(page.server_time)
+        if not page.is_counted and not self.limits.is_uncounted:
+            page = await self._fetch(query)  # once may be a gateway's
+            if not page.is_counted:
+                self.limits.learn("count", NOT_GIVEN, page.server_time)
         now = page.server_time.replace(microsecond=0)
         self.server_now = min(self.server_now or now, now)  # one wrong clock does no harm: earlier is safer
         self.largest_count = max(self.largest_count, page.count)

@@ -13,6 +13,9 @@ from metastudio.extraction.state import State
 from metastudio.timestamps import format_time, parse_time
 
 ASK_AGAIN = timedelta(days=1)
+NOT_GIVEN = "not given"
+UNCOUNTED = "without a count"
+"""The reason of the ledger's lines where the endpoint does not count."""
 
 
 @dataclass(slots=True)
@@ -57,6 +60,11 @@ class EndpointLimits:
     def count_cap(self) -> int | None:
         """Return the figure at which the API's count stops."""
         return self._number("count_cap")
+
+    @property
+    def is_uncounted(self) -> bool:
+        """Return whether the endpoint does not count the jobs, so that nothing is proved."""
+        return self.values.get("count") == NOT_GIVEN
 
     @property
     def job_ids(self) -> str | None:

@@ -54,10 +54,12 @@ class PageOverlap:
         return len(self._tied) if len(self._tied) < page_size - 1 else None
 
     def was_seen(self, page: Page, newest: datetime | None) -> bool:
-        """Return whether what stands below a page was read: its last job was seen in that version.
+        """Return whether what stands below a page was read by the walk before: that began when
+        `newest` was the newest update, and saw the page's last job in that version.
 
         A job that moved up meanwhile may stand below others of its second. So where that job is as
-        new as the `newest` one when the scan began, the whole page must have been seen.
+        new as the `newest` one, the whole page must have been seen. What is newer may have been
+        seen by this walk alone, before it had to read a part again.
         """
         seen = [
             (row.updated, self.versions.get(row.key) == row.updated) for row in page.rows if row.updated is not None
@@ -65,7 +67,7 @@ class PageOverlap:
         if not seen or newest is None:
             return False
         last, is_known = seen[-1]
-        return is_known and (last < newest or all(known for _, known in seen))
+        return is_known and (last < newest or (last == newest and all(known for _, known in seen)))
 
     def add(self, page: Page) -> None:
         """Remember a page, and forget what lies too far between the top and the bottom."""

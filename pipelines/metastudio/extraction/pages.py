@@ -41,7 +41,7 @@ async def read_page(context: ExtractionContext, query: Query) -> Page:
 
 async def _read_around(context: ExtractionContext, query: Query) -> Page:
     """Halve a page down to the rows that cannot be read, and leave those out."""
-    pages: list[Page] = []
+    pages: dict[int, Page] = {}
     skipped: list[Query] = []
     parts = [query]
     for _ in range(MAX_QUESTIONS):
@@ -56,18 +56,18 @@ async def _read_around(context: ExtractionContext, query: Query) -> Page:
             else:
                 parts += _halve(part)
             continue
-        pages.append(page)
+        pages[part.offset] = page
         received = len(page.records)
         if 0 < received < part.limit and part.offset + received < page.count:  # the server caps its pages
             parts.append(replace(part, offset=part.offset + received, limit=part.limit - received))
     rest = skipped + parts
     for part in skipped:
         try:  # the endpoint may have been down for a moment
-            pages.append(await context.fetch(part))
+            pages[part.offset] = await context.fetch(part)
             rest.remove(part)
         except (UnreadableError, RefusedError):
             continue
-    return _join(pages, sum(part.limit for part in rest))
+    return _join(pages, rest)
 
 
 def _halve(query: Query) -> list[Query]:
@@ -79,18 +79,21 @@ def _halve(query: Query) -> list[Query]:
     ]
 
 
-def _join(pages: list[Page], skipped: int) -> Page:
-    if not pages:
+def _join(parts: dict[int, Page], skipped: list[Query]) -> Page:
+    """Join the parts of a page, by their offsets, leaving out the rows that were skipped."""
+    if not parts:
         raise UnreadableError("A page of jobs cannot be read, not even row by row.")
-    noted = {job_id: item for page in pages for job_id, item in page.noted.items()}
+    pages = [parts[offset] for offset in sorted(parts)]
+    end = max(offset + len(page.records) for offset, page in parts.items())
     return replace(
         pages[-1],
         records=[record for page in pages for record in page.records],
-        noted=noted,
+        noted={job_id: item for page in pages for job_id, item in page.noted.items()},
         requests=sum(page.requests for page in pages),
         retries=sum(page.retries for page in pages),
         throttled=sum(page.throttled for page in pages),
-        skipped=skipped,
+        skipped=sum(part.limit for part in skipped),
+        skipped_at_end=sum(part.limit for part in skipped if part.offset >= end),
     )
 
 
@@ -110,22 +113,29 @@ async def read_rest(context: ExtractionContext, query: Query, first: Page) -> li
         context.page_cap = max(step, context.page_cap or 0)
     spans = await gather_or_cancel(
         _read_span(
-            context, replace(query, offset=offset), min(offset + step, first.count), last=offset + step >= first.count
+            context,
+            replace(query, offset=offset),
+            first,
+            min(offset + step, first.count),
+            last=offset + step >= first.count,
         )
         for offset in range(step, first.count, step)
     )
     pages = [page for span in spans for page in span]
     if first.count <= step and step in (query.limit, context.page_cap):
-        pages += await _read_span(context, replace(query, offset=step), step + 1, last=True)
+        pages += await _read_span(context, replace(query, offset=step), first, step + 1, last=True)
     return pages
 
 
-async def _read_span(context: ExtractionContext, query: Query, end: int, *, last: bool) -> list[Page]:
+async def _read_span(context: ExtractionContext, query: Query, first: Page, end: int, *, last: bool) -> list[Page]:
     """Read from the query's offset to `end`, stepping by the rows received, until none come."""
     pages: list[Page] = []
     full = False
     while query.offset < end or (last and full):
-        page = await read_page(context, query)
+        try:
+            page = await read_page(context, query)
+        except UnreadableError:  # not one row of the page
+            page = replace(first, records=[], noted={}, skipped=max(0, min(query.limit, first.count - query.offset)))
         received = len(page.records) + page.skipped
         if received or page.count:  # an empty page may leave out its count
             pages.append(page)

@@ -86,7 +86,7 @@ class WindowReading:
             self._rejected |= {item.key: item for item in page.rejected}
             self._times |= {row.job_id: row.create_time for row in page.rows}
             found |= Counter(row.job_id for row in page.rows)
-        counts = {page.count for page in pages}
+        counts = {page.count for page in pages if page.is_counted} or {pages[-1].count}
         is_same_count = counts == {self.count}
         is_same = found == self._found and is_same_count
         if self.is_closed and is_same_count:

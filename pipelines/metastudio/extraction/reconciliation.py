@@ -83,6 +83,8 @@ class Reconciliation:
     async def _can_compare(self) -> bool:
         """Return whether the count of the whole list is known; ask where no scan was made."""
         limits = self.context.limits
+        if limits.is_uncounted:
+            return False
         if limits.max_range is None and self.context.whole_count is None:
             try:
                 self.context.whole_count = await self.context.count(self.context.settings.start_date)

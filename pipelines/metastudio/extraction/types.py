@@ -72,7 +72,9 @@ class Page:
 
     `records` holds one item for each job received: a row, or a rejected record in place of one.
     `noted` holds, by job_id, the records whose row had to leave something out. `skipped` counts
-    rows that could not be read and were read around.
+    rows that could not be read and were read around, `skipped_at_end` those behind the last record.
+    Where the API did not count (`is_counted`),
+    `count` is what can be told from the page: beyond its last job where it may go on.
     """
 
     count: int
@@ -83,6 +85,8 @@ class Page:
     retries: int = 0
     throttled: int = 0
     skipped: int = 0
+    skipped_at_end: int = 0
+    is_counted: bool = True
 
     @property
     def rows(self) -> list[Row]:

@@ -78,7 +78,8 @@ async def read_window(context: ExtractionContext, window: Window, mode: Mode, *,
         if not fits and (parts := cut_window(window, closed_until, await context.now())):
             return parts
         is_large = first.count > context.limits.max_rows(context.settings.max_rows_per_window)
-        is_restless = reading.passes > 1 and first.count > context.settings.page_size
+        is_large |= not first.is_counted and not fits
+        is_restless = reading.passes > 1 and first.count > context.settings.page_size and not is_part
         if (is_large or is_restless) and (parts := _plan_parts(context, window, first)):
             return parts
         try:
@@ -147,12 +148,13 @@ async def _split_by_width(context: ExtractionContext, window: Window) -> list[Wi
 
 
 def cut_window(window: Window, closed_until: datetime, now: datetime) -> list[Window]:
-    """Cut an open window where jobs stop appearing, and at the present: what is older than either
-    is proved by the count.
+    """Cut an open window where jobs stop appearing, or, where that lies behind it, at the present:
+    what is older is proved by the count.
     """
-    inner = [time for time in (closed_until, now) if window.since < time < window.until]
-    ends = [window.since, *inner, window.until]
-    return [Window(since, until) for since, until in pairwise(ends)][::-1] if inner else []
+    for end in (closed_until, now):
+        if window.since < end < window.until:
+            return [Window(end, window.until), Window(window.since, end)]
+    return []
 
 
 def _plan_parts(context: ExtractionContext, window: Window, first: Page) -> list[Window]:

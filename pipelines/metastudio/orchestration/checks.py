@@ -84,16 +84,13 @@ def _make_specs(names: TenantNames, limit_seconds: float) -> Iterator[AssetCheck
 def find_health(options: Options) -> Row:
     """Read the health of a tenant's tables from the models, or else from the ledger.
 
-    The models describe a project: if it is synced for several app users, its health is that of the
-    worst of them. The ledger describes the tenant alone.
-
     Raises:
         ConfigurationError: nothing was synced yet, or the destination cannot be opened.
     """
     destination, _ = open_existing(options)
     models = Models(destination)
     if find_adapter(destination.pipeline) is not None and models.is_current():
-        return read_health(models, destination.project_id) or _make_health(Completeness(), 0)
+        return read_health(models, destination.project_id, destination.app_user_id) or _make_health(Completeness(), 0)
     return _make_health(destination.completeness(), destination.count_rows(REJECTED))
 
 
@@ -118,7 +115,7 @@ def check_freshness(health: Row, limit_seconds: float) -> AssetCheckResult:
         check_name="freshness",
         passed=age is not None and age <= limit_seconds,
         severity=AssetCheckSeverity.ERROR if is_error else AssetCheckSeverity.WARN,
-        description=describe_freshness(health)[1],
+        description=describe_freshness(health, limit_seconds).sentence,
         metadata={
             "limit_seconds": limit_seconds,
             **({"age_seconds": round(age, 1)} if age is not None else {}),
@@ -129,7 +126,7 @@ def check_freshness(health: Row, limit_seconds: float) -> AssetCheckResult:
 
 def check_completeness(health: Row, max_missing: int = 0) -> AssetCheckResult:
     """Check whether anything may be missing. Accepted gaps are a warning, which does not block."""
-    is_complete, sentence = describe_completeness(health)
+    is_complete, sentence, _ = describe_completeness(health)
     is_accepted = health["gaps"] and not health["incomplete_windows"] and health["missing"] <= max_missing
     return AssetCheckResult(
         check_name="completeness",
@@ -142,7 +139,7 @@ def check_completeness(health: Row, max_missing: int = 0) -> AssetCheckResult:
 
 def check_rejected(health: Row) -> AssetCheckResult:
     """Check whether records were rejected."""
-    is_good, sentence = describe_rejected(health)
+    is_good, sentence, _ = describe_rejected(health)
     return AssetCheckResult(
         check_name="rejected",
         passed=is_good,

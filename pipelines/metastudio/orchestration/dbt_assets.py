@@ -26,7 +26,7 @@ from dagster import (
 )
 from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 
-from metastudio.commands.models import make_test_error, rebuild_models
+from metastudio.commands.models import find_names, make_test_error, rebuild_models
 from metastudio.destination.jobs import Destination
 from metastudio.error_mapping import to_metastudio_error
 from metastudio.errors import ConfigurationError
@@ -145,7 +145,7 @@ def update_models(options: Options, *, test: bool) -> tuple[bool, TestResults]:
         MetaStudioError: another run is going on, or the build failed.
     """
     pipeline = open_pipeline(options)
-    if Models(Destination(pipeline)).is_current() and not test:
+    if Models(Destination(pipeline)).is_current(find_names()) and not test:
         return False, TestResults()
     with lock_pipeline(options):
         return True, rebuild_models(pipeline, test=test)

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
-import shutil
-import tempfile
+import os
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import dlt
 from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from metastudio.config.settings import find_setting
-from metastudio.destination.capabilities import find_capabilities
 from metastudio.destination.dlt_internals import (
     drop_local_state,
-    find_duckdb_file,
-    find_pipelines_dir,
     make_duckdb_credentials,
+    make_passing_pipelines_dir,
     pin_settings,
     set_default_settings,
 )
 from metastudio.destination.duckdb_file import make_rename_command
 from metastudio.destination.jobs import Destination
+from metastudio.destination.session import Postgres
 from metastudio.error_mapping import is_known_error, to_metastudio_error
 from metastudio.errors import ConfigurationError
 from metastudio.extraction.state import State
@@ -44,8 +41,8 @@ def open_pipeline(options: Options, *, read_only: bool = False) -> dlt.Pipeline:
     """Return the dlt pipeline. Nothing is read or written yet.
 
     Args:
-        read_only: open a DuckDB file in a way that lets other processes read it, too, and leave no
-            file in the state directory.
+        read_only: leave the local state alone, and open a DuckDB file in a way that lets other
+            processes read it, too.
 
     Raises:
         ConfigurationError: dlt does not know the destination, or lacks a part of its settings.
@@ -57,10 +54,10 @@ def open_pipeline(options: Options, *, read_only: bool = False) -> dlt.Pipeline:
         destination = make_destination(options, read_only=read_only)
         pipeline = dlt.pipeline(
             options.name,
+            pipelines_dir=make_passing_pipelines_dir() if read_only else "",
             destination=destination,
             dataset_name=options.dataset,
             dev_mode=False,
-            pipelines_dir=_choose_working_dir(options) if read_only else cast(str, None),
         )
     except (ConfigurationException, PipelineStepFailed, ValueError, ImportError) as error:
         raise to_metastudio_error(error) from None
@@ -77,24 +74,10 @@ def open_for_trial(options: Options) -> dlt.Pipeline:
     """
     try:
         destination = make_destination(options)
-        folder = _make_temporary_dir(options)
+        folder = make_passing_pipelines_dir()
         return dlt.pipeline(options.name, folder, destination=destination, dataset_name=options.dataset)
     except (ConfigurationException, PipelineStepFailed, ValueError, ImportError) as error:
         raise to_metastudio_error(error) from None
-
-
-def _choose_working_dir(options: Options) -> str:
-    """Return a temporary folder for a pipeline that has none yet; dlt would create one."""
-    folder = find_pipelines_dir()
-    return str(folder) if (folder / options.name).is_dir() else _make_temporary_dir(options)
-
-
-@cache
-def _make_temporary_dir(_options: Options) -> str:
-    """Return a folder of these options that is removed when this process ends."""
-    folder = tempfile.mkdtemp(prefix="metastudio-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
 
 
 @cache
@@ -135,10 +118,26 @@ def make_destination(options: Options, *, read_only: bool = False) -> Any:
         given["staging_dataset_name_layout"] = f"%s_staging_{options.staging_suffix}"
     if options.destination == "duckdb":
         file = _find_configured_file() or _choose_default_file(options)
-        if isinstance(file, str) and ":" not in file:
+        if isinstance(file, str) and "://" not in file and not file.startswith(":"):
             # absolute: dlt would go on using the working directory of the first run
-            given["credentials"] = make_duckdb_credentials(Path(file).absolute(), read_only=read_only)
-    return dlt.destination(options.destination, **given)
+            given["credentials"] = make_duckdb_credentials(options.name, _resolve(file), read_only=read_only)
+    destination = dlt.destination(options.destination, **given)
+    is_postgres = destination.destination_type == "dlt.destinations.postgres"
+    return Postgres(**destination.config_params, **destination.caps_params) if is_postgres else destination
+
+
+def _resolve(file: str) -> Path:
+    """Return the absolute path of a file that symbolic links may lead to.
+
+    DuckDB names a database after the link as long as there is no file, and after the file later on.
+    """
+    try:
+        return Path(os.path.expanduser(file)).resolve()
+    except (OSError, RuntimeError):  # links in a circle
+        raise ConfigurationError(
+            "The path of the DuckDB file leads in a circle or through a folder that cannot be read.",
+            hint="Set DESTINATION__DUCKDB__CREDENTIALS to another path.",
+        ) from None
 
 
 def _find_configured_file() -> Any:
@@ -195,11 +194,8 @@ def open_existing(
 
 def _read_state(pipeline: dlt.Pipeline, lock_seconds: float) -> State:
     """Read the committed state; a DuckDB file that does not exist is not created for that."""
-    if find_capabilities(pipeline).is_duckdb_file:
-        Destination(pipeline).check_file_name()
-        file = find_duckdb_file(pipeline)
-        if file and not file.exists():
-            return {}
+    if not Destination(pipeline).check_file():
+        return {}
     with Destination(pipeline, lock_seconds=lock_seconds).keep_connection():
         state = read_committed_state(pipeline)
         if state and not pipeline.default_schema_name:

@@ -19,13 +19,18 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 
 from metastudio.config.tenant import Tenant
 from metastudio.destination.attempts import Attempt
-from metastudio.destination.dlt_internals import record_base_state, restore_missing_tables
+from metastudio.destination.dlt_internals import (
+    record_base_state,
+    refresh_duckdb_credentials,
+    restore_missing_tables,
+)
 from metastudio.destination.foreign_tables import require_own_tables
 from metastudio.destination.jobs import Destination
 from metastudio.destination.ledger import make_ledger
 from metastudio.destination.lock import DestinationLock
 from metastudio.destination.migrations import migrate_app_user
-from metastudio.error_mapping import is_out_of_memory, iter_causes
+from metastudio.destination.replica_identity import write_replica_identity
+from metastudio.error_mapping import find_sqlstate, is_out_of_memory, iter_causes
 from metastudio.errors import ConfigurationError, IncompleteError
 from metastudio.extraction.state import State
 from metastudio.extraction.types import Chunk
@@ -42,6 +47,8 @@ log = logging.getLogger("metastudio")
 ATTEMPTS = 5
 """Pipelines can collide at the dataset, the tables and a new column. One succeeds each time."""
 COLLISIONS = (SchemaUpdateError, DatabaseTransientException)
+COLLIDING_STATES = ("23", "40", "42", "XX")
+"""Classes of SQLSTATE that a collision has; others, such as that of a time-out, are final."""
 
 LOADING = threading.Lock()
 """Serializes loading: tenants in one process would create the same tables at the same time."""
@@ -183,7 +190,10 @@ class ChunkLoader:
 
         A package costs 0.3 s. Return False if the chunk needs one.
         """
-        is_new = chunk.vanished or chunk.doubled or len(chunk.seen) > len(chunk.rows) or chunk.state != self._committed
+        settled = {"settled": self._committed.get("settled")}  # is in the ledger's line, too
+        is_same = {**chunk.state, **settled} == {**self._committed, **settled}
+        versions = {(row.job_id, row.state, row.updated) for row in chunk.seen}
+        is_new = chunk.vanished or chunk.doubled or len(versions) > len(chunk.rows) or not is_same
         if is_new or not self.destination.already_loaded(chunk.rows):
             return False
         lines = make_ledger(chunk.windows, self.tenant.origin, self._run_id, self.summary.windows + 1)
@@ -228,22 +238,29 @@ class ChunkLoader:
                 self.summary.load_ids += info.loads_ids if info else []  # none: a kill came when all was loaded
                 return
             except (PipelineStepFailed, SchemaUpdateError) as error:
-                if is_out_of_memory(error) and (raise_memory_limit() or can_free):
+                if is_out_of_memory(error) and ((is_raised := raise_memory_limit()) or can_free):
                     log.info(
                         "DuckDB ran out of memory: trying again after a checkpoint, with more where no limit is set."
                     )
+                    if is_raised:
+                        refresh_duckdb_credentials(self.pipeline)
                     self.destination.write_checkpoint()
                     can_free = False
                     continue
                 collides = any(isinstance(cause, COLLISIONS) for cause in iter_causes(error))
+                collides = collides and (find_sqlstate(error) or "XX")[:2] in COLLIDING_STATES
                 if not collides or attempts == ATTEMPTS:
                     raise
                 attempts += 1
                 log.debug("Another pipeline seems to change the same tables: trying again.")
 
     def _restore_tables(self) -> None:
+        """Make all tables before the first load, which could not change a published one."""
         try:
+            if self.destination.capabilities.is_postgres:
+                self.pipeline.sync_schema()
             restore_missing_tables(self.pipeline)
+            write_replica_identity(self.destination)
         except DatabaseException as error:
             raise SchemaUpdateError(str(self.pipeline.default_schema_name), [], error) from error
 

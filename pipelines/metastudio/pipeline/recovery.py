@@ -22,6 +22,7 @@ from metastudio.destination.dlt_internals import (
     restore_missing_tables,
 )
 from metastudio.destination.jobs import Destination
+from metastudio.destination.replica_identity import write_replica_identity
 from metastudio.error_mapping import is_known_error, is_out_of_memory
 from metastudio.errors import ConfigurationError
 
@@ -68,6 +69,13 @@ def restore_tables(destination: Destination) -> set[str]:
     Raises:
         ConfigurationError: a column that cannot be empty was dropped.
     """
+    with destination.share_connection():
+        restored = _restore_tables(destination)
+        write_replica_identity(destination)
+    return restored
+
+
+def _restore_tables(destination: Destination) -> set[str]:
     pipeline = destination.pipeline
     if not pipeline.default_schema_name or not lacks_tables(destination):
         return set()

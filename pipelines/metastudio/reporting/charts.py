@@ -5,7 +5,7 @@ The page chooses the colors of text and lines.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -14,27 +14,39 @@ import altair as alt
 from metastudio.formatting import format_job_type
 from metastudio.reporting.model_version import Row
 from metastudio.reporting.report import Report
+from metastudio.reporting.sections import OUTCOMES
 
-OUTCOMES = {"succeeded": "#2f81c7", "failed": "#d9532c", "canceled or frozen": "#9a9fa6", "open": "#d8a21b"}
-_STATES = {"waiting": "#d8a21b", "processing": "#2f81c7", "other": "#9a9fa6"}
-_TYPES = ("#2f81c7", "#c9761a", "#8d6cc7", "#3f9c6b")
+COLORS = {
+    "succeeded": "#2f81c7",
+    "failed": "#d9532c",
+    "canceled": "#868e96",
+    "frozen": "#8d6cc7",
+    "still_open": "#c9901a",
+}
+_PALETTE = ("#2f81c7", "#d9532c", "#8d6cc7", "#3f9c6b", "#c9901a", "#868e96")
 _HEIGHT = 210
 
 
 def make_charts(report: Report) -> dict[str, dict[str, Any]]:
-    """Return the charts of a report, by their element IDs in the page."""
+    """Return the charts that have something to show, by their element IDs in the page."""
     rows = report.rows
+    days = rows["trend"]
+    shown = [day for day in days if day["is_shown"]]
+    rates = [rate for rate in make_weekly_rates(days) if rate["day"] >= shown[0]["day"]]
     charts = {
-        "production": _chart_production(_of_sixty_days(rows["trend"], report.health.get("today"))),
-        "success": _chart_success(_of_sixty_days(make_weekly_rates(rows["trend"]), report.health.get("today"))),
-        "waiting": _chart_times(rows["time_trend"], "wait_seconds"),
-        "rendering": _chart_times(rows["time_trend"], "render_seconds"),
-        "reasons": _chart_reasons(rows["failure_reasons"]),
-        "backlog": _chart_backlog(rows["backlog"]),
+        "production": _chart_production(shown) if _has_any(shown, COLORS) else None,
+        "success": _chart_success(rates) if len(rates) > 1 else None,
+        "backlog": _chart_backlog(shown) if _has_any(shown, ("open_at_end",)) else None,
+        "waiting": _chart_times(rows["time_trend"], "wait_seconds") if rows["time_trend"] else None,
+        "rendering": _chart_times(rows["time_trend"], "render_seconds") if rows["time_trend"] else None,
+        "reasons": _chart_reasons(rows["failure_reasons"]) if rows["failure_reasons"] else None,
+        "failures": _chart_failures(rows["reason_trend"]) if rows["reason_trend"] else None,
+        "hours": _chart_hours(rows["by_hour"]) if _has_any(rows["by_hour"], ("created", "ended")) else None,
     }
     return {
         name: {**chart.to_dict(), "autosize": {"type": "fit-x", "contains": "padding"}}
         for name, chart in charts.items()
+        if chart is not None
     }
 
 
@@ -53,8 +65,8 @@ def make_weekly_rates(days: Sequence[Row]) -> list[Row]:
     return rates
 
 
-def _of_sixty_days(days: Sequence[Row], today: date | None) -> list[Row]:
-    return [day for day in days if today and day["day"] > today - timedelta(days=60)]
+def _has_any(rows: Sequence[Row], names: Iterable[str]) -> bool:
+    return any(row[name] for name in names for row in rows)
 
 
 def _data(rows: Iterable[Row]) -> alt.InlineData:
@@ -70,32 +82,43 @@ def _base(rows: Iterable[Row]) -> Any:
     return alt.Chart(_data(rows), width="container", height=_HEIGHT)
 
 
-def _day() -> alt.X:
-    return alt.X("day:T", title=None, axis=alt.Axis(format="%d %b", labelOverlap=True, grid=False, tickCount=6))
+def _time(field: str = "day") -> alt.X:
+    axis = alt.Axis(format="%d %b", labelOverlap=True, grid=False, tickCount=6)
+    return alt.X(f"{field}:T", title=None, axis=axis)
 
 
-def _color(field: str, colors: dict[str, str]) -> alt.Color:
+def _band(field: str) -> alt.X:
+    axis = alt.Axis(format="%d %b", labelOverlap=True, labelAngle=0, ticks=False)
+    return alt.X(f"yearmonthdate({field}):O", title=None, axis=axis)
+
+
+def _count(field: str, title: str, most: int) -> alt.Y:
+    """Return an axis of whole numbers; Vega would write 0.5 as 1."""
+    return alt.Y(f"{field}:Q", title=title, axis=alt.Axis(tickCount=max(1, min(5, most)), format=",d"))
+
+
+def _color(field: str, colors: Mapping[str, str]) -> alt.Color:
     return alt.Color(f"{field}:N", scale=alt.Scale(domain=list(colors), range=list(colors.values())))
 
 
+def _choose_colors(values: Iterable[str]) -> dict[str, str]:
+    return {value: _PALETTE[index % len(_PALETTE)] for index, value in enumerate(values)}
+
+
 def _chart_production(days: Sequence[Row]) -> Any:
-    fields = dict(zip(OUTCOMES, ("succeeded", "failed", "canceled_or_frozen", "still_open"), strict=True))
+    headings = {column.name: column.heading for column in OUTCOMES}
     rows = [
-        {"day": day["day"], "outcome": outcome, "order": order, "jobs": day[field]}
+        {"day": day["day"], "outcome": headings[name], "order": order, "jobs": day[name]}
         for day in days
-        for order, (outcome, field) in enumerate(fields.items())
+        for order, name in enumerate(COLORS)
     ]
     return (
         _base(rows)
         .mark_bar()
         .encode(
-            x=alt.X(
-                "yearmonthdate(day):O",
-                title=None,
-                axis=alt.Axis(format="%d %b", labelOverlap=True, labelAngle=0, ticks=False),
-            ),
-            y=alt.Y("jobs:Q", title="jobs"),
-            color=_color("outcome", OUTCOMES),
+            x=_band("day"),
+            y=_count("jobs", "jobs", max(sum(day[name] for name in COLORS) for day in days)),
+            color=_color("outcome", {headings[name]: color for name, color in COLORS.items()}),
             order=alt.Order("order:Q"),
             tooltip=[alt.Tooltip("day:T", format="%d %b %Y"), "outcome:N", "jobs:Q"],
         )
@@ -105,15 +128,29 @@ def _chart_production(days: Sequence[Row]) -> Any:
 def _chart_success(rates: Sequence[Row]) -> Any:
     return (
         _base(rates)
-        .mark_line(color=OUTCOMES["succeeded"], strokeWidth=2.5, interpolate="monotone")
+        .mark_line(color=COLORS["succeeded"], strokeWidth=2.5, interpolate="monotone")
         .encode(
-            x=_day(),
+            x=_time(),
             y=alt.Y("rate:Q", title=None, axis=alt.Axis(format=".0%"), scale=alt.Scale(zero=False, nice=True)),
             tooltip=[
                 alt.Tooltip("day:T", format="%d %b %Y"),
                 alt.Tooltip("rate:Q", format=".1%"),
                 alt.Tooltip("finished:Q", title="jobs"),
             ],
+        )
+    )
+
+
+def _chart_backlog(days: Sequence[Row]) -> Any:
+    return (
+        _base([{"day": day["day"], "jobs": day["open_at_end"]} for day in days])
+        .mark_area(
+            color=COLORS["still_open"], opacity=0.6, line={"color": COLORS["still_open"]}, interpolate="step-after"
+        )
+        .encode(
+            x=_time(),
+            y=_count("jobs", "open jobs", max(day["open_at_end"] for day in days)),
+            tooltip=[alt.Tooltip("day:T", format="%d %b %Y"), "jobs:Q"],
         )
     )
 
@@ -126,12 +163,10 @@ def _chart_times(weeks: Sequence[Row], field: str) -> Any:
         for name in ("p50", "p95")
         if (seconds := week[f"{field}_{name}"]) is not None
     ]
-    types = sorted({row["type"] for row in rows})
-    colors = {job_type: _TYPES[index % len(_TYPES)] for index, job_type in enumerate(types)}
     base = _base(rows).encode(
-        x=_day(),
+        x=_time(),
         y=alt.Y("minutes:Q", title="minutes"),
-        color=_color("type", colors),
+        color=_color("type", _choose_colors(sorted({row["type"] for row in rows}))),
         tooltip=[
             alt.Tooltip("day:T", format="%d %b %Y"),
             "type:N",
@@ -140,7 +175,7 @@ def _chart_times(weeks: Sequence[Row], field: str) -> Any:
         ],
     )
     return alt.layer(
-        base.transform_filter("datum.percentile == 'p95'").mark_line(strokeWidth=1.5, strokeDash=[4, 3]),
+        base.transform_filter("datum.percentile == 'p95'").mark_line(strokeWidth=1.5, strokeDash=[4, 3], point=True),
         base.transform_filter("datum.percentile == 'p50'").mark_line(strokeWidth=2.5, point=True),
     )
 
@@ -150,29 +185,40 @@ def _chart_reasons(reasons: Sequence[Row]) -> Any:
         {"code": row["error_code"], "example": row["example_message"], "jobs": row["jobs"], "share": row["share"]}
         for row in reasons
     ]
-    most = max((row["jobs"] for row in rows), default=0)
     base = _base(rows).encode(
-        x=alt.X("jobs:Q", title="failed jobs", axis=alt.Axis(tickCount=max(1, min(5, most)), format="d")),
-        y=alt.Y("code:N", title=None, sort="-x", axis=alt.Axis(labelLimit=140)),
+        x=alt.X("jobs:Q", title="failed jobs", axis=alt.Axis(tickCount=max(1, min(5, rows[0]["jobs"])), format=",d")),
+        y=alt.Y("code:N", title=None, sort=[row["code"] for row in rows], axis=alt.Axis(labelLimit=140)),
         tooltip=["code:N", "example:N", "jobs:Q", alt.Tooltip("share:Q", format=".1%")],
     )
     return alt.layer(
-        base.mark_bar(color=OUTCOMES["failed"]),
+        base.mark_bar(color=COLORS["failed"]),
         base.mark_text(align="left", dx=4, fontSize=12).encode(text=alt.Text("share:Q", format=".0%")),
     )
 
 
-def _chart_backlog(ages: Sequence[Row]) -> Any:
-    fields = {"waiting": "waiting", "processing": "processing", "other": "in_other_states"}
-    rows = [{"age": age["age"], "state": state, "jobs": age[field]} for age in ages for state, field in fields.items()]
-    most = max((age["jobs"] for age in ages), default=0)
+def _chart_failures(weeks: Sequence[Row]) -> Any:
+    codes = sorted({row["error_code"] for row in weeks}, key=lambda code: (code == "others", code))
     return (
-        _base(rows)
+        _base(weeks)
         .mark_bar()
         .encode(
-            x=alt.X("sum(jobs):Q", title="open jobs", axis=alt.Axis(tickCount=max(1, min(5, most)), format="d")),
-            y=alt.Y("age:N", title=None, sort=[age["age"] for age in ages]),
-            color=_color("state", _STATES),
-            tooltip=["age:N", "state:N", "jobs:Q"],
+            x=_band("week"),
+            y=_count("jobs", "failed jobs", max(row["jobs"] for row in weeks)),
+            color=_color("error_code", _choose_colors(codes)),
+            tooltip=[alt.Tooltip("week:T", format="%d %b %Y"), "error_code:N", "jobs:Q"],
+        )
+    )
+
+
+def _chart_hours(hours: Sequence[Row]) -> Any:
+    rows = [{"hour": hour["hour"], "what": what, "jobs": hour[what]} for hour in hours for what in ("created", "ended")]
+    return (
+        _base(rows)
+        .mark_line(strokeWidth=2.5, point=True)
+        .encode(
+            x=alt.X("hour:O", title=None, axis=alt.Axis(labelAngle=0, labelOverlap=True)),
+            y=_count("jobs", "jobs", max(row["jobs"] for row in rows)),
+            color=_color("what", {"created": COLORS["still_open"], "ended": COLORS["succeeded"]}),
+            tooltip=["hour:O", "what:N", "jobs:Q"],
         )
     )

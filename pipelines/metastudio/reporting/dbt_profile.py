@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -23,6 +24,7 @@ ADAPTERS = {"dlt.destinations.duckdb": "duckdb", "dlt.destinations.postgres": "p
 _PREFIX = "METASTUDIO_MODELS_"
 _HIDDEN_PREFIX = "DBT_ENV_SECRET_METASTUDIO_"
 """dbt keeps the values of variables with this prefix out of its logs and messages."""
+_ATTACHED = "metastudio_duckdb_file"
 _POSTGRES_OPTIONS = ("sslmode", "sslcert", "sslkey", "sslrootcert", "connect_timeout", "keepalives_idle")
 
 
@@ -48,15 +50,26 @@ class Connection:
         make = _make_duckdb_fields if adapter == "duckdb" else _make_postgres_fields
         self._fields: dict[str, Any] = {"schema": make_dataset_name(self.dataset), "threads": 1, **make(credentials)}
         self._values: dict[str, str] = {}
+        self._options = str((getattr(credentials, "query", None) or {}).get("options", ""))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of adapter, database and dataset, of which dbt makes those of the tables."""
+        database = str(self._fields.get("dbname") or Path(self._fields["path"]).name)
+        return self.adapter, database, self.dataset
 
     @property
     def profile(self) -> dict[str, Any]:
         """The content of profiles.yml; every value refers to an environment variable."""
-        self._values = {}
+        self._values = {"PGOPTIONS": self._options} if self._options else {}
         output = {name: self._refer(name, value) for name, value in self._fields.items()}
         return {"metastudio": {"target": "metastudio", "outputs": {"metastudio": output}}}
 
-    def _refer(self, name: str, value: Any) -> str:
+    def _refer(self, name: str, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {inner: self._refer(f"{name}_{inner}", each) for inner, each in value.items()}
+        if isinstance(value, list):
+            return [self._refer(f"{name}_{place}", each) for place, each in enumerate(value)]
         name = name.upper()
         prefix = _HIDDEN_PREFIX if name == "PASSWORD" else _PREFIX
         self._values[prefix + name] = str(value)
@@ -65,13 +78,15 @@ class Connection:
 
     @contextmanager
     def environment(self) -> Iterator[None]:
-        """Set the environment variables that the profile refers to, and remove them at the end."""
+        """Set the environment variables that the profile refers to, and restore them at the end."""
+        before = {name: os.environ.pop(name) for name in self._values if name in os.environ}
         os.environ.update(self._values)
         try:
             yield
         finally:
             for name in self._values:
                 os.environ.pop(name, None)
+            os.environ.update(before)
 
 
 def make_offline_profile(adapter: str, dataset: str) -> dict[str, Any]:
@@ -83,7 +98,17 @@ def make_offline_profile(adapter: str, dataset: str) -> dict[str, Any]:
 
 
 def _make_duckdb_fields(credentials: Any) -> dict[str, Any]:
-    return {"type": "duckdb", "path": str(credentials.database)}
+    """Return the fields that attach the file under a name of ours.
+
+    dbt guesses the name that DuckDB gives to a file, and refuses files where it guesses wrong.
+    """
+    return {
+        "type": "duckdb",
+        "path": ":memory:",
+        "database": _ATTACHED,
+        "attach": [{"path": str(credentials.database), "alias": _ATTACHED}],
+        "settings": {"search_path": f"{_ATTACHED}.main"},
+    }
 
 
 def _make_postgres_fields(credentials: Any) -> dict[str, Any]:

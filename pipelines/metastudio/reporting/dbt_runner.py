@@ -21,7 +21,14 @@ import orjson
 from metastudio.errors import ConfigurationError, MetaStudioError
 from metastudio.reporting import PROJECT
 from metastudio.reporting.dbt_profile import Connection, find_adapter, make_offline_profile
-from metastudio.reporting.model_version import make_fingerprint
+from metastudio.reporting.model_version import Version, make_fingerprint
+from metastudio.reporting.views import drop_views, find_unreplaceable
+
+DEFAULTS = Version()
+"""The values of the variables in a first build."""
+
+_PARSED: dict[tuple[str, ...], Any] = {}
+"""dbt's manifests of the project, by the names that stand in them."""
 
 
 class TestResult(NamedTuple):
@@ -68,16 +75,25 @@ def is_installed(pipeline: dlt.Pipeline) -> bool:
         return False
 
 
-def build_models(pipeline: dlt.Pipeline, time_zone: str, *, test: bool, unit_tests: bool = False) -> TestResults:
+def build_models(
+    pipeline: dlt.Pipeline,
+    version: Version = DEFAULTS,
+    *,
+    test: bool,
+    unit_tests: bool = False,
+    force: bool = False,
+) -> TestResults:
     """Build the models of a pipeline's dataset, and test them on request.
 
     Args:
-        time_zone: the zone in which a day begins.
+        version: the values of the models' variables.
         test: whether to run the tests on the data.
         unit_tests: whether to run the unit tests of the models.
+        force: whether to drop what somebody has built on models whose columns change.
 
     Raises:
-        ConfigurationError: the models do not run on the destination, or dbt is not installed.
+        ConfigurationError: the models do not run on the destination, dbt is not installed, or
+            `force` is needed.
         MetaStudioError: dbt could not build the models.
     """
     connection = Connection(pipeline)
@@ -89,12 +105,14 @@ def build_models(pipeline: dlt.Pipeline, time_zone: str, *, test: bool, unit_tes
         )
     variables = {
         "metastudio_dataset": connection.dataset,
-        "metastudio_time_zone": time_zone,
+        "metastudio_time_zone": version.time_zone,
+        "metastudio_sla_seconds": version.sla_seconds,
+        "metastudio_tenants": [[*tenant] for tenant in version.tenants],
         "metastudio_version": make_fingerprint(),
     }
     with _temporary_folder(connection.profile) as arguments, connection.environment():
-        runner = _make_runner([*arguments, "--vars", orjson.dumps(variables).decode()])
-        runner("run")
+        runner = _make_runner([*arguments, "--vars", orjson.dumps(variables).decode()], connection.names)
+        _run_models(pipeline, runner, force=force)
         kinds = [kind for kind, wanted in (("data", test), ("unit", unit_tests)) if wanted]
         results = [result for kind in kinds for result in runner("test", "--select", f"test_type:{kind}")]
     return TestResults(
@@ -103,6 +121,16 @@ def build_models(pipeline: dlt.Pipeline, time_zone: str, *, test: bool, unit_tes
             for result in results
         )
     )
+
+
+def _run_models(pipeline: dlt.Pipeline, runner: Callable[..., list[Any]], *, force: bool) -> None:
+    """Build the models. Those that PostgreSQL cannot replace as they are, are dropped first."""
+    results = runner("run")
+    if unreplaceable := find_unreplaceable(results):
+        with drop_views(pipeline, unreplaceable, force=force):
+            results = runner("run")
+    if failed := [result for result in results if str(result.status) == "error"]:
+        raise _to_metastudio_error(None, f"{failed[0].node.name}: {failed[0].message}")
 
 
 def write_manifest(adapter: str, dataset: str, path: Path) -> None:
@@ -155,21 +183,21 @@ def _close_duckdb() -> None:
         close()
 
 
-def _make_runner(arguments: Sequence[str]) -> Any:
-    """Return a function that runs a dbt command; the project is parsed once."""
+def _make_runner(arguments: Sequence[str], names: tuple[str, ...]) -> Any:
+    """Return a function that runs a dbt command. The project is parsed once in a process for what
+    is named alike, as parsing takes most of the time; variables are rendered with each command.
+    """
     from dbt.cli.main import dbtRunner
 
-    dbt = dbtRunner(manifest=_parse(arguments))
+    if names not in _PARSED:
+        _PARSED[names] = _parse(arguments)
+    dbt = dbtRunner(manifest=_PARSED[names])
 
     def run(command: str, *selection: str) -> list[Any]:
         ended = dbt.invoke([command, *arguments, *selection])
         if ended.exception is not None:
             raise _to_metastudio_error(ended.exception)
-        results: list[Any] = list(getattr(ended.result, "results", []))
-        if command == "run" and not ended.success:
-            failed = next(result for result in results if str(result.status) == "error")
-            raise _to_metastudio_error(None, f"{failed.node.name}: {failed.message}")
-        return results
+        return list(getattr(ended.result, "results", []))
 
     return run
 

@@ -5,39 +5,57 @@ The page loads nothing from anywhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
 from importlib import import_module, resources
 from string import Template
+from typing import Any, NamedTuple
 
 import orjson
 
 from metastudio.errors import ConfigurationError
-from metastudio.formatting import format_change, format_figure, format_integer, format_share
-from metastudio.reporting.health import describe_health
-from metastudio.reporting.report import SECTIONS, Report, Section, format_row
+from metastudio.formatting import format_change, format_count, format_figure, format_integer, format_share
+from metastudio.reporting.model_version import Row
+from metastudio.reporting.report import Report
+from metastudio.reporting.sections import NO_JOBS, OVERVIEW, TEXT, TIME_TREND, Section, format_row, is_left
 
-_CHARTS = {
-    "production": ("Jobs per day of creation", "by_day", "The jobs of each day by their outcome; the last 60 days."),
-    "success": (
-        "Success rate",
-        "production",
-        "Succeeded as a share of succeeded and failed, over the seven days that end with each day.",
-    ),
-    "waiting": (
-        "Waiting",
-        "times",
-        "From creation to the start of rendering, by week: median and 95th percentile (dashed).",
-    ),
-    "rendering": (
-        "Rendering",
-        None,
-        "From the start of rendering to its end, by week: median and 95th percentile (dashed).",
-    ),
-    "reasons": ("Why jobs fail", "failure_reasons", "Jobs created in the last 30 days."),
-    "backlog": ("Backlog", "backlog", "Jobs that wait or render, by time since their creation."),
-}
-"""Charts by element ID: title, query of the table below the chart, and description."""
+TITLE = "Video production"
+FIGURES = "Figures"
+NOTHING = "Nothing to show"
+
+
+class Part(NamedTuple):
+    """A part of the page: a table, behind charts if it has some.
+
+    Attributes:
+        charts: element IDs of charts, and what each shows.
+        is_wide: whether it takes a whole row of the page.
+    """
+
+    query: str
+    charts: Mapping[str, str] = {}
+    is_wide: bool = False
+
+
+PARTS = (
+    Part("production", is_wide=True),
+    Part("by_day", {"production": "Jobs of each day by their outcome"}, is_wide=True),
+    Part("failure_reasons", {"reasons": "Failed jobs by error code"}),
+    Part("failure_trend", {"failures": "Failed jobs of each week by error code"}),
+    Part("stuck_jobs", is_wide=True),
+    Part("failed_jobs", is_wide=True),
+    Part("by_week", {"success": "Success rate of the seven days that end with each day"}),
+    Part("by_completion", {"backlog": "Open jobs at the end of each day"}),
+    Part("time_trend", {"waiting": "Minutes of waiting by week", "rendering": "Minutes of rendering by week"}),
+    Part("times"),
+    Part("by_hour", {"hours": "Jobs created and ended by hour of day"}),
+    Part("by_job_type"),
+    Part("by_month"),
+    Part("backlog"),
+    Part("state_times"),
+    Part("by_state"),
+)
+"""The parts in order: what is looked at most comes first."""
 
 
 def make_page(report: Report, read_library: Callable[[], str] | None = None) -> str:
@@ -58,15 +76,17 @@ def make_page(report: Report, read_library: Callable[[], str] | None = None) -> 
             "The packages for charts are not installed.",
             hint="Install metastudio with the extra reporting, as the README shows.",
         ) from None
-    charts = orjson.dumps(make_charts(report), option=orjson.OPT_NON_STR_KEYS).decode()
+    charts = make_charts(report)
     template = Template(resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8"))
     return template.substitute(
-        title=escape(f"Video production, {format_figure(report.health.get('today'))}"),
+        title=escape(f"{TITLE}, {report.describe_period()}"),
+        heading=escape(TITLE),
         library=library.replace("</script", "<\\/script"),
+        about=_render_about(report),
         health=_render_health(report),
         tiles=_render_tiles(report),
-        sections=_render_sections(report),
-        charts=charts.replace("<", "\\u003c"),
+        sections="\n".join(_render_parts(report, charts)),
+        charts=orjson.dumps(charts, option=orjson.OPT_NON_STR_KEYS).decode().replace("<", "\\u003c"),
     )
 
 
@@ -74,37 +94,62 @@ def _read_vega() -> str:
     return str(import_module("vl_convert").javascript_bundle())
 
 
+def _render_about(report: Report) -> str:
+    """Return whose jobs, from where, and of which days."""
+    first, number = report.tenants[0], len(report.tenants)
+    facts: dict[str, Any] = {
+        "Tenant": first["tenant"],
+        "Project": first["project_id"],
+        "App user": first["app_user_id"],
+    }
+    if first["tenant"] in (first["project_id"], f"{first['project_id']}/{first['app_user_id']}"):
+        del facts["Tenant"]
+    if number > 1:
+        facts = {"Tenants": number, "Projects": len({row["project_id"] for row in report.tenants})}
+    regions = sorted({row["region"] for row in report.tenants if row.get("region")})
+    facts |= {"Region": ", ".join(regions), "Period": f"{report.period.since} to {report.period.until}"}
+    facts["Time zone"] = report.version.time_zone
+    return "\n".join(
+        f"<div><dt>{escape(name)}</dt><dd>{escape(str(value))}</dd></div>" for name, value in facts.items() if value
+    )
+
+
 def _render_health(report: Report) -> str:
-    lines = [
-        f'<p class="{"dim" if is_good else "warn"}">{escape(sentence)}</p>'
-        for is_good, sentence in describe_health(report.health)
-    ]
-    zone = escape(report.time_zone)
-    lines.append(f'<p class="dim">Project {escape(report.project_id)}; days begin at midnight in {zone}.</p>')
-    return "\n".join(lines)
+    if len(report.tenants) > 1:
+        return _render_table(OVERVIEW, report.tenants, report)
+    css = {"✓": "dim", "!": "warn", "✗": "bad"}
+    return "\n".join(
+        f'<p class="{css[finding.mark]}">{finding.mark} {escape(finding.sentence)}</p>' for finding in report.findings
+    )
 
 
 def _render_tiles(report: Report) -> str:
-    today, week, month = report.rows["production"] or ({}, {}, {})
-    backlog = sum(int(row["jobs"]) for row in report.rows["backlog"])
-    oldest = next((row["age"] for row in reversed(report.rows["backlog"]) if row["jobs"]), "none")
+    spans = report.rows["production"]
+    first, whole = spans[0], spans[-1]
+    rated = spans[1] if len(spans) > 1 else whole
+    stuck = len(report.rows["stuck_jobs"])
+    open_jobs = sum(row["open_jobs"] or 0 for row in report.tenants)
     figures = (
         (
-            "Created today",
-            format_integer(today.get("created")),
-            f"{format_integer(week.get('created'))} in the last 7 days",
+            f"Created, {first['period']}",
+            format_integer(first["created"]),
+            f"{format_integer(first['created_before'])} {_name_before(first, 'in ')}",
         ),
         (
-            "Success rate, 7 days",
-            format_share(week.get("success_rate")),
-            f"{format_change(week.get('change'))} from the 7 days before",
+            f"Success rate, {rated['period']}",
+            format_share(rated["success_rate"]),
+            f"{format_change(rated['change'])} from {_name_before(rated)}" if rated["change"] is not None else "",
         ),
         (
-            "Video made, 30 days",
-            f"{format_figure(month.get('video_minutes'))} min",
-            f"{format_integer(month.get('succeeded'))} videos",
+            f"Video made, {whole['period']}",
+            f"{format_figure(whole['video_minutes'])} min",
+            format_count(whole["succeeded"], "video"),
         ),
-        ("Waiting or rendering", format_integer(backlog), f"oldest: {oldest}"),
+        (
+            "Waiting or rendering",
+            format_integer(open_jobs),
+            report.fill_in(f"{'10 or more' if stuck > 9 else stuck or 'none'} for longer than {{sla}}"),
+        ),
     )
     return "\n".join(
         f'<div class="tile"><span class="dim">{escape(name)}</span><b>{escape(figure)}</b>'
@@ -113,38 +158,72 @@ def _render_tiles(report: Report) -> str:
     )
 
 
-def _render_sections(report: Report) -> str:
-    sections = {section.query: section for section in SECTIONS}
-    parts = []
-    for name, (title, query, text) in _CHARTS.items():
-        section = sections.pop(query) if query else None
-        table = _render_table(section, report) if section else ""
-        parts.append(
-            f'<section><h2>{escape(title)}</h2><p class="dim">{escape(text)}</p>'
-            f'<div class="chart" id="{name}" role="img" aria-label="{escape(title)}"></div>{table}</section>'
-        )
-    parts += [
-        f"<section><h2>{escape(section.title)}</h2>{_render_table(section, report)}</section>"
-        for section in sections.values()
+def _name_before(span: Row, preposition: str = "") -> str:
+    """Return with what a period is compared."""
+    days = (span["until"] - span["since"]).days + 1
+    if span["period"] == "today":
+        return "yesterday until this hour"
+    return f"{preposition}the {days} days before" if days > 1 else f"{preposition}the day before"
+
+
+def _render_parts(report: Report, charts: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the parts that have something to show, and then one with a sentence for each other."""
+    sections = {section.query: section for section in report.sections}
+    if report.has_jobs:
+        sections[TIME_TREND.query] = TIME_TREND
+    empty = [] if report.has_jobs else [NO_JOBS]
+    for part in PARTS:
+        if part.query not in sections:
+            continue
+        section, rows = sections[part.query], report.rows[part.query]
+        if rows:
+            yield _render_part(part, section, rows, report, charts)
+        else:
+            empty.append(report.fill_in(section.empty))
+    if empty:
+        items = "".join(f"<li>{escape(sentence)}</li>" for sentence in dict.fromkeys(empty))
+        yield f'<section aria-labelledby="nothing"><h2 id="nothing">{NOTHING}</h2><ul class="dim">{items}</ul></section>'
+
+
+def _render_part(part: Part, section: Section, rows: Sequence[Row], report: Report, charts: Mapping[str, Any]) -> str:
+    drawn = {name: text for name, text in part.charts.items() if name in charts}
+    table = _render_table(section, rows, report)
+    if drawn:
+        table = f"<details><summary>{FIGURES}</summary>{table}</details>"
+    figures = "".join(
+        f'<figure><figcaption class="dim">{escape(text)}</figcaption>'
+        f'<div class="chart" id="{name}" role="img" aria-label="{escape(text)}; {FIGURES.lower()} below"></div></figure>'
+        for name, text in drawn.items()
+    )
+    note = f'<p class="dim">{escape(report.fill_in(section.note))}</p>' if section.note else ""
+    name = f"about-{section.query}"
+    return (
+        f'<section aria-labelledby="{name}"{" class=wide" if part.is_wide else ""}>'
+        f'<h2 id="{name}">{escape(report.fill_in(section.title))}</h2>{figures}{table}{note}</section>'
+    )
+
+
+def _render_table(section: Section, rows: Sequence[Row], report: Report) -> str:
+    """Return a table that can be scrolled sideways, also with the keyboard."""
+    title = escape(report.fill_in(section.title))
+    css = [
+        ' class="text"' if column.heading in TEXT else ' class="left"' if is_left(column, rows) else ""
+        for column in section.columns
     ]
-    return "\n".join(parts)
-
-
-def _render_table(section: Section, report: Report) -> str:
-    rows = report.rows[section.query]
-    if not rows:
-        return '<p class="dim">None.</p>'
-    classes = ["text" if heading == "example" else "" for heading, _ in section.columns]
     head = "".join(
-        f'<th class="{css}">{escape(heading)}</th>' for css, (heading, _) in zip(classes, section.columns, strict=True)
+        f'<th scope="col"{style}>{escape(column.heading)}</th>'
+        for style, column in zip(css, section.columns, strict=True)
     )
     body = "\n".join(
         "<tr>"
         + "".join(
-            f'<td class="{css}">{escape(cell)}</td>'
-            for css, cell in zip(classes, format_row(section, row), strict=True)
+            f'<th scope="row"{style}>{escape(cell)}</th>' if index == 0 else f"<td{style}>{escape(cell)}</td>"
+            for index, (style, cell) in enumerate(zip(css, format_row(section, row, report.zone), strict=True))
         )
         + "</tr>"
         for row in rows
     )
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div>'
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{title}"><table><caption>{title}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div>"
+    )

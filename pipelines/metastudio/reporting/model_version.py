@@ -6,10 +6,13 @@ The queries go through dlt's SQL client. This module never imports dbt.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 from importlib import resources
 from typing import Any, NamedTuple
 
+import orjson
+from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.destinations.exceptions import DatabaseException
 
 from metastudio.destination.jobs import Destination
@@ -21,20 +24,38 @@ MODELS = (
     "video_jobs",
     "output_assets",
     "job_errors",
+    "job_state_history",
     "daily_production",
+    "daily_completions",
     "failure_reasons",
+    "failure_trend",
     "backlog",
     "sync_health",
     "models_version",
 )
 UTC = "UTC"
+SETTINGS = "reporting_settings"
+"""The table, beside the raw ones, that keeps what a build was told."""
+SLA_SECONDS = 3_600
+
+
+class TenantName(NamedTuple):
+    """A name from the setting `tenants`, and whose jobs it stands for."""
+
+    project_id: str
+    app_user_id: str | None
+    name: str
 
 
 class Version(NamedTuple):
-    """The version of built models: the fingerprint of their project, and the time zone of days."""
+    """The version of built models: the fingerprint of their project, and the values of its
+    variables.
+    """
 
-    fingerprint: str
-    time_zone: str
+    fingerprint: str = ""
+    time_zone: str = UTC
+    sla_seconds: int = SLA_SECONDS
+    tenants: tuple[TenantName, ...] = ()
 
 
 @cache
@@ -47,6 +68,15 @@ def make_fingerprint() -> str:
     return digest.hexdigest()[:16]
 
 
+def merge_names(old: Iterable[TenantName], new: Iterable[TenantName]) -> tuple[TenantName, ...]:
+    """Return the names of all tenants; the new name of a tenant replaces its old one."""
+    return tuple(sorted({name[:2]: name for name in (*old, *new)}.values(), key=lambda name: name.name))
+
+
+def _parse_names(text: str) -> tuple[TenantName, ...]:
+    return tuple(TenantName(*name) for name in orjson.loads(text))
+
+
 class Models:
     """The models of a pipeline's dataset."""
 
@@ -54,40 +84,88 @@ class Models:
         self.pipeline = destination.pipeline
         self._destination = destination
 
-    def query(self, sql: str, *params: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """Run a query that names the models `{video_jobs}` and so on.
+    def query(self, sql: str, *params: Any, **values: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Run a query that names the models `{video_jobs}` and so on, and other values likewise.
 
         Returns the names of the columns, and the rows.
         """
         with self._destination.connect() as client:
-            client.execute_sql("SET TIME ZONE 'UTC'")
+            if not self._destination.capabilities.is_postgres:  # a pooler would give the session to others
+                client.execute_sql("SET TIME ZONE 'UTC'")
             with client.with_alternative_dataset_name(make_dataset_name(str(client.dataset_name))):
                 names = {model: client.make_qualified_table_name(model) for model in MODELS}
-            with client.execute_query(sql.format(**names), *params) as cursor:
+            with client.execute_query(sql.format(**{**values, **names}), *params) as cursor:
                 return [column[0] for column in cursor.description], [tuple(row) for row in cursor.fetchall()]
 
-    def query_dicts(self, sql: str, *params: Any) -> list[Row]:
+    def query_dicts(self, sql: str, *params: Any, **values: Any) -> list[Row]:
         """Run a query as `query` does, and return each row as a dictionary."""
-        names, rows = self.query(sql, *params)
+        names, rows = self.query(sql, *params, **values)
         return [dict(zip(names, row, strict=True)) for row in rows]
 
-    def query_project(self, name: str, project_id: str) -> list[Row]:
-        """Run one of the package's queries (`queries/NAME.sql`) for a project."""
+    def query_tenants(self, name: str, tenants: Sequence[TenantName], **values: Any) -> list[Row]:
+        """Run one of the package's queries (`queries/NAME.sql`) over the rows of some tenants.
+
+        Args:
+            tenants: whose rows are read; there must be one.
+            values: literals for the names in braces.
+        """
         sql = resources.files(__package__).joinpath("queries", f"{name}.sql").read_text(encoding="utf-8")
-        return self.query_dicts(sql, project_id)
+        marks = ", ".join(["(%s, %s)"] * len(tenants))
+        condition = f"(project_id, coalesce(app_user_id, '')) IN ({marks})"
+        params = [value or "" for tenant in tenants for value in tenant[:2]] * sql.count("{tenants}")
+        return self.query_dicts(sql, *params, tenants=condition, **values)
 
     def version(self) -> Version | None:
         """Return the version of the models, or None if they are missing or broken."""
         try:
-            rows = self.query("SELECT version, time_zone FROM {models_version}")[1]
+            rows = self.query_dicts("SELECT * FROM {models_version}")
         except DatabaseException:
             return None
-        return Version(*rows[0]) if rows else None
+        if not rows:
+            return None
+        found = Version(rows[0]["version"], rows[0]["time_zone"])
+        if "tenants" not in rows[0]:  # built by an earlier release
+            return found
+        return found._replace(sla_seconds=int(rows[0]["sla_seconds"]), tenants=_parse_names(rows[0]["tenants"]))
 
-    def is_current(self) -> bool:
-        """Return whether the models work and are of this release's version."""
+    def last_settings(self) -> Version:
+        """Return what the last build was told, which a table keeps when the views break."""
+        with self._destination.connect() as client:
+            try:
+                rows = client.execute_sql(f"SELECT name, value FROM {client.make_qualified_table_name(SETTINGS)}")
+            except DestinationUndefinedEntity:  # the models were built by an older release, or never
+                rows = None
+        if not rows:
+            return self.version() or Version()
+        kept = {str(name): str(value) for name, value in rows}
+        return Version(
+            time_zone=kept["time_zone"],
+            sla_seconds=int(kept.get("sla_seconds", SLA_SECONDS)),
+            tenants=_parse_names(kept.get("tenants", "[]")),
+        )
+
+    def keep_settings(self, version: Version) -> None:
+        """Keep what a build is told for later builds."""
+        kept = {
+            "time_zone": version.time_zone,
+            "sla_seconds": str(version.sla_seconds),
+            "tenants": orjson.dumps([list(name) for name in version.tenants]).decode(),
+        }
+        with self._destination.connect() as client:
+            table = client.make_qualified_table_name(SETTINGS)
+            client.execute_sql(f"CREATE TABLE IF NOT EXISTS {table} (name varchar PRIMARY KEY, value varchar)")
+            for name, value in kept.items():
+                client.execute_sql(
+                    f"INSERT INTO {table} (name, value) VALUES (%s, %s)"
+                    " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                    name,
+                    value,
+                )
+
+    def is_current(self, names: Collection[TenantName] = ()) -> bool:
+        """Return whether the models work, are of this release's version, and know these names."""
         version = self.version()
-        return version is not None and version.fingerprint == make_fingerprint()
+        return version is not None and version.fingerprint == make_fingerprint() and {*names} <= {*version.tenants}
 
 
 def make_dataset_name(dataset: str) -> str:

@@ -1,135 +1,145 @@
-"""The figures of the report: its queries, and the heading and format of each column.
-
-This module knows neither the terminal nor HTML.
-"""
+"""The figures of the report: read from the models, for one tenant or several."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from datetime import date, datetime
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
-from metastudio.formatting import (
-    format_change,
-    format_date,
-    format_days,
-    format_figure,
-    format_integer,
-    format_job_type,
-    format_seconds,
-    format_share,
-)
-from metastudio.reporting.health import read_health
-from metastudio.reporting.model_version import UTC, Models, Row
+from metastudio.formatting import format_figure, format_seconds
+from metastudio.reporting.health import Finding, Limits, describe_health, judge_health
+from metastudio.reporting.model_version import Models, Row, TenantName, Version
+from metastudio.reporting.period import Period, choose_period, make_time_literal
+from metastudio.reporting.sections import SECTIONS, TENANT, Section
 
-Format = Callable[[Any], str]
+SPANS = {"by_week": ("week", 8), "by_month": ("month", 6)}
+"""Unit of each table by span, and how many of them it has."""
 
-
-class Section(NamedTuple):
-    """A table of the report: its query, its title, and the heading and format of each column."""
-
-    query: str
-    title: str
-    columns: tuple[tuple[str, Format], ...]
-
-
-SECTIONS = (
-    Section(
-        "production",
-        "Production",
-        (
-            ("", format_days),
-            ("created", format_integer),
-            ("succeeded", format_integer),
-            ("failed", format_integer),
-            ("success", format_share),
-            ("change", format_change),
-            ("minutes", format_figure),
-        ),
-    ),
-    Section(
-        "by_state",
-        "Jobs by state",
-        (("state", format_figure), ("jobs", format_integer), ("last change (UTC)", format_figure)),
-    ),
-    Section(
-        "by_day",
-        "Jobs by day of creation",
-        (
-            ("day", format_figure),
-            ("created", format_integer),
-            ("succeeded", format_integer),
-            ("failed", format_integer),
-            ("open", format_integer),
-            ("minutes", format_figure),
-        ),
-    ),
-    Section(
-        "times",
-        "How long jobs wait and render (last 30 days)",
-        (
-            ("job type", format_job_type),
-            ("jobs", format_integer),
-            ("wait p50", format_seconds),
-            ("wait p95", format_seconds),
-            ("render p50", format_seconds),
-            ("render p95", format_seconds),
-        ),
-    ),
-    Section(
-        "failure_reasons",
-        "Why jobs fail (last 30 days)",
-        (
-            ("error code", format_figure),
-            ("example", format_figure),
-            ("jobs", format_integer),
-            ("share", format_share),
-            ("last", format_date),
-        ),
-    ),
-    Section(
-        "backlog",
-        "Backlog by age",
-        (
-            ("age", format_figure),
-            ("waiting", format_integer),
-            ("processing", format_integer),
-            ("other", format_integer),
-            ("jobs", format_integer),
-        ),
-    ),
-)
+CHARTS = ("trend", "time_trend", "reason_trend")
+"""Queries that only charts need."""
 
 
 class Report(NamedTuple):
-    """The figures of the report: the health of the data, and the rows of each query."""
+    """The figures: a row of health and production per tenant, and the rows of each query."""
 
-    project_id: str
-    time_zone: str
-    health: Row
+    version: Version
+    period: Period
+    tenants: list[Row]
     rows: dict[str, list[Row]]
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.version.time_zone)
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the figures of all tenants are fresh and complete."""
+        return all(row["is_sound"] for row in self.tenants)
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What is to be said on the data of a single tenant."""
+        return describe_health(self.tenants[0])
+
+    @property
+    def sections(self) -> tuple[Section, ...]:
+        """The tables, in order, without those that could only show zeros.
+
+        The lists of jobs name the tenant only if there are several.
+        """
+        sections = [section for section in SECTIONS if self.has_jobs or section.is_of_now]
+        if len(self.tenants) > 1:
+            return tuple(sections)
+        return tuple(
+            section._replace(columns=tuple(column for column in section.columns if column != TENANT))
+            for section in sections
+        )
+
+    @property
+    def has_jobs(self) -> bool:
+        """Whether a job was created in the period."""
+        return bool(self.rows["by_job_type"])
+
+    def describe_period(self) -> str:
+        """Return the days that the report is about."""
+        return f"{format_figure(self.period.since)} to {format_figure(self.period.until)} ({self.version.time_zone})"
+
+    def fill_in(self, words: str) -> str:
+        """Return a title or note with the figures that it names."""
+        return words.replace("{sla}", format_seconds(self.version.sla_seconds))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the figures as `metastudio report --json` prints them."""
+        is_single = len(self.tenants) == 1
         return {
-            "project_id": self.project_id,
-            "time_zone": self.time_zone,
-            "health": self.health,
+            "project_id": self.tenants[0]["project_id"] if is_single else None,
+            "app_user_id": self.tenants[0]["app_user_id"] if is_single else None,
+            "since": self.period.since,
+            "until": self.period.until,
+            "time_zone": self.version.time_zone,
+            "sla_seconds": self.version.sla_seconds,
+            "health": self.tenants[0] if is_single else None,
+            "overview": self.tenants,
             **{section.query: self.rows[section.query] for section in SECTIONS},
         }
 
 
-def read_report(models: Models, project_id: str, *, charts: bool = False) -> Report:
-    """Read the figures of a project from the models.
+def read_report(
+    models: Models,
+    tenants: Sequence[TenantName],
+    limits: dict[TenantName, Limits] | None = None,
+    *,
+    since: date | None = None,
+    until: date | None = None,
+    now: datetime,
+    charts: bool = False,
+) -> Report:
+    """Read the figures of tenants from the models.
 
     Args:
+        limits: what is accepted of each tenant.
         charts: whether to read the series that only charts show.
+
+    Raises:
+        ConfigurationError: the period ends before it begins.
     """
-    version = models.version()
-    names = [section.query for section in SECTIONS] + (["trend", "time_trend"] if charts else [])
-    rows = {name: models.query_project(name, project_id) for name in names}
-    return Report(project_id, version.time_zone if version else UTC, read_health(models, project_id), rows)
+    version = models.version() or Version()
+    zone = ZoneInfo(version.time_zone)
+    as_of = [row["as_of"] for row in models.query_tenants("as_of", tenants) if row["as_of"]]
+    last = max(as_of, default=now)
+    period = choose_period(last.astimezone(zone).date(), since, until)
+    values = {
+        **period.make_literals(zone),
+        "as_of": make_time_literal(last),
+        "time_zone": version.time_zone,
+        "sla_seconds": version.sla_seconds,
+    }
+    rows = {
+        name: models.query_tenants(name, tenants, **values)
+        for name in (
+            *(section.query for section in SECTIONS if section.query not in SPANS),
+            *(CHARTS if charts else ()),
+        )
+    }
+    for name, (unit, number) in SPANS.items():
+        rows[name] = models.query_tenants("by_span", tenants, unit=unit, spans=number, **values)
+    for row in rows["production"]:
+        row["period"] = _name_span(row, period)
+    found = {
+        (row["project_id"], row["app_user_id"]): row for row in models.query_tenants("overview", tenants, **values)
+    }
+    nothing = dict.fromkeys(next(iter(found.values()), {}))
+    judged = []
+    for tenant in tenants:
+        row = found.get(tenant[:2]) or {**nothing, **tenant._asdict(), "last_sync_at": None}
+        row["tenant"] = tenant.name or row["tenant"]
+        judged.append(judge_health(row, (limits or {}).get(tenant, Limits()), now))
+    return Report(version, period, judged, rows)
 
 
-def format_row(section: Section, row: Row) -> list[str]:
-    """Return the cells of a row as text."""
-    return [format_cell(value) for (_, format_cell), value in zip(section.columns, row.values(), strict=True)]
+def _name_span(row: Row, period: Period) -> str:
+    days = (row["until"] - row["since"]).days + 1
+    if period.is_chosen:
+        return f"{days} days" if days > 1 else "1 day"
+    return "today" if days == 1 else f"last {days} days"

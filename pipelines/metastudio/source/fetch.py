@@ -44,7 +44,8 @@ def make_fetch(client: Client, tenant: Tenant) -> Fetch:
     parser = RowParser(keep_signed_urls=tenant.keep_signed_urls)
 
     async def fetch(query: Query) -> Page:
-        return make_page(await client.fetch_jobs(make_params(query, tenant), max_attempts=query.attempts), parser)
+        answer = await client.fetch_jobs(make_params(query, tenant), max_attempts=query.attempts)
+        return make_page(answer, query, parser)
 
     return fetch
 
@@ -68,8 +69,13 @@ def make_params(query: Query, tenant: Tenant) -> dict[str, str | Sequence[str]]:
     return params
 
 
-def make_page(answer: JobsPage, parser: RowParser) -> Page:
-    """Return the page that an answer becomes."""
+def make_page(answer: JobsPage, query: Query, parser: RowParser) -> Page:
+    """Return the page that an answer to a query becomes.
+
+    Where the API does not count, as many jobs as were seen are counted, and one more where the
+    page is full.
+    """
+    at_least = query.offset + len(answer.jobs) + (len(answer.jobs) == query.limit)
     records: list[Row | Rejected] = []
     noted: dict[str, Rejected] = {}
     for job in answer.jobs:
@@ -83,7 +89,8 @@ def make_page(answer: JobsPage, parser: RowParser) -> Page:
         assert row is not None
         records.append(row)
     return Page(
-        count=answer.count,
+        count=at_least if answer.count is None else answer.count,
+        is_counted=answer.count is not None,
         records=records,
         noted=noted,
         server_time=answer.server_time,

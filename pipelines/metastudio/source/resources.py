@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Literal
 
 import dlt
@@ -67,15 +68,17 @@ def _make_tables(
     schema = dlt.current.source_schema()
     columns = schema.tables.get(VIDEOS, {}).get("columns", {})
     column_types = {name: str(column.get("data_type") or "text") for name, column in columns.items()}
+    foreign: AbstractSet[str] = frozenset()
     if chunk.vanished or chunk.doubled or any(row.extra for row in chunk.rows):
-        column_types |= destination.column_types()  # the schema may have columns that the destination refused
+        types, foreign = destination.columns(schema)
+        column_types |= types  # the schema may have columns that the destination refused
     tables = make_tables(
         chunk,
         tenant.origin,
         run_id=run_id,
         first_window=first_window,
         column_types=column_types,
-        normalize=schema.naming.normalize_path,
+        normalize=lambda name: _make_column_name(name, schema.naming.normalize_path, foreign),
     )
     if chunk.vanished:
         loaded = destination.rows([job_id for job_id, _ in chunk.vanished])
@@ -85,6 +88,12 @@ def _make_tables(
     if chunk.doubled:
         tables[VIDEOS] = add_loaded(tables[VIDEOS], destination.newest_rows(chunk.doubled), column_types)
     return tables
+
+
+def _make_column_name(field: str, normalize: Callable[[str], str], foreign: AbstractSet[str]) -> str:
+    """Return the name of the column for a field, which is none that somebody else added."""
+    name = normalize(field)
+    return normalize(f"api__{name}") if name in foreign else name
 
 
 def _make_table_resources(chunks: DltResource, find_table_format: Callable[[], TableFormat]) -> Iterator[DltResource]:

@@ -55,15 +55,16 @@ def metastudio(tenant: str | None = None, **settings: Any) -> Iterable[DltResour
     warn_of_unknown_settings()
     resolved = resolve_tenant(tenant, **settings)
     if (active := find_active_pipeline()) is not None:
-        Destination(active).check_file_name()  # here, too, because `pipeline.run` makes the file before it reads
+        Destination(active).check_file()  # here, too, because `pipeline.run` makes the file before it reads
     destination = Destination(dlt.current.pipeline, resolved.project_id, resolved.app_user_id)
     return make_resources(resolved, uuid.uuid4().hex, lambda: _read_chunks(resolved, destination), destination)
 
 
 def _read_chunks(tenant: Tenant, destination: Destination) -> Iterator[Chunk]:
     """Read the next step from the state of the running pipeline."""
-    destination.check_file_name()
+    destination.check_file()
     _require_merge()
+    destination.check_connection()
     state = cast(State, dict(dlt.current.source_state()))
     check_state(state, tenant)
     if state and read_committed_mark(destination)[0] < read_local_mark(dlt.current.pipeline())[0]:

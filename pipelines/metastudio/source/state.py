@@ -13,6 +13,7 @@ from metastudio.config.tenant import Tenant
 from metastudio.destination.dlt_internals import read_committed_source_state
 from metastudio.destination.jobs import Destination
 from metastudio.errors import ConfigurationError, IncompleteError
+from metastudio.extraction.limits import EndpointLimits
 from metastudio.extraction.state import State, count_missing, forget_backfill, is_backfilled
 from metastudio.formatting import format_count
 from metastudio.records.schema import REJECTED, SCHEMA_VERSION, STATES, VIDEOS, WINDOWS
@@ -54,6 +55,7 @@ def judge_state(state: State, destination: Destination, tenant: Tenant, restored
     """
     if state.get("schema_version") != SCHEMA_VERSION:
         return Judged(state)
+    state = _settle(state, destination, tenant)
     reread = _has_lost_proof(state, destination, tenant)
     rows = destination.extent(tenant.start_date).rows
     if lost := destination.add_lost_states(rows):
@@ -62,6 +64,17 @@ def judge_state(state: State, destination: Destination, tenant: Tenant, restored
     if VIDEOS in restored:  # a column that is there again has no values
         return Judged(forget_backfill(state))
     return Judged(_judge_watermark(state, destination, tenant.start_date), reread)
+
+
+def _settle(state: State, destination: Destination, tenant: Tenant) -> State:
+    """Return a state that says whether its changes were read once more: the ledger has the line of
+    a sync that found nothing new, and therefore committed no state.
+    """
+    if "watermark_at" not in state or state.get("settled"):
+        return state
+    watermark, watermark_at = parse_time(state["watermark"]), parse_time(state["watermark_at"])
+    is_settled = destination.has_read_through(watermark - tenant.overlap, watermark, watermark_at + tenant.overlap)
+    return State(**{**state, "settled": is_settled})
 
 
 def _judge_watermark(state: State, destination: Destination, start: datetime) -> State:
@@ -115,7 +128,14 @@ def check_state(state: State, tenant: Tenant) -> None:
 
 
 def find_gaps_error(state: State, max_missing: int) -> IncompleteError | None:
-    """Return the error to raise if more jobs are missing than `max_missing`, or None."""
+    """Return the error of a state with more missing jobs than `max_missing`, or without a count of
+    jobs at all; None if it has none.
+    """
+    if EndpointLimits.of(state).is_uncounted:
+        return IncompleteError(
+            "The API does not count the jobs: nothing proves that the list is whole.",
+            hint="What it lists is loaded. Report it to the vendor; the next day's first sync asks again.",
+        )
     missing = count_missing(state)
     if missing <= max_missing:
         return None

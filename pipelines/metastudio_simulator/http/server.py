@@ -190,7 +190,8 @@ class Server:
             return b"{}" if template is None else template % page.count
         signature = self._sign_urls(now_us)
         body = b",".join([signature.join(parts) for parts in page.rows])
-        return b'{"count":%d,"jobs":[%b]}' % (page.count, body)
+        count = b'"count":%d,' % page.count if self.behavior.count_given else b""
+        return b'{%b"jobs":[%b]}' % (count, body)
 
     def _sign_urls(self, now_us: int) -> bytes:
         """Return the signed query of a URL, new for every answer."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import timedelta
 
+import pytest
 from metastudio.errors import IncompleteError
 
 from tests.support.reader import MakeReader
@@ -83,3 +84,28 @@ def test_an_audit_reads_everything_where_the_whole_list_is_refused(make_reader: 
     reader.tenant.habits.max_range = 90 * DAY
     audit = reader.audit()
     assert (audit.comparisons[0].api, reader.destination.deleted.keys()) == (None, {gone.job_id})
+
+
+@pytest.mark.parametrize("hours", [8, -5])
+def test_what_vanished_is_asked_for_by_its_id_where_times_are_of_another_zone(
+    make_reader: MakeReader, hours: int
+) -> None:
+    reader = make_reader(habits=Habits(zone=timedelta(hours=hours)))
+    for number in range(400):
+        reader.tenant.add(NOW - (400 - number) * timedelta(hours=3), state="SUCCEED")
+    reader.sync()
+    gone = [reader.tenant.jobs[number] for number in (399, 210, 0)]
+    for job in gone:
+        reader.tenant.remove(job)
+    assert reader.audit().findings.vanished == reader.destination.deleted.keys() == {job.job_id for job in gone}
+
+
+def test_no_job_is_taken_for_deleted_by_an_endpoint_that_finds_none_by_its_id(make_reader: MakeReader) -> None:
+    reader = make_reader(habits=Habits(zone=timedelta(hours=8)), job_ids="refused")
+    for number in range(200):
+        reader.tenant.add(NOW - (200 - number) * timedelta(hours=3), state="SUCCEED")
+    reader.sync()
+    reader.tenant.remove(reader.tenant.jobs[100])
+    with suppress(IncompleteError):
+        reader.audit()
+    assert not reader.destination.deleted

@@ -165,3 +165,31 @@ def test_a_watermark_ahead_of_the_server_comes_back(make_reader: MakeReader) -> 
     reader.sync()
     assert parse_time(reader.destination.state["watermark"]) <= reader.tenant.now
     assert len(reader.destination.live) == 2
+
+
+@pytest.mark.parametrize("second", range(5, 30))
+def test_a_walk_that_begins_again_does_not_take_its_own_rows_for_those_of_the_one_before(
+    make_reader: MakeReader, second: int
+) -> None:
+    reader = make_reader(exact=False)
+    reader.settings = ExtractionSettings(start_date=START, page_size=10)
+    for number in range(80):
+        reader.tenant.add(NOW - (80 - number * 7 % 80) * DAY, state="SUCCEED", updated=NOW - (number + 1) * DAY)
+    reader.sync()
+    reader.tenant.now += DAY
+    for job in reader.tenant.jobs[10:50]:
+        reader.tenant.now += SECOND
+        reader.tenant.change(job, "BLOCK")
+    moved, first = reader.tenant.jobs[50:75], reader.tenant.requests
+
+    def meanwhile(request: int) -> None:
+        if request == first + 3:
+            reader.tenant.now += SECOND
+            for job in moved:
+                reader.tenant.change(job, "FAILED")
+        if request == first + second:
+            reader.tenant.add(NOW - 90 * DAY, state="SUCCEED", updated=NOW - 90 * DAY)
+
+    reader.tenant.meanwhile = meanwhile
+    reader.sync()
+    assert {reader.destination.rows[str(job.job_id)].state for job in moved} == {"FAILED"}

@@ -173,3 +173,24 @@ def test_an_audit_costs_at_most_40_requests_for_each_difference(
             job.job_id: job.state for job in reader.tenant.jobs
         }
         assert len(reader.destination.deleted) == (differing if kind == "vanished" else 0)
+
+
+def test_jobs_listed_twice_within_seconds_cost_one_narrowing_though_pages_are_short(reader: Reader) -> None:
+    reader.settings = ExtractionSettings(start_date=START, page_size=4)
+    reader.tenant.cap = 1
+    for age in range(3):
+        reader.tenant.add(NOW - 40 * DAY - age * SECOND, state="SUCCEED")
+    for job in reader.tenant.jobs[1:]:
+        job.flaw = "doubled"
+    assert reader.count(reader.sync) <= 150
+    assert len(reader.destination.live) == 3
+
+
+def test_a_scan_joins_its_pages_around_rows_that_cannot_be_read_though_two_share_each_second(reader: Reader) -> None:
+    reader.settings = ExtractionSettings(start_date=START, page_size=5)
+    for number in range(16):
+        reader.tenant.add(NOW - DAY - number * SECOND / 2, state="SUCCEED", updated=NOW - (number + 1) // 2 * SECOND)
+    for number in (6, 9):
+        reader.tenant.jobs[number].flaw = "unreadable"
+    assert reader.count(reader.sync) <= 500
+    assert len(reader.destination.live) == 14

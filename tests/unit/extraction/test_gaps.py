@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from metastudio.extraction.types import ExtractionSettings
+
 from tests.support.reader import MakeReader, Reader
-from tests.support.tenant import NOW, SECOND, Job
+from tests.support.tenant import NOW, SECOND, START, Job
 
 DAY = timedelta(days=1)
 
@@ -63,3 +65,14 @@ def test_a_gap_closes_though_as_many_rows_as_came_fill_a_capped_page(make_reader
     reader.tenant.now += timedelta(hours=2)
     reader.sync()
     assert (reader.missing, len(reader.destination.live)) == (0, 8)
+
+
+def test_a_page_behind_the_first_of_which_no_row_can_be_read_is_a_gap(make_reader: MakeReader) -> None:
+    reader = make_reader()
+    reader.settings = ExtractionSettings(start_date=START, page_size=2)
+    for number in range(7):
+        reader.tenant.add(NOW - DAY - number * SECOND / 100, state="SUCCEED")
+    for job in reader.tenant.jobs[2:4]:
+        job.flaw = "unreadable"
+    reader.sync()
+    assert (reader.missing, len(reader.destination.live)) == (2, 5)

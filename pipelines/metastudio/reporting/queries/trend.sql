@@ -1,14 +1,30 @@
--- Production by day: the last 60 days, and the six before them for rates over seven days.
+-- Production and backlog by day, with the six days before for rates over seven days.
 SELECT
-    daily.day,
-    cast(sum(daily.succeeded) AS bigint) AS succeeded,
-    cast(sum(daily.failed) AS bigint) AS failed,
-    cast(sum(daily.canceled + daily.blocked) AS bigint) AS canceled_or_frozen,
-    cast(sum(daily.still_open) AS bigint) AS still_open,
-    cast(sum(daily.succeeded) AS double precision) / nullif(sum(daily.succeeded) + sum(daily.failed), 0) AS success_rate,
-    sum(daily.video_minutes) AS video_minutes
-FROM {daily_production} AS daily
-JOIN {sync_health} AS health ON health.project_id = daily.project_id
-WHERE daily.project_id = %s AND daily.day > health.today - 66
-GROUP BY daily.day
-ORDER BY daily.day
+    cast(days.day AS date) AS day,
+    coalesce(production.succeeded, 0) AS succeeded,
+    coalesce(production.failed, 0) AS failed,
+    coalesce(production.canceled, 0) AS canceled,
+    coalesce(production.frozen, 0) AS frozen,
+    coalesce(production.still_open, 0) AS still_open,
+    coalesce(completions.open_at_end, 0) AS open_at_end,
+    cast(days.day AS date) >= {chart_since} AS is_shown
+FROM generate_series(cast({chart_since} - 6 AS timestamp), cast({until} AS timestamp), interval '1 day') AS days (day)
+LEFT JOIN (
+    SELECT
+        day,
+        cast(sum(succeeded) AS bigint) AS succeeded,
+        cast(sum(failed) AS bigint) AS failed,
+        cast(sum(canceled) AS bigint) AS canceled,
+        cast(sum(blocked) AS bigint) AS frozen,
+        cast(sum(still_open) AS bigint) AS still_open
+    FROM {daily_production}
+    WHERE {tenants} AND day BETWEEN {chart_since} - 6 AND {until}
+    GROUP BY day
+) AS production ON production.day = cast(days.day AS date)
+LEFT JOIN (
+    SELECT day, cast(sum(open_at_end) AS bigint) AS open_at_end
+    FROM {daily_completions}
+    WHERE {tenants} AND day BETWEEN {chart_since} AND {until}
+    GROUP BY day
+) AS completions ON completions.day = cast(days.day AS date)
+ORDER BY days.day

@@ -22,3 +22,25 @@
 {% macro known_states() -%}
     'WAITING', 'PROCESSING', {{ terminal_states() }}
 {%- endmacro %}
+
+{#-
+    What became of a job, one of five. A job that the API stopped listing before its end counts as
+    canceled, and one in a state that is not known as open.
+-#}
+{% macro outcome_of(state, deleted_at) -%}
+    case {{ state }}
+        when 'SUCCEED' then 'succeeded'
+        when 'FAILED' then 'failed'
+        when 'CANCELED' then 'canceled'
+        when 'BLOCK' then 'frozen'
+        else case when {{ deleted_at }} is null then 'open' else 'canceled' end
+    end
+{%- endmacro %}
+
+{#- The number of jobs of each outcome, which add up to the number of jobs. -#}
+{% macro count_outcomes() -%}
+    count(*) filter (where outcome = 'succeeded') as succeeded,
+    count(*) filter (where outcome = 'failed') as failed,
+    count(*) filter (where outcome = 'canceled') as canceled,
+    count(*) filter (where outcome = 'frozen') as blocked
+{%- endmacro %}

@@ -7,14 +7,30 @@
 
 {#-
     The day of a time in the time zone of the variable metastudio_time_zone. Days in UTC are
-    counted from the epoch, which is far cheaper than a conversion.
+    counted from the epoch, which is far cheaper than a conversion. At either end of time, the day
+    elsewhere may be in a year that is no valid one.
 -#}
 {% macro day_of(time) -%}
     {%- if var("metastudio_time_zone") == "UTC" -%}
         date '1970-01-01' + cast(floor(extract(epoch from {{ time }}) / 86400) as integer)
     {%- else -%}
-        cast({{ time }} at time zone '{{ var("metastudio_time_zone") }}' as date)
+        case
+            when {{ time }} < timestamp with time zone '0001-01-02 00:00:00+00' then date '0001-01-01'
+            when {{ time }} >= timestamp with time zone '9999-12-31 00:00:00+00' then date '9999-12-31'
+            else cast({{ time }} at time zone '{{ var("metastudio_time_zone") }}' as date)
+        end
     {%- endif -%}
+{%- endmacro %}
+
+{#- The Monday of a day's week. -#}
+{% macro week_of(day) -%}
+    cast(date_trunc('week', {{ day }}) as date)
+{%- endmacro %}
+
+{#- One row for each day of a range, both ends included. -#}
+{% macro each_day(first_day, last_day) -%}
+    {%- set series = "generate_series(cast(" ~ first_day ~ " as timestamp), cast(" ~ last_day ~ " as timestamp), interval '1 day')" -%}
+    cast({{ "unnest(" ~ series ~ ")" if target.type == "duckdb" else series }} as date)
 {%- endmacro %}
 
 {#- One count as a share of another; null where the other is zero. -#}

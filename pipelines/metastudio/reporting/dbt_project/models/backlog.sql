@@ -8,29 +8,31 @@ with ages (age_order, age, from_seconds, to_seconds) as (
         (6, 'over 7 days', 604800, null)
 ),
 
-projects as (
-    select distinct project_id from {{ ref('stg_extraction_windows') }}
+tenants as (
+    select distinct project_id, app_user_id from {{ ref('stg_extraction_windows') }}
 ),
 
 open_jobs as (
-    select project_id, state, created_at, coalesce(age_seconds, 0) as age_seconds
+    select project_id, app_user_id, state, created_at, coalesce(age_seconds, 0) as age_seconds
     from {{ ref('video_jobs') }}
     where is_open
 )
 
 select
-    projects.project_id,
+    tenants.project_id,
     ages.age_order,
     ages.age,
     count(open_jobs.project_id) as jobs,
     count(*) filter (where open_jobs.state = 'WAITING') as waiting,
     count(*) filter (where open_jobs.state = 'PROCESSING') as processing,
     count(*) filter (where open_jobs.state not in ('WAITING', 'PROCESSING')) as in_other_states,
-    min(open_jobs.created_at) as oldest_created_at
-from projects
+    min(open_jobs.created_at) as oldest_created_at,
+    tenants.app_user_id,
+    {{ tenant_of('tenants') }} as tenant
+from tenants
 cross join ages
 left join open_jobs
-    on open_jobs.project_id = projects.project_id
+    on {{ same_tenant('open_jobs', 'tenants') }}
     and open_jobs.age_seconds >= ages.from_seconds
     and (open_jobs.age_seconds < ages.to_seconds or ages.to_seconds is null)
-group by projects.project_id, ages.age_order, ages.age
+group by tenants.project_id, tenants.app_user_id, ages.age_order, ages.age

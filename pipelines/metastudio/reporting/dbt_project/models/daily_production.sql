@@ -1,26 +1,78 @@
-with jobs as (
-    select *, {{ day_of('created_at') }} as day
+-- Days without jobs have rows with 0, back to the tenant's first job and for ten years at most: a
+-- single job with a wrong year would otherwise bring a row for each day since.
+with figures as (
+    select
+        project_id,
+        app_user_id,
+        created_on as day,
+        job_type,
+        count(*) as created,
+        {{ count_outcomes() }},
+        count(*) filter (where outcome = 'open') as still_open,
+        count(*) filter (where is_deleted) as deleted,
+        coalesce(sum(video_seconds) filter (where is_success), 0) / 60 as video_minutes,
+        percentile_cont(0.5) within group (order by wait_seconds) as wait_seconds_p50,
+        percentile_cont(0.95) within group (order by wait_seconds) as wait_seconds_p95,
+        percentile_cont(0.5) within group (order by render_seconds) as render_seconds_p50,
+        percentile_cont(0.95) within group (order by render_seconds) as render_seconds_p95
     from {{ ref('video_jobs') }}
     where created_at is not null
+    group by project_id, app_user_id, created_on, job_type
+),
+
+tenants as (
+    select project_id, app_user_id, max(today) as today, min(created_on) as first_day
+    from {{ ref('video_jobs') }}
+    where created_at is not null
+    group by project_id, app_user_id
+),
+
+days as (
+    select
+        tenants.project_id,
+        tenants.app_user_id,
+        job_types.job_type,
+        {{ each_day('greatest(tenants.first_day, tenants.today - 3650)', 'tenants.today') }} as day
+    from tenants
+    inner join (select distinct project_id, app_user_id, job_type from figures) as job_types
+        on {{ same_tenant('job_types', 'tenants') }}
+),
+
+both_days as (
+    select
+        coalesce(days.project_id, figures.project_id) as project_id,
+        coalesce(days.app_user_id, figures.app_user_id) as app_user_id,
+        coalesce(days.day, figures.day) as day,
+        coalesce(days.job_type, figures.job_type) as job_type,
+        {%- for figure in ['created', 'succeeded', 'failed', 'canceled', 'blocked', 'still_open', 'deleted', 'video_minutes'] %}
+        coalesce(figures.{{ figure }}, 0) as {{ figure }},
+        {%- endfor %}
+        figures.wait_seconds_p50,
+        figures.wait_seconds_p95,
+        figures.render_seconds_p50,
+        figures.render_seconds_p95
+    from days
+    full join figures
+        on {{ same_tenant('figures', 'days') }} and figures.day = days.day and figures.job_type = days.job_type
 )
 
 select
     project_id,
     day,
     job_type,
-    count(*) as created,
-    count(*) filter (where is_success) as succeeded,
-    count(*) filter (where state = 'FAILED') as failed,
-    count(*) filter (where state = 'CANCELED') as canceled,
-    count(*) filter (where state = 'BLOCK') as blocked,
-    count(*) filter (where is_open) as still_open,
-    count(*) filter (where is_deleted) as deleted,
-    {{ share_of("count(*) filter (where is_success)", "count(*) filter (where state in ('SUCCEED', 'FAILED'))") }}
-        as success_rate,
-    coalesce(sum(video_seconds) filter (where is_success), 0) / 60 as video_minutes,
-    percentile_cont(0.5) within group (order by wait_seconds) as wait_seconds_p50,
-    percentile_cont(0.95) within group (order by wait_seconds) as wait_seconds_p95,
-    percentile_cont(0.5) within group (order by render_seconds) as render_seconds_p50,
-    percentile_cont(0.95) within group (order by render_seconds) as render_seconds_p95
-from jobs
-group by project_id, day, job_type
+    created,
+    succeeded,
+    failed,
+    canceled,
+    blocked,
+    still_open,
+    deleted,
+    {{ share_of('succeeded', '(succeeded + failed)') }} as success_rate,
+    video_minutes,
+    wait_seconds_p50,
+    wait_seconds_p95,
+    render_seconds_p50,
+    render_seconds_p95,
+    app_user_id,
+    {{ tenant_of('both_days') }} as tenant
+from both_days

@@ -11,6 +11,8 @@ select
     preview_video_url,
     finished_at as produced_at,
     updated_at,
-    is_deleted
+    is_deleted,
+    app_user_id,
+    tenant
 from {{ ref('video_jobs') }}
 where asset_id is not null

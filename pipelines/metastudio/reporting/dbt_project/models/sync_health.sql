@@ -48,76 +48,62 @@ ranked as (
         row_number() over (
             partition by project_id, app_user_id
             order by finished_at desc nulls last, started_at desc nulls last, run_id
-        ) as rank,
-        row_number() over (
-            partition by project_id order by finished_at desc nulls last, started_at desc nulls last, run_id
-        ) as rank_in_project
+        ) as rank
     from runs
-),
-
-app_users as (
-    select
-        project_id,
-        max(finished_at) as as_of,
-        max(mode) filter (where rank_in_project = 1) as last_run_mode,
-        max(finished_at) filter (where reached_end and incomplete_windows = 0) as last_sync_at,
-        max(finished_at) filter (where reached_end and incomplete_windows = 0 and gaps = 0) as last_complete_sync_at,
-        coalesce(sum(incomplete_windows) filter (where rank = 1), 0) as incomplete_windows,
-        coalesce(sum(gaps) filter (where rank = 1), 0) as gaps,
-        coalesce(sum(missing) filter (where rank = 1), 0) as missing,
-        sum(requests) as requests,
-        sum(retries) as retries,
-        sum(throttled) as throttled
-    from ranked
-    group by project_id, app_user_id
 ),
 
 ledger as (
     select
         project_id,
-        max(as_of) as as_of,
-        max(last_run_mode) as last_run_mode,
-        case when count(last_sync_at) = count(*) then min(last_sync_at) end as last_sync_at,
-        case when count(last_complete_sync_at) = count(*) then min(last_complete_sync_at) end as last_complete_sync_at,
-        sum(incomplete_windows) as incomplete_windows,
-        cast(sum(gaps) as bigint) as gaps,
-        cast(sum(missing) as bigint) as missing,
+        app_user_id,
+        max(finished_at) as as_of,
+        max(mode) filter (where rank = 1) as last_run_mode,
+        max(finished_at) filter (where reached_end and incomplete_windows = 0) as last_sync_at,
+        max(finished_at) filter (where reached_end and incomplete_windows = 0 and gaps = 0) as last_complete_sync_at,
+        coalesce(sum(incomplete_windows) filter (where rank = 1), 0) as incomplete_windows,
+        cast(coalesce(sum(gaps) filter (where rank = 1), 0) as bigint) as gaps,
+        cast(coalesce(sum(missing) filter (where rank = 1), 0) as bigint) as missing,
         cast(sum(requests) as bigint) as requests,
         cast(sum(retries) as bigint) as retries,
         cast(sum(throttled) as bigint) as throttled
-    from app_users
-    group by project_id
+    from ranked
+    group by project_id, app_user_id
 ),
 
 scrubs as (
     select
-        stg_extraction_windows.project_id,
-        cast(sum(jobs_read) as bigint) as scrubbed,
-        cast(sum(jobs_changed) as bigint) as scrub_changed
-    from {{ ref('stg_extraction_windows') }} as stg_extraction_windows
-    inner join ledger on ledger.project_id = stg_extraction_windows.project_id
-    where mode = 'scrub' and finished_at > ledger.as_of - interval '30 days'
-    group by stg_extraction_windows.project_id
+        windows.project_id,
+        windows.app_user_id,
+        cast(sum(windows.jobs_read) as bigint) as scrubbed,
+        cast(sum(windows.jobs_changed) as bigint) as scrub_changed
+    from {{ ref('stg_extraction_windows') }} as windows
+    inner join ledger on {{ same_tenant('ledger', 'windows') }}
+    where windows.mode = 'scrub' and windows.finished_at > ledger.as_of - interval '30 days'
+    group by windows.project_id, windows.app_user_id
 ),
 
 jobs as (
     select
         project_id,
+        app_user_id,
         count(*) as jobs,
         count(*) filter (where is_open) as open_jobs,
         count(*) filter (where is_deleted) as deleted_jobs,
         count(*) filter (where state not in ({{ known_states() }})) as jobs_in_unknown_states,
-        max(updated_at) as newest_change_at
+        max(updated_at) as newest_change_at,
+        max(region) as region
     from {{ ref('video_jobs') }}
-    group by project_id
+    group by project_id, app_user_id
 ),
 
 unknown_states as (
-    select project_id, string_agg(state, ', ' order by state) as unknown_states
+    select project_id, app_user_id, string_agg(state, ', ' order by state) as unknown_states
     from (
-        select distinct project_id, state from {{ ref('stg_video_jobs') }} where state not in ({{ known_states() }})
+        select distinct project_id, app_user_id, state
+        from {{ ref('stg_video_jobs') }}
+        where state not in ({{ known_states() }})
     ) as states
-    group by project_id
+    group by project_id, app_user_id
 ),
 
 rejected as (
@@ -152,9 +138,12 @@ select
     rejected.last_rejected_at,
     ledger.requests,
     ledger.retries,
-    ledger.throttled
+    ledger.throttled,
+    ledger.app_user_id,
+    {{ tenant_of('ledger') }} as tenant,
+    jobs.region
 from ledger
-left join scrubs on scrubs.project_id = ledger.project_id
-left join jobs on jobs.project_id = ledger.project_id
-left join unknown_states on unknown_states.project_id = ledger.project_id
+left join scrubs on {{ same_tenant('scrubs', 'ledger') }}
+left join jobs on {{ same_tenant('jobs', 'ledger') }}
+left join unknown_states on {{ same_tenant('unknown_states', 'ledger') }}
 left join rejected on rejected.project_id = ledger.project_id

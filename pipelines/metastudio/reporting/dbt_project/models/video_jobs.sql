@@ -1,34 +1,54 @@
 with last_run as (
-    select project_id, max(finished_at) as as_of
+    select project_id, app_user_id, max(finished_at) as as_of
     from {{ ref('stg_extraction_windows') }}
-    group by project_id
+    group by project_id, app_user_id
+),
+
+jobs as (
+    select
+        jobs.*,
+        coalesce(last_run.as_of, current_timestamp) as as_of,
+        {{ outcome_of('jobs.state', 'jobs.deleted_at') }} as outcome,
+        case
+            when jobs.state not in ({{ terminal_states() }}) then jobs.deleted_at
+            when jobs.finished_at >= jobs.created_at then jobs.finished_at
+            else greatest(jobs.updated_at, jobs.created_at)
+        end as ended_at
+    from {{ ref('stg_video_jobs') }} as jobs
+    left join last_run on {{ same_tenant('last_run', 'jobs') }}
 )
 
 select
-    jobs.job_id,
-    jobs.project_id,
-    jobs.region,
-    jobs.app_user_id,
-    jobs.state,
-    jobs.job_type,
-    jobs.created_at,
-    jobs.started_at,
-    jobs.finished_at,
-    jobs.updated_at,
-    {{ seconds_between('jobs.created_at', 'jobs.started_at') }} as wait_seconds,
-    {{ seconds_between('jobs.started_at', 'jobs.finished_at') }} as render_seconds,
-    jobs.video_seconds,
-    {{ seconds_between('jobs.created_at', 'coalesce(last_run.as_of, current_timestamp)') }} as age_seconds,
-    jobs.state in ({{ terminal_states() }}) as is_terminal,
-    jobs.state = 'SUCCEED' as is_success,
-    jobs.state not in ({{ terminal_states() }}) and jobs.deleted_at is null as is_open,
-    jobs.deleted_at is not null as is_deleted,
-    jobs.deleted_at,
-    jobs.asset_id,
-    jobs.asset_name,
-    jobs.cover_url,
-    jobs.preview_video_url,
-    jobs.error_code,
-    jobs.error_message
-from {{ ref('stg_video_jobs') }} as jobs
-left join last_run on last_run.project_id = jobs.project_id
+    job_id,
+    project_id,
+    region,
+    app_user_id,
+    state,
+    job_type,
+    created_at,
+    started_at,
+    finished_at,
+    updated_at,
+    {{ seconds_between('created_at', 'started_at') }} as wait_seconds,
+    {{ seconds_between('started_at', 'finished_at') }} as render_seconds,
+    video_seconds,
+    {{ seconds_between('created_at', 'as_of') }} as age_seconds,
+    state in ({{ terminal_states() }}) as is_terminal,
+    outcome = 'succeeded' as is_success,
+    outcome = 'open' as is_open,
+    deleted_at is not null as is_deleted,
+    deleted_at,
+    asset_id,
+    asset_name,
+    cover_url,
+    preview_video_url,
+    error_code,
+    error_message,
+    {{ tenant_of('jobs') }} as tenant,
+    outcome,
+    {{ day_of('created_at') }} as created_on,
+    ended_at,
+    {{ day_of('ended_at') }} as ended_on,
+    case when state in ({{ terminal_states() }}) then {{ seconds_between('created_at', 'finished_at') }} end as turnaround_seconds,
+    {{ day_of('as_of') }} as today
+from jobs

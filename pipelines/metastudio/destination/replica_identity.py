@@ -1,0 +1,31 @@
+"""Lets PostgreSQL publish the raw tables: without a replica identity, it refuses to change them."""
+
+from __future__ import annotations
+
+from metastudio.destination.connection import TenantTables
+from metastudio.records.schema import TABLES
+
+_WITHOUT_IDENTITY = f"""
+SELECT relname
+FROM pg_class
+WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s)
+    AND relname IN ({", ".join(["%s"] * len(TABLES))})
+    AND relkind IN ('r', 'p')
+    AND relreplident = 'd'
+    AND pg_has_role(relowner, 'USAGE')
+    AND NOT EXISTS (SELECT 1 FROM pg_index WHERE indrelid = pg_class.oid AND indisprimary)
+"""
+"""Those of our tables that have neither a primary key nor an identity that somebody chose."""
+
+
+def write_replica_identity(tables: TenantTables) -> None:
+    """Let the rows themselves identify the rows of the raw tables, as far as nothing else does.
+
+    A primary key would do as well, but a table that holds a job twice could not get one.
+    """
+    if not tables.capabilities.is_postgres:
+        return
+    with tables.connect() as client:
+        names = (table.name for table in TABLES)
+        for (name,) in client.execute_sql(_WITHOUT_IDENTITY, client.dataset_name, *names) or ():
+            client.execute_sql(f"ALTER TABLE {client.make_qualified_table_name(name)} REPLICA IDENTITY FULL")

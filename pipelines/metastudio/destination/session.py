@@ -1,0 +1,66 @@
+"""The settings of each session in PostgreSQL: ours, whatever server, role or environment say.
+
+Times arrive in UTC and texts in UTF-8, and a session may write.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from dlt.destinations import postgres
+
+from metastudio.errors import ConfigurationError
+
+_VARIABLES = {"PGTZ": "UTC", "PGDATESTYLE": "ISO, MDY", "PGCLIENTENCODING": "UTF8"}
+"""libpq sends these with each connection, dbt's too. They come before `options`, before what the
+server, the database and the role set, and PgBouncer knows them."""
+
+_OPTIONS = (
+    "-cdefault_transaction_read_only=off -cdefault_transaction_isolation=read\\ committed"
+    " -cstandard_conforming_strings=on -cextra_float_digits=1"
+)
+
+
+class Postgres(postgres):
+    """dlt's PostgreSQL destination, with sessions whose settings are ours."""
+
+    @property
+    def destination_type(self) -> str:
+        return "dlt.destinations.postgres"
+
+    def configuration(self, initial_config: Any, accept_partial: bool = False) -> Any:
+        """Return the resolved configuration. Our settings follow the user's, and hence count."""
+        config = super().configuration(initial_config, accept_partial)
+        credentials = config.credentials
+        if credentials is not None:
+            query = dict(credentials.query or {})
+            given = query.get("options", "")
+            credentials.query = {**query, "options": f"{given.removesuffix(_OPTIONS).strip()} {_OPTIONS}".strip()}
+            credentials.client_encoding = _VARIABLES["PGCLIENTENCODING"]
+        return config
+
+
+def set_session_variables() -> None:
+    """Set the environment variables from which libpq takes time zone and encoding."""
+    os.environ.update(_VARIABLES)
+
+
+def check_session(client: Any) -> None:
+    """Check what the server said about a new session; no query is needed for that.
+
+    Raises:
+        ConfigurationError: the database cannot hold every text, or a connection pooler keeps our
+            settings from the session.
+    """
+    find = client.native_connection.get_parameter_status
+    if find("server_encoding") not in (None, "UTF8"):
+        raise ConfigurationError(
+            f"The database {client.database_name} is {find('server_encoding')}, which cannot hold all texts.",
+            hint="Sync into a database with UTF8: CREATE DATABASE … TEMPLATE template0 ENCODING 'UTF8'.",
+        )
+    if find("client_encoding") != "UTF8" or find("TimeZone") not in ("UTC", "Etc/UTC"):
+        raise ConfigurationError(
+            f"Sessions in PostgreSQL have the encoding {find('client_encoding')} and the time zone {find('TimeZone')}.",
+            hint="Let the connection pooler set client_encoding=UTF8 and timezone=UTC: see docs/destinations.md.",
+        )

@@ -1,0 +1,59 @@
+with ended as (
+    select
+        project_id,
+        app_user_id,
+        ended_on as day,
+        job_type,
+        count(*) as ended,
+        {{ count_outcomes() }},
+        coalesce(sum(video_seconds) filter (where is_success), 0) / 60 as video_minutes,
+        percentile_cont(0.5) within group (order by turnaround_seconds) filter (where is_success) as turnaround_seconds_p50,
+        percentile_cont(0.95) within group (order by turnaround_seconds) filter (where is_success) as turnaround_seconds_p95,
+        count(*) filter (where is_success and turnaround_seconds is not null) as timed,
+        count(*) filter (where is_success and turnaround_seconds <= {{ var("metastudio_sla_seconds") }}) as within_sla
+    from {{ ref('video_jobs') }}
+    where created_at is not null and ended_at is not null
+    group by project_id, app_user_id, ended_on, job_type
+),
+
+both_days as (
+    select
+        coalesce(days.project_id, ended.project_id) as project_id,
+        coalesce(days.app_user_id, ended.app_user_id) as app_user_id,
+        coalesce(days.day, ended.day) as day,
+        coalesce(days.job_type, ended.job_type) as job_type,
+        coalesce(days.created, 0) as created,
+        {%- for figure in ['ended', 'succeeded', 'failed', 'canceled', 'blocked', 'video_minutes', 'timed', 'within_sla'] %}
+        coalesce(ended.{{ figure }}, 0) as {{ figure }},
+        {%- endfor %}
+        ended.turnaround_seconds_p50,
+        ended.turnaround_seconds_p95
+    from {{ ref('daily_production') }} as days
+    full join ended
+        on {{ same_tenant('ended', 'days') }} and ended.day = days.day and ended.job_type = days.job_type
+)
+
+select
+    {{ tenant_of('both_days') }} as tenant,
+    project_id,
+    app_user_id,
+    day,
+    job_type,
+    ended,
+    succeeded,
+    failed,
+    canceled,
+    blocked,
+    {{ share_of('succeeded', '(succeeded + failed)') }} as success_rate,
+    video_minutes,
+    turnaround_seconds_p50,
+    turnaround_seconds_p95,
+    timed,
+    within_sla,
+    {{ share_of('within_sla', 'timed') }} as sla_share,
+    cast(
+        sum(created - ended) over (
+            partition by project_id, app_user_id, job_type order by day rows unbounded preceding
+        ) as bigint
+    ) as open_at_end
+from both_days
