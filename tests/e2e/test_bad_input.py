@@ -157,7 +157,7 @@ def test_a_state_directory_that_cannot_be_written_is_reported(settings, run, fol
     (folder / "file").touch()
     monkeypatch.setenv("DLT_DATA_DIR", str(folder / "file"))
 
-    assert_refused(run("sync"), 2, "Not a directory", "DLT_DATA_DIR")
+    assert_refused(run(command), 2, "Not a directory", "DLT_DATA_DIR")
 
 
 @pytest.mark.parametrize("command", [["status"], ["check"], ["report"]])
@@ -184,7 +184,7 @@ def test_an_invalid_url_is_reported_without_its_password(settings, run, monkeypa
 
     ended = run("sync", "--destination", "postgres")
 
-    assert_refused(ended, 2, "DESTINATION__POSTGRES__CREDENTIALS")
+    assert_refused(ended, 2, "is not a URL", "DESTINATION__POSTGRES__CREDENTIALS")
     assert "opensesame" not in ended.err
 
 
@@ -202,12 +202,16 @@ def test_a_configuration_file_that_cannot_be_read_is_reported(folder, file):
 def test_a_misspelled_setting_in_a_file_is_pointed_out(folder):
     (folder / "config.toml").write_text(
         '[sources.metastudio]\nregoin = "x"\ntenants = ["a"]\n[sources.metastudio.a]\noverlap_secs = 1\n'
+        '[source.metastudio]\nregion = "x"\n[pipelines.metastudio]\ndestination_type = "postgres"\n',
+        encoding="utf-8-sig",  # with a byte-order mark
     )
 
     ended = run_in_process("status", "--config-dir", ".")
 
     assert "did you mean sources.metastudio.region?" in ended.err
     assert "did you mean sources.metastudio.a.overlap_seconds?" in ended.err
+    assert "There is no section source.metastudio.region; did you mean sources.metastudio.region?" in ended.err
+    assert "Set DESTINATION__<NAME>__CREDENTIALS" in ended.err  # PostgreSQL's are missing
 
 
 def test_an_empty_section_in_a_file_is_no_mistake(folder):
@@ -245,6 +249,17 @@ def test_a_filter_changed_on_a_pipeline_with_state_is_refused(synced, run, query
 
     assert_refused(run("sync"), 2, name.lower(), "--pipeline")
     assert query("SELECT * FROM metastudio.digital_human_videos ORDER BY job_id") == before
+
+
+def test_a_filter_that_matches_nothing_is_pointed_out(settings, run, monkeypatch):
+    monkeypatch.setenv(f"{SECTION}APP_USER_ID", "nobody")
+
+    checked = {item["name"]: item for item in run("check", "--json").json["items"]}
+    ended = run("sync")
+
+    assert checked["project"]["verdict"] == "note"
+    assert "no job matches app_user_id" in checked["project"]["text"]
+    assert (ended.code, "No job matches app_user_id: check the setting" in ended.err) == (0, True)
 
 
 @pytest.mark.parametrize("command", [["status"], ["report"], ["audit"], ["backfill", "--since", "2025-01-01"]])

@@ -19,6 +19,8 @@ from metastudio.errors import ConfigurationError, MetaStudioError
 if TYPE_CHECKING:
     from metastudio.pipeline.options import Options
 
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="metastudio")
@@ -83,8 +85,9 @@ def check(options: Options, as_json: bool) -> None:
 
 @cli.command(short_help="Show freshness, gaps, last runs and failures, and tables")
 @click.option("--max-age", type=click.FloatRange(0), help="Exit code 5 if the last complete sync is older, in seconds")
+@click.option("--prometheus", type=_FILE, help="Write the figures to a file for Prometheus' textfile collector, too")
 @on_pipeline
-def status(options: Options, as_json: bool, max_age: float | None) -> None:
+def status(options: Options, as_json: bool, max_age: float | None, prometheus: Path | None) -> None:
     """Show freshness, watermark, gaps, learned limits, last runs and failed attempts, and tables.
 
     For monitors: with --max-age, the exit code is 5 if the last complete sync is older, or if more
@@ -94,7 +97,12 @@ def status(options: Options, as_json: bool, max_age: float | None) -> None:
     from metastudio.cli.status import describe_status
     from metastudio.commands.status import run_status
 
-    end(run_status(options, max_age), describe_status, as_json=as_json)
+    result = run_status(options, max_age)
+    if prometheus is not None:
+        from metastudio.cli.prometheus import write_metrics
+
+        write_metrics(result, prometheus)
+    end(result, describe_status, as_json=as_json)
 
 
 @cli.command(short_help="Show what was produced and what failed")
@@ -133,6 +141,24 @@ def models(options: Options, as_json: bool, time_zone: str | None, sla_seconds: 
     from metastudio.commands.tenants import list_options
 
     sys.exit(show_models(list_options(options)[0], time_zone, sla_seconds, as_json=as_json, force=force))
+
+
+@cli.command(short_help="Delete old lines of the ledger")
+@click.option("--older-than", "days", required=True, type=click.IntRange(1, 36_500), help="Age in days")
+@click.option("--rejected", is_flag=True, help="Also delete old rejected records: somebody looked at them")
+@click.option("--dry-run", is_flag=True, help="Only count")
+@on_pipeline
+def prune(options: Options, as_json: bool, days: int, rejected: bool, dry_run: bool) -> None:
+    """Delete old lines of the ledger and old attempts, but nothing that a proof still needs.
+
+    The newest complete window over each range of creation times stays, and so do the scans for
+    changes since then.
+    """
+    from metastudio.cli.output import end
+    from metastudio.cli.prune import describe_prune
+    from metastudio.commands.prune import run_prune
+
+    end(run_prune(options, days, rejected=rejected, dry_run=dry_run), describe_prune, as_json=as_json)
 
 
 @cli.command(short_help="Serve a simulated tenant")

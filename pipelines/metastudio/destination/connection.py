@@ -201,11 +201,11 @@ class TenantTables:
 
     def count_rows(self, table: str) -> int:
         """Return the number of the tenant's rows; the project's in a table without app users."""
-        own, params = self._own_rows(table)
+        own, params = self.own_rows(table)
         rows = self.query(f"SELECT count(*) FROM {{{find_short_name(table)}}} WHERE {own}", *params)
         return int(rows[0][0]) if rows else 0
 
-    def _own_rows(self, table: str) -> tuple[str, tuple[Any, ...]]:
+    def own_rows(self, table: str) -> tuple[str, tuple[Any, ...]]:
         """Return the condition on the tenant's rows, and its parameters."""
         if table == ATTEMPTS:  # a run whose settings are wrong knows no project
             return "pipeline = %s", (self.pipeline.pipeline_name,)

@@ -91,7 +91,7 @@ class Destination(Ledger):
 
     def has_rows(self, table: str) -> bool:
         """Return whether there is a row of the tenant; of its project, without app users."""
-        own, params = self._own_rows(table)
+        own, params = self.own_rows(table)
         return bool(self.query(f"SELECT 1 FROM {{{find_short_name(table)}}} WHERE {own} LIMIT 1", *params))
 
     def books(self, since: datetime, expected: int | None) -> Books:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,10 @@ def _try_new_file(file: Path) -> None:
 
 def _try_bucket(tables: TenantTables) -> str:
     """Write a file to the bucket, and remove it."""
+    if find_spec("deltalake") is None:
+        raise ConfigurationError(
+            "The package deltalake is not installed.", hint="Install metastudio with the extra lake: see docs/lake.md."
+        )
     filesystem, folder = open_bucket(tables.pipeline)
     path, is_new = f"{folder}/{_PROBE}_{uuid.uuid4().hex}", not filesystem.exists(folder)
     try:

@@ -108,7 +108,7 @@ class ChunkLoader:
         reconcile_with_destination(self.destination, self._load_pending)
         restored = restore_tables(self.destination)
         self._committed = read_state(self.pipeline)
-        if not self._committed:
+        if self._committed.get("schema_version") != SCHEMA_VERSION:  # tables are going to be made
             require_own_tables(self.destination)
         check_state(self._committed, self.tenant)
         if self._committed.get("schema_version") == 1 and self.tenant.app_user_id:
