@@ -7,6 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from dlt.destinations.exceptions import DestinationConnectionError
+
 from metastudio.commands.models import find_names, rebuild_models
 from metastudio.config.settings import find_setting, resolve_settings
 from metastudio.config.tenant import check_name, list_tenants
@@ -51,7 +53,7 @@ def run_report(options: Options, request: ReportRequest | None = None) -> Report
     try:
         check_name(options.tenant)
         chosen = _list_options(options)
-        destination, opened = _open_first(chosen)
+        destination, opened = _open(chosen)
         models = Models(destination)
         names = find_names()
         if not models.is_current(names):
@@ -104,8 +106,20 @@ def _list_options(options: Options) -> list[Options]:
     return [replace(options, tenant=name) for name in names] if names and not options.tenant else [options]
 
 
-def _open_first(chosen: Sequence[Options]) -> tuple[Destination, Options]:
-    """Open the destination with the first tenant that was synced; all tenants share it."""
+def _open(chosen: Sequence[Options]) -> tuple[Destination, Options]:
+    """Open the destination, which all tenants share.
+
+    Of named tenants, the settings say whose rows are theirs. Where the models are current, nothing
+    else is needed to read them, not even the state of a pipeline.
+
+    Raises:
+        ConfigurationError: nothing was synced yet, or the destination cannot be opened.
+    """
+    if chosen[0].tenant:
+        destination = Destination(open_pipeline(chosen[0], read_only=True))
+        with suppress(DestinationConnectionError):
+            if Models(destination).is_current(find_names()):
+                return destination, chosen[0]
     for options in chosen[:-1]:
         with suppress(ConfigurationError):
             return open_existing(options, read_only=True)[0], options

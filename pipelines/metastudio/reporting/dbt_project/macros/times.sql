@@ -28,6 +28,34 @@
     cast({{ "unnest(" ~ series ~ ")" if target.type == "duckdb" else series }} as date)
 {%- endmacro %}
 
+{#-
+    The table expression `days`: each day and job type of each tenant, from its first job to its
+    last run, for ten years at most. A single job with a wrong year would otherwise bring a row for
+    each day since.
+-#}
+{% macro calendar() -%}
+job_types as (
+    select
+        project_id,
+        app_user_id,
+        job_type,
+        min(min(created_on)) over (partition by project_id, app_user_id) as first_day,
+        max(max(today)) over (partition by project_id, app_user_id) as last_day
+    from {{ ref('video_jobs') }}
+    where created_at is not null
+    group by project_id, app_user_id, job_type
+),
+
+days as (
+    select
+        project_id,
+        app_user_id,
+        job_type,
+        {{ each_day('greatest(first_day, last_day - 3650)', 'last_day') }} as day
+    from job_types
+)
+{%- endmacro %}
+
 {#- One count as a share of another; null where the other is zero. -#}
 {% macro share_of(part, total) -%}
     cast({{ part }} as double precision) / nullif({{ total }}, 0)

@@ -5,9 +5,12 @@ with failures as (
     group by project_id, app_user_id, error_code, {{ week_of('created_on') }}
 ),
 
+{{ calendar() }},
+
 weeks as (
-    select distinct project_id, app_user_id, {{ week_of('day') }} as week
-    from {{ ref('daily_production') }}
+    select project_id, app_user_id, {{ week_of('day') }} as week from days
+    union
+    select project_id, app_user_id, week from failures
 ),
 
 every_week as (

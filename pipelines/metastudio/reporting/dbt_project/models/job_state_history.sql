@@ -1,26 +1,38 @@
--- A job that changes within a state is seen in it again: only the first time counts. A job seen in
--- another state later has left the earlier one by then, and a job that is listed no more has left
--- the last one.
-with changes as (
-    select
-        seen.project_id,
-        seen.job_id,
-        seen.state,
-        seen.seen_at,
-        lag(seen.state) over by_time as earlier_state
-    from {{ ref('stg_job_states') }} as seen
-    window by_time as (partition by seen.project_id, seen.job_id order by seen.seen_at, seen.state)
-),
-
-stays as (
+-- A job that changes within a state is seen in it again: its stay lasts from the first of these
+-- sights to the next state. Partitions name the job first: IDs differ early, projects hardly.
+with seen as (
     select
         project_id,
         job_id,
         state,
-        seen_at as entered_at,
-        lead(seen_at) over (partition by project_id, job_id order by seen_at, state) as left_at
-    from changes
-    where earlier_state is null or earlier_state <> state
+        seen_at,
+        lead(seen_at) over by_time as next_seen_at,
+        coalesce(lag(state) over by_time <> state, true) as is_first,
+        coalesce(lead(state) over by_time <> state, true) as is_last
+    from {{ ref('stg_job_states') }}
+    window by_time as (partition by job_id, project_id order by seen_at, state)
+),
+
+seen_again as (
+    select
+        project_id,
+        job_id,
+        state,
+        seen_at,
+        is_first,
+        lead(next_seen_at) over (partition by job_id, project_id order by seen_at, state) as left_at
+    from seen
+    where is_first <> is_last
+),
+
+stays as (
+    select project_id, job_id, state, seen_at as entered_at, next_seen_at as left_at
+    from seen
+    where is_first and is_last
+    union all
+    select project_id, job_id, state, seen_at, left_at
+    from seen_again
+    where is_first
 )
 
 select
@@ -36,4 +48,4 @@ select
     stays.left_at is null as is_current
 from stays
 inner join {{ ref('stg_video_jobs') }} as jobs
-    on jobs.project_id = stays.project_id and jobs.job_id = stays.job_id
+    on jobs.job_id = stays.job_id and jobs.project_id = stays.project_id
