@@ -86,7 +86,7 @@ def test_each_place_tells_the_same_gaps_until_they_are_closed(place, monkeypatch
     health = find_health(place.warehouse.options)
     check = check_completeness(health)
     assert (check.passed, check.severity.value, check.description) == (False, "ERROR", sentence)
-    assert f"! {sentence}" in place.call("report").out
+    assert f"✗ {sentence}" in place.call("report").out
     assert check_freshness(health, 10.0**9).passed
 
     monkeypatch.setenv("SOURCES__METASTUDIO__MAX_MISSING", "3")
