@@ -11,6 +11,8 @@ from typing import Any
 
 import duckdb
 import pytest
+from metastudio.destination.jobs import Destination
+from metastudio.errors import ConfigurationError
 from metastudio.pipeline.factory import open_pipeline
 from metastudio.pipeline.options import Options
 from metastudio.reporting.dbt_runner import build_models
@@ -255,3 +257,18 @@ def test_the_page_of_several_tenants_begins_with_the_overview(company):
     assert [name for name in NAMES if f'<th scope="row" class="text">{name}</th>' in header] == list(NAMES)
     assert "<dt>Tenants</dt><dd>20</dd>" in header and "<dt>Projects</dt><dd>10</dd>" in header
     assert f"<dt>Time zone</dt><dd>{ZONE}</dd>" in header
+
+
+def test_models_that_cannot_be_rebuilt_here_are_read_as_they_are(company, run, monkeypatch, caplog):
+    def refuse(*_: Any) -> None:
+        raise ConfigurationError("The role may not create views.")
+
+    monkeypatch.setattr("metastudio.reporting.model_version.make_fingerprint", lambda: "newer")
+    monkeypatch.setattr("metastudio.commands.report.rebuild_models", refuse)
+    monkeypatch.setattr(
+        "metastudio.commands.report.open_existing", lambda options, **_: (Destination(open_pipeline(options)), {})
+    )
+    ended = run("report", "--json")
+
+    assert len(ended.json["overview"]) == 20
+    assert "read as they are: The role may not create views." in caplog.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -22,6 +23,8 @@ from metastudio.reporting.health import Limits
 from metastudio.reporting.model_version import Models, TenantName
 from metastudio.reporting.period import parse_day
 from metastudio.reporting.report import Report, read_report
+
+log = logging.getLogger("metastudio")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +58,8 @@ def run_report(options: Options, request: ReportRequest | None = None) -> Report
         chosen = _list_options(options)
         destination, opened = _open(chosen)
         models = Models(destination)
-        names = find_names()
-        if not models.is_current(names):
-            with lock_pipeline(opened):
-                rebuild_models(open_pipeline(opened))
+        if not models.is_current(find_names()):
+            _rebuild(models, opened)
         with destination.share_connection():
             tenants = _choose_tenants(models, destination, chosen, request.project)
             limits = find_limits(tenants)
@@ -124,6 +125,22 @@ def _open(chosen: Sequence[Options]) -> tuple[Destination, Options]:
         with suppress(ConfigurationError):
             return open_existing(options, read_only=True)[0], options
     return open_existing(chosen[-1], read_only=True)[0], chosen[-1]
+
+
+def _rebuild(models: Models, options: Options) -> None:
+    """Build the models; those of another version are read as they are where that is not possible.
+
+    Raises:
+        MetaStudioError: the models could not be built, and there are none that work.
+    """
+    try:
+        with lock_pipeline(options):
+            rebuild_models(open_pipeline(options))
+    except Exception as error:
+        if models.version() is None:
+            raise
+        reason = to_metastudio_error(error)
+        log.warning("The reporting models are of another version and are read as they are: %s", reason)
 
 
 def _choose_tenants(
