@@ -31,18 +31,17 @@
 {#-
     The table expression `days`: each day and job type of each tenant, from its first job to its
     last run, for ten years at most. A single job with a wrong year would otherwise bring a row for
-    each day since.
+    each day since. `created` has a row for each day on which jobs were created.
 -#}
-{% macro calendar() -%}
+{% macro calendar(created) -%}
 job_types as (
     select
         project_id,
         app_user_id,
         job_type,
-        min(min(created_on)) over (partition by project_id, app_user_id) as first_day,
+        min(min(day)) over (partition by project_id, app_user_id) as first_day,
         max(max(today)) over (partition by project_id, app_user_id) as last_day
-    from {{ ref('video_jobs') }}
-    where created_at is not null
+    from {{ created }}
     group by project_id, app_user_id, job_type
 ),
 

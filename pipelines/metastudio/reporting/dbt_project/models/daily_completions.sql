@@ -17,13 +17,13 @@ with ended as (
 ),
 
 created as (
-    select project_id, app_user_id, created_on as day, job_type, count(*) as created
+    select project_id, app_user_id, created_on as day, job_type, count(*) as created, max(today) as today
     from {{ ref('video_jobs') }}
     where created_at is not null
     group by project_id, app_user_id, created_on, job_type
 ),
 
-{{ calendar() }},
+{{ calendar('created') }},
 
 every_day as (
     select project_id, app_user_id, day, job_type from days

@@ -4,6 +4,7 @@ with figures as (
         app_user_id,
         created_on as day,
         job_type,
+        max(today) as today,
         count(*) as created,
         {{ count_outcomes() }},
         count(*) filter (where outcome = 'open') as still_open,
@@ -18,7 +19,7 @@ with figures as (
     group by project_id, app_user_id, created_on, job_type
 ),
 
-{{ calendar() }},
+{{ calendar('figures') }},
 
 both_days as (
     select

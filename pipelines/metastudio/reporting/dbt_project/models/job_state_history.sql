@@ -1,38 +1,20 @@
 -- A job that changes within a state is seen in it again: its stay lasts from the first of these
 -- sights to the next state. Partitions name the job first: IDs differ early, projects hardly.
 with seen as (
-    select
-        project_id,
-        job_id,
-        state,
-        seen_at,
-        lead(seen_at) over by_time as next_seen_at,
-        coalesce(lag(state) over by_time <> state, true) as is_first,
-        coalesce(lead(state) over by_time <> state, true) as is_last
+    select project_id, job_id, state, seen_at, lag(state) over by_time as earlier_state
     from {{ ref('stg_job_states') }}
     window by_time as (partition by job_id, project_id order by seen_at, state)
 ),
 
-seen_again as (
+stays as (
     select
         project_id,
         job_id,
         state,
-        seen_at,
-        is_first,
-        lead(next_seen_at) over (partition by job_id, project_id order by seen_at, state) as left_at
+        seen_at as entered_at,
+        lead(seen_at) over (partition by job_id, project_id order by seen_at, state) as left_at
     from seen
-    where is_first <> is_last
-),
-
-stays as (
-    select project_id, job_id, state, seen_at as entered_at, next_seen_at as left_at
-    from seen
-    where is_first and is_last
-    union all
-    select project_id, job_id, state, seen_at, left_at
-    from seen_again
-    where is_first
+    where earlier_state is null or earlier_state <> state
 )
 
 select
