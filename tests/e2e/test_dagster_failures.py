@@ -96,10 +96,9 @@ def test_stale_tables_warn_and_later_are_an_error():
 
 def test_a_check_says_what_the_report_says(lab, incomplete):
     from metastudio.commands.report import run_report
-    from metastudio.reporting.health import describe_health
 
     results = checked(lab.execute("metastudio_health"))
-    sentences = [sentence for _, sentence in describe_health(run_report(lab.warehouse.options).health)]
+    sentences = [finding.sentence for finding in run_report(lab.warehouse.options).findings]
 
     assert {results["completeness"].description, results["rejected"].description} <= set(sentences)
     assert results["freshness"].description.split(", ")[0] == sentences[0].split(", ")[0]

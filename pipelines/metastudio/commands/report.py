@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+
+from dlt.destinations.exceptions import DestinationConnectionError
 
 from metastudio.commands.models import find_names, rebuild_models
 from metastudio.config.settings import find_setting, resolve_settings
@@ -20,6 +23,8 @@ from metastudio.reporting.health import Limits
 from metastudio.reporting.model_version import Models, TenantName
 from metastudio.reporting.period import parse_day
 from metastudio.reporting.report import Report, read_report
+
+log = logging.getLogger("metastudio")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +56,10 @@ def run_report(options: Options, request: ReportRequest | None = None) -> Report
     try:
         check_name(options.tenant)
         chosen = _list_options(options)
-        destination, opened = _open_first(chosen)
+        destination, opened = _open(chosen)
         models = Models(destination)
-        names = find_names()
-        if not models.is_current(names):
-            with lock_pipeline(opened):
-                rebuild_models(open_pipeline(opened))
+        if not models.is_current(find_names()):
+            _rebuild(models, opened)
         with destination.share_connection():
             tenants = _choose_tenants(models, destination, chosen, request.project)
             limits = find_limits(tenants)
@@ -104,12 +107,40 @@ def _list_options(options: Options) -> list[Options]:
     return [replace(options, tenant=name) for name in names] if names and not options.tenant else [options]
 
 
-def _open_first(chosen: Sequence[Options]) -> tuple[Destination, Options]:
-    """Open the destination with the first tenant that was synced; all tenants share it."""
+def _open(chosen: Sequence[Options]) -> tuple[Destination, Options]:
+    """Open the destination, which all tenants share.
+
+    Of named tenants, the settings say whose rows are theirs. Where the models are current, nothing
+    else is needed to read them, not even the state of a pipeline.
+
+    Raises:
+        ConfigurationError: nothing was synced yet, or the destination cannot be opened.
+    """
+    if chosen[0].tenant:
+        destination = Destination(open_pipeline(chosen[0], read_only=True))
+        with suppress(DestinationConnectionError):
+            if Models(destination).is_current(find_names()):
+                return destination, chosen[0]
     for options in chosen[:-1]:
         with suppress(ConfigurationError):
             return open_existing(options, read_only=True)[0], options
     return open_existing(chosen[-1], read_only=True)[0], chosen[-1]
+
+
+def _rebuild(models: Models, options: Options) -> None:
+    """Build the models; those of another version are read as they are where that is not possible.
+
+    Raises:
+        MetaStudioError: the models could not be built, and there are none that work.
+    """
+    try:
+        with lock_pipeline(options):
+            rebuild_models(open_pipeline(options))
+    except Exception as error:
+        if models.version() is None:
+            raise
+        reason = to_metastudio_error(error)
+        log.warning("The reporting models are of another version and are read as they are: %s", reason)
 
 
 def _choose_tenants(

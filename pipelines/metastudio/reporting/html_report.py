@@ -128,7 +128,7 @@ def _render_tiles(report: Report) -> str:
     first, whole = spans[0], spans[-1]
     rated = spans[1] if len(spans) > 1 else whole
     stuck = len(report.rows["stuck_jobs"])
-    open_jobs = sum(row["open_jobs"] or 0 for row in report.tenants)
+    open_jobs = sum(row.get("open_jobs") or 0 for row in report.tenants)
     figures = (
         (
             f"Created, {first['period']}",

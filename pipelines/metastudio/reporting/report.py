@@ -105,9 +105,9 @@ def read_report(
         ConfigurationError: the period ends before it begins.
     """
     version = models.version() or Version()
-    zone = ZoneInfo(version.time_zone)
     as_of = [row["as_of"] for row in models.query_tenants("as_of", tenants) if row["as_of"]]
     last = max(as_of, default=now)
+    zone = ZoneInfo(version.time_zone)
     period = choose_period(last.astimezone(zone).date(), since, until)
     values = {
         **period.make_literals(zone),
@@ -115,27 +115,37 @@ def read_report(
         "time_zone": version.time_zone,
         "sla_seconds": version.sla_seconds,
     }
-    rows = {
-        name: models.query_tenants(name, tenants, **values)
-        for name in (
-            *(section.query for section in SECTIONS if section.query not in SPANS),
-            *(CHARTS if charts else ()),
-        )
-    }
-    for name, (unit, number) in SPANS.items():
-        rows[name] = models.query_tenants("by_span", tenants, unit=unit, spans=number, **values)
+    rows = _read_rows(models, tenants, values, charts=charts)
     for row in rows["production"]:
         row["period"] = _name_span(row, period)
-    found = {
-        (row["project_id"], row["app_user_id"]): row for row in models.query_tenants("overview", tenants, **values)
-    }
-    nothing = dict.fromkeys(next(iter(found.values()), {}))
-    judged = []
+    overview = _list_tenants(tenants, models.query_tenants("overview", tenants, **values))
+    accepted = limits or {}
+    judged = [judge_health(row, accepted.get(tenant, Limits()), now) for tenant, row in overview.items()]
+    return Report(version, period, judged, rows)
+
+
+def _read_rows(
+    models: Models, tenants: Sequence[TenantName], values: dict[str, Any], *, charts: bool
+) -> dict[str, list[Row]]:
+    """Return the rows of each table, and of each chart on request."""
+    names = [section.query for section in SECTIONS if section.query not in SPANS]
+    rows = {name: models.query_tenants(name, tenants, **values) for name in (*names, *(CHARTS if charts else ()))}
+    for name, (unit, number) in SPANS.items():
+        rows[name] = models.query_tenants("by_span", tenants, unit=unit, spans=number, **values)
+    return rows
+
+
+def _list_tenants(tenants: Sequence[TenantName], overview: list[Row]) -> dict[TenantName, Row]:
+    """Return the row of each tenant under its configured name; most of a row is None if nothing
+    was synced.
+    """
+    found = {(row["project_id"], row["app_user_id"]): row for row in overview}
+    nothing = dict.fromkeys(overview[0] if overview else ())
+    rows = {}
     for tenant in tenants:
         row = found.get(tenant[:2]) or {**nothing, **tenant._asdict(), "last_sync_at": None}
-        row["tenant"] = tenant.name or row["tenant"]
-        judged.append(judge_health(row, (limits or {}).get(tenant, Limits()), now))
-    return Report(version, period, judged, rows)
+        rows[tenant] = {**row, "tenant": tenant.name or row.get("tenant") or tenant.project_id}
+    return rows
 
 
 def _name_span(row: Row, period: Period) -> str:

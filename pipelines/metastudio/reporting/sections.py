@@ -305,6 +305,6 @@ def is_left(column: Column, rows: Sequence[Row]) -> bool:
 
 def format_row(section: Section, row: Row, zone: ZoneInfo) -> list[str]:
     """Return the cells of a row as text, with times in a zone."""
-    values = (row[column.name] for column in section.columns)
+    values = (row.get(column.name) for column in section.columns)  # none of a tenant never synced
     local = (value.astimezone(zone) if isinstance(value, datetime) else value for value in values)
     return [column.format(value) for column, value in zip(section.columns, local, strict=True)]

@@ -1,32 +1,24 @@
--- What ended on each day, the newest first, how long it took, and the backlog at midnight.
+-- What ended on each day, the newest first, how long it took, and the backlog at midnight. Where a
+-- tenant's last sync is older than that of others, its last backlog counts for the days since.
 SELECT
     cast(days.day AS date) AS day,
-    coalesce(daily.ended, 0) AS ended,
-    coalesce(daily.succeeded, 0) AS succeeded,
-    coalesce(daily.failed, 0) AS failed,
-    coalesce(daily.canceled, 0) AS canceled,
-    coalesce(daily.frozen, 0) AS frozen,
-    times.turnaround_p50,
-    times.turnaround_p95,
-    daily.sla_share,
-    coalesce(daily.open_at_end, 0) AS open_at_end,
-    coalesce(daily.video_minutes, 0) AS video_minutes
+    coalesce(cast(sum(daily.ended) FILTER (WHERE daily.day = days.day) AS bigint), 0) AS ended,
+    coalesce(cast(sum(daily.succeeded) FILTER (WHERE daily.day = days.day) AS bigint), 0) AS succeeded,
+    coalesce(cast(sum(daily.failed) FILTER (WHERE daily.day = days.day) AS bigint), 0) AS failed,
+    coalesce(cast(sum(daily.canceled) FILTER (WHERE daily.day = days.day) AS bigint), 0) AS canceled,
+    coalesce(cast(sum(daily.blocked) FILTER (WHERE daily.day = days.day) AS bigint), 0) AS frozen,
+    max(times.turnaround_p50) AS turnaround_p50,
+    max(times.turnaround_p95) AS turnaround_p95,
+    cast(sum(daily.within_sla) FILTER (WHERE daily.day = days.day) AS double precision)
+    / nullif(sum(daily.timed) FILTER (WHERE daily.day = days.day), 0) AS sla_share,
+    coalesce(cast(sum(daily.open_at_end) AS bigint), 0) AS open_at_end,
+    coalesce(sum(daily.video_minutes) FILTER (WHERE daily.day = days.day), 0) AS video_minutes
 FROM generate_series(cast({days_since} AS timestamp), cast({until} AS timestamp), interval '1 day') AS days (day)
 LEFT JOIN (
-    SELECT
-        day,
-        cast(sum(ended) AS bigint) AS ended,
-        cast(sum(succeeded) AS bigint) AS succeeded,
-        cast(sum(failed) AS bigint) AS failed,
-        cast(sum(canceled) AS bigint) AS canceled,
-        cast(sum(blocked) AS bigint) AS frozen,
-        cast(sum(within_sla) AS double precision) / nullif(sum(timed), 0) AS sla_share,
-        cast(sum(open_at_end) AS bigint) AS open_at_end,
-        sum(video_minutes) AS video_minutes
+    SELECT *, max(day) OVER (PARTITION BY project_id, app_user_id, job_type) AS last_day
     FROM {daily_completions}
-    WHERE {tenants} AND day BETWEEN {days_since} AND {until}
-    GROUP BY day
-) AS daily ON daily.day = cast(days.day AS date)
+    WHERE {tenants} AND day <= {until}
+) AS daily ON daily.day = least(cast(days.day AS date), daily.last_day)
 LEFT JOIN (
     SELECT
         ended_on,
@@ -36,4 +28,5 @@ LEFT JOIN (
     WHERE is_success AND {tenants} AND ended_on BETWEEN {days_since} AND {until}
     GROUP BY ended_on
 ) AS times ON times.ended_on = cast(days.day AS date)
+GROUP BY days.day
 ORDER BY days.day DESC

@@ -22,9 +22,13 @@ LEFT JOIN (
     GROUP BY day
 ) AS production ON production.day = cast(days.day AS date)
 LEFT JOIN (
-    SELECT day, cast(sum(open_at_end) AS bigint) AS open_at_end
-    FROM {daily_completions}
-    WHERE {tenants} AND day BETWEEN {chart_since} AND {until}
-    GROUP BY day
+    SELECT cast(dates.day AS date) AS day, cast(sum(daily.open_at_end) AS bigint) AS open_at_end
+    FROM generate_series(cast({chart_since} AS timestamp), cast({until} AS timestamp), interval '1 day') AS dates (day)
+    INNER JOIN (
+        SELECT day, open_at_end, max(day) OVER (PARTITION BY project_id, app_user_id, job_type) AS last_day
+        FROM {daily_completions}
+        WHERE {tenants} AND day <= {until}
+    ) AS daily ON daily.day = least(cast(dates.day AS date), daily.last_day)
+    GROUP BY dates.day
 ) AS completions ON completions.day = cast(days.day AS date)
 ORDER BY days.day

@@ -33,6 +33,33 @@
     cast({{ "unnest(" ~ series ~ ")" if target.type == "duckdb" else series }} as date)
 {%- endmacro %}
 
+{#-
+    The table expression `days`: each day and job type of each tenant, from its first job to its
+    last run, for ten years at most. A single job with a wrong year would otherwise bring a row for
+    each day since. `created` has a row for each day on which jobs were created.
+-#}
+{% macro calendar(created) -%}
+job_types as (
+    select
+        project_id,
+        app_user_id,
+        job_type,
+        min(min(day)) over (partition by project_id, app_user_id) as first_day,
+        max(max(today)) over (partition by project_id, app_user_id) as last_day
+    from {{ created }}
+    group by project_id, app_user_id, job_type
+),
+
+days as (
+    select
+        project_id,
+        app_user_id,
+        job_type,
+        {{ each_day('greatest(first_day, last_day - 3650)', 'last_day') }} as day
+    from job_types
+)
+{%- endmacro %}
+
 {#- One count as a share of another; null where the other is zero. -#}
 {% macro share_of(part, total) -%}
     cast({{ part }} as double precision) / nullif({{ total }}, 0)

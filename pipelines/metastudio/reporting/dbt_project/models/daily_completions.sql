@@ -16,25 +16,43 @@ with ended as (
     group by project_id, app_user_id, ended_on, job_type
 ),
 
-both_days as (
+created as (
+    select project_id, app_user_id, created_on as day, job_type, count(*) as created, max(today) as today
+    from {{ ref('video_jobs') }}
+    where created_at is not null
+    group by project_id, app_user_id, created_on, job_type
+),
+
+{{ calendar('created') }},
+
+every_day as (
+    select project_id, app_user_id, day, job_type from days
+    union
+    select project_id, app_user_id, day, job_type from created
+    union
+    select project_id, app_user_id, day, job_type from ended
+),
+
+figures as (
     select
-        coalesce(days.project_id, ended.project_id) as project_id,
-        coalesce(days.app_user_id, ended.app_user_id) as app_user_id,
-        coalesce(days.day, ended.day) as day,
-        coalesce(days.job_type, ended.job_type) as job_type,
-        coalesce(days.created, 0) as created,
+        every_day.*,
+        coalesce(created.created, 0) as created,
         {%- for figure in ['ended', 'succeeded', 'failed', 'canceled', 'blocked', 'video_minutes', 'timed', 'within_sla'] %}
         coalesce(ended.{{ figure }}, 0) as {{ figure }},
         {%- endfor %}
         ended.turnaround_seconds_p50,
         ended.turnaround_seconds_p95
-    from {{ ref('daily_production') }} as days
-    full join ended
-        on {{ same_tenant('ended', 'days') }} and ended.day = days.day and ended.job_type = days.job_type
+    from every_day
+    left join created
+        on {{ same_tenant('created', 'every_day') }}
+        and created.day = every_day.day
+        and created.job_type = every_day.job_type
+    left join ended
+        on {{ same_tenant('ended', 'every_day') }} and ended.day = every_day.day and ended.job_type = every_day.job_type
 )
 
 select
-    {{ tenant_of('both_days') }} as tenant,
+    {{ tenant_of('figures') }} as tenant,
     project_id,
     app_user_id,
     day,
@@ -56,4 +74,4 @@ select
             partition by project_id, app_user_id, job_type order by day rows unbounded preceding
         ) as bigint
     ) as open_at_end
-from both_days
+from figures

@@ -1,11 +1,10 @@
--- Days without jobs have rows with 0, back to the tenant's first job and for ten years at most: a
--- single job with a wrong year would otherwise bring a row for each day since.
 with figures as (
     select
         project_id,
         app_user_id,
         created_on as day,
         job_type,
+        max(today) as today,
         count(*) as created,
         {{ count_outcomes() }},
         count(*) filter (where outcome = 'open') as still_open,
@@ -20,23 +19,7 @@ with figures as (
     group by project_id, app_user_id, created_on, job_type
 ),
 
-tenants as (
-    select project_id, app_user_id, max(today) as today, min(created_on) as first_day
-    from {{ ref('video_jobs') }}
-    where created_at is not null
-    group by project_id, app_user_id
-),
-
-days as (
-    select
-        tenants.project_id,
-        tenants.app_user_id,
-        job_types.job_type,
-        {{ each_day('greatest(tenants.first_day, tenants.today - 3650)', 'tenants.today') }} as day
-    from tenants
-    inner join (select distinct project_id, app_user_id, job_type from figures) as job_types
-        on {{ same_tenant('job_types', 'tenants') }}
-),
+{{ calendar('figures') }},
 
 both_days as (
     select

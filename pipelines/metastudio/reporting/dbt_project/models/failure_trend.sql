@@ -5,9 +5,19 @@ with failures as (
     group by project_id, app_user_id, error_code, {{ week_of('created_on') }}
 ),
 
+created as (
+    select project_id, app_user_id, created_on as day, job_type, max(today) as today
+    from {{ ref('video_jobs') }}
+    where created_at is not null
+    group by project_id, app_user_id, created_on, job_type
+),
+
+{{ calendar('created') }},
+
 weeks as (
-    select distinct project_id, app_user_id, {{ week_of('day') }} as week
-    from {{ ref('daily_production') }}
+    select project_id, app_user_id, {{ week_of('day') }} as week from days
+    union
+    select project_id, app_user_id, week from failures
 ),
 
 every_week as (

@@ -1,15 +1,9 @@
--- A job that changes within a state is seen in it again: only the first time counts. A job seen in
--- another state later has left the earlier one by then, and a job that is listed no more has left
--- the last one.
-with changes as (
-    select
-        seen.project_id,
-        seen.job_id,
-        seen.state,
-        seen.seen_at,
-        lag(seen.state) over by_time as earlier_state
-    from {{ ref('stg_job_states') }} as seen
-    window by_time as (partition by seen.project_id, seen.job_id order by seen.seen_at, seen.state)
+-- A job that changes within a state is seen in it again: its stay lasts from the first of these
+-- sights to the next state. Partitions name the job first: IDs differ early, projects hardly.
+with seen as (
+    select project_id, job_id, state, seen_at, lag(state) over by_time as earlier_state
+    from {{ ref('stg_job_states') }}
+    window by_time as (partition by job_id, project_id order by seen_at, state)
 ),
 
 stays as (
@@ -18,8 +12,8 @@ stays as (
         job_id,
         state,
         seen_at as entered_at,
-        lead(seen_at) over (partition by project_id, job_id order by seen_at, state) as left_at
-    from changes
+        lead(seen_at) over (partition by job_id, project_id order by seen_at, state) as left_at
+    from seen
     where earlier_state is null or earlier_state <> state
 )
 
@@ -36,4 +30,4 @@ select
     stays.left_at is null as is_current
 from stays
 inner join {{ ref('stg_video_jobs') }} as jobs
-    on jobs.project_id = stays.project_id and jobs.job_id = stays.job_id
+    on jobs.job_id = stays.job_id and jobs.project_id = stays.project_id
