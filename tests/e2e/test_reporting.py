@@ -10,7 +10,9 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import orjson
 import pytest
+from metastudio.commands.report import run_report
 from metastudio.records.parser import TERMINAL_STATES
 from metastudio.reporting.html_report import make_page
 from metastudio.reporting.report import SECTIONS, read_report
@@ -50,10 +52,12 @@ def percentile(values, share):
     return ordered[low] + (position - low) * (ordered[min(low + 1, len(ordered) - 1)] - ordered[low])
 
 
-def report_of(run):
-    ended = run("report", "--json")
-    assert ended.code == 0, ended.err
-    return ended.json
+@pytest.fixture(scope="module")
+def figures(built_warehouse):
+    """Return the figures of the report."""
+    with pytest.MonkeyPatch.context() as patch:
+        built_warehouse.configure(patch)
+        return orjson.loads(orjson.dumps(run_report(built_warehouse.options).as_dict(), default=float))
 
 
 @pytest.fixture
@@ -63,9 +67,9 @@ def run(warehouse, run, monkeypatch):
     return run
 
 
-def test_production_adds_up_to_the_jobs_of_the_raw_table(run, ask):
+def test_production_adds_up_to_the_jobs_of_the_raw_table(figures, ask):
     jobs = held_jobs(ask)
-    for row in report_of(run)["production"]:
+    for row in figures["production"]:
         first = NOW.date() - timedelta(days=row["days"] - 1)
         states = Counter(job["state"] for job in jobs if job["created"].date() >= first)
         minutes = (
@@ -82,7 +86,7 @@ def test_production_adds_up_to_the_jobs_of_the_raw_table(run, ask):
         assert row["video_minutes"] == pytest.approx(minutes)
 
 
-def test_the_change_compares_with_as_many_days_before(run, ask):
+def test_the_change_compares_with_as_many_days_before(figures, ask):
     jobs = held_jobs(ask)
     rates = []
     for start, end in ((6, 0), (13, 7)):
@@ -90,12 +94,12 @@ def test_the_change_compares_with_as_many_days_before(run, ask):
         states = Counter(job["state"] for job in jobs if job["created"].date() in days)
         rates.append(states["SUCCEED"] / (states["SUCCEED"] + states["FAILED"]))
 
-    assert report_of(run)["production"][1]["change"] == pytest.approx(rates[0] - rates[1])
+    assert figures["production"][1]["change"] == pytest.approx(rates[0] - rates[1])
 
 
-def test_times_are_the_percentiles_of_the_raw_times(run, ask):
+def test_times_are_the_percentiles_of_the_raw_times(figures, ask):
     recent = [job for job in held_jobs(ask) if timedelta() <= NOW - job["created"] <= timedelta(days=30)]
-    rows = {row["job_type"]: row for row in report_of(run)["times"]}
+    rows = {row["job_type"]: row for row in figures["times"]}
 
     assert set(rows) == {job["job_type"] for job in recent}
     for job_type, row in rows.items():
@@ -107,11 +111,11 @@ def test_times_are_the_percentiles_of_the_raw_times(run, ask):
             assert row[f"{name}_p95"] == pytest.approx(percentile(spans, 0.95))
 
 
-def test_failure_reasons_count_the_failed_jobs_of_thirty_days(run, ask):
+def test_failure_reasons_count_the_failed_jobs_of_thirty_days(figures, ask):
     codes = Counter(
         job["code"] for job in held_jobs(ask) if job["state"] == "FAILED" and NOW - job["created"] <= timedelta(days=30)
     )
-    rows = report_of(run)["failure_reasons"]
+    rows = figures["failure_reasons"]
 
     assert [(row["error_code"], row["jobs"]) for row in rows] == sorted(
         codes.items(), key=lambda item: (-item[1], item[0])
@@ -120,10 +124,10 @@ def test_failure_reasons_count_the_failed_jobs_of_thirty_days(run, ask):
     assert rows[0]["share"] == pytest.approx(rows[0]["jobs"] / codes.total())
 
 
-def test_the_backlog_holds_each_open_job_once(run, ask):
+def test_the_backlog_holds_each_open_job_once(figures, ask):
     open_jobs = [job for job in held_jobs(ask) if job["state"] not in TERMINAL_STATES and job["deleted"] is None]
 
-    assert sum(row["jobs"] for row in report_of(run)["backlog"]) == len(open_jobs) > 0
+    assert sum(row["jobs"] for row in figures["backlog"]) == len(open_jobs) > 0
 
 
 def test_the_report_for_the_terminal_shows_every_section_and_what_is_unusual(run):
