@@ -26,11 +26,11 @@ TENANT: dict[str, Any] = {"jobs": 600, "days": 400, "seed": 7, "now": NOW}
 
 
 GROUPS = {
-    "models": ("test_models*", "test_reporting"),
+    "postgres": ("test_books", "test_postgres", "test_shared_destination"),
     "dagster": ("test_dagster_*",),
+    "models": ("test_models*", "test_reporting"),
     "reports": ("test_docs", "test_gap_figures", "test_demo", "test_scrub_figures"),
     "killed": ("test_killed",),
-    "postgres": ("test_postgres", "test_shared_destination", "test_books"),
     "guarantee": ("test_guarantee",),
 }
 """Files whose tests run in one process, because they share what costs seconds. The longest group

@@ -16,7 +16,7 @@ from metastudio.extraction.types import Books, Chunk
 from metastudio.records.parser import TERMINAL_STATES, Row
 
 
-@dataclass(repr=False)  # asyncio would print it
+@dataclass
 class Destination:
     """The tables of one tenant, loaded chunk by chunk as the loader does it."""
 
