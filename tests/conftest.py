@@ -26,22 +26,24 @@ TENANT: dict[str, Any] = {"jobs": 600, "days": 400, "seed": 7, "now": NOW}
 
 
 GROUPS = {
-    "models": ("test_models*", "test_reporting"),
+    "postgres": ("test_books", "test_postgres", "test_shared_destination"),
     "dagster": ("test_dagster_*",),
+    "models": ("test_models_postgres", "test_reporting", "test_models"),
     "reports": ("test_docs", "test_gap_figures", "test_demo", "test_scrub_figures"),
     "killed": ("test_killed",),
-    "postgres": ("test_postgres", "test_shared_destination", "test_books"),
     "guarantee": ("test_guarantee",),
 }
-"""Files whose tests run in one process, because they share what costs seconds. The longest group
-comes first. Each other file is a group of its own.
+"""Files whose tests run in one process, in this order, because they share what costs seconds. The
+longest group comes first. Each other file is a group of its own.
 """
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest groups."""
-    order = {name: place for place, name in enumerate(GROUPS)}
-    items.sort(key=lambda item: order.get(find_group(item.nodeid), len(order)))
+    files = [file for files in GROUPS.values() for file in files]
+    items.sort(
+        key=lambda item: next((at for at, file in enumerate(files) if fnmatch(item.path.stem, file)), len(files))
+    )
 
 
 @pytest.hookimpl(optionalhook=True)

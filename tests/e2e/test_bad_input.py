@@ -287,7 +287,7 @@ def test_a_range_that_holds_nothing_is_refused(synced, run, until):
     assert_refused(run("backfill", "--since", "2025-01-01", "--until", until), 2, "--until")
 
 
-def test_settings_are_read_from_a_folder_given_on_the_command_line(sim, settings, run, folder, monkeypatch):
+def test_settings_are_read_from_a_folder_given_on_the_command_line(sim, settings, folder, monkeypatch):
     for name in [name for name in settings if name.startswith(SECTION)]:
         monkeypatch.delenv(name)
     config = folder / "elsewhere"
@@ -299,6 +299,6 @@ def test_settings_are_read_from_a_folder_given_on_the_command_line(sim, settings
         f'[sources.metastudio.credentials]\naccess_key = "{sim.access_key}"\nsecret_key = "{sim.secret_key}"\n'
     )
 
-    ended = run_in_process("sync", "--config-dir", "elsewhere")
+    ended = run_in_process("check", "--config-dir", "elsewhere")
 
     assert (ended.code, ended.err.count("Error")) == (0, 0)

@@ -121,7 +121,7 @@ def test_each_tenant_has_assets_jobs_schedule_and_checks_of_its_own_and_all_feed
     assert parents == {AssetKey(["metastudio", city, "digital_human_videos"]) for city in ("berlin", "paris")}
     pools = {checks.op.pool for checks in defs.asset_checks}
     assert pools == {"metastudio"}  # a DuckDB file has one writer
-    on_a_warehouse = make_definitions(Options(destination="postgres"))
+    on_a_warehouse = make_definitions(Options(destination="postgres", dataset="company"))
     pools = {
         assets.op.pool for assets in [*on_a_warehouse.assets, *on_a_warehouse.asset_checks] if hasattr(assets, "op")
     }

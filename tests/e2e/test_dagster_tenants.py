@@ -117,17 +117,18 @@ def test_the_models_are_built_by_the_first_tenants_run_and_hold_all_of_them(comp
 
 
 @pytest.mark.parametrize(
-    ("destination", "first", "second"),
+    ("options", "first", "second"),
     [
-        ("duckdb", ["metastudio_sync_berlin"], ["metastudio_sync_osaka"]),
-        ("postgres", ["metastudio_sync_berlin", "metastudio_sync_osaka"], ["metastudio_backfill_berlin"]),
+        (Options(), ["metastudio_sync_berlin"], ["metastudio_sync_osaka"]),
+        (OPTIONS, ["metastudio_sync_berlin", "metastudio_sync_osaka"], ["metastudio_backfill_berlin"]),
     ],
+    ids=["duckdb", "postgres"],
 )
-def test_one_run_at_a_time_per_tenant_and_in_total_on_duckdb(company, queue, monkeypatch, destination, first, second):
+def test_one_run_at_a_time_per_tenant_and_in_total_on_duckdb(company, queue, monkeypatch, options, first, second):
     from metastudio.orchestration import make_definitions
 
     monkeypatch.setenv(f"{SECTION}BUILD_MODELS", "false")
-    defs = make_definitions(Options(destination=destination))
+    defs = make_definitions(options)
     for name in ("berlin", "osaka"):
         queue.put(tick(defs, queue.instance, f"metastudio_sync_schedule_{name}"))
     for what in ("backfill", "audit", "health"):

@@ -26,9 +26,9 @@ CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
     ["metastudio.commands.load", "metastudio.cli.output", "dlt.destinations.impl.duckdb.duck"]
 )
-KILLS = int(os.environ.get("KILLS", "6"))
+KILLS = int(os.environ.get("KILLS", "5"))
 """Number of kills for each kind of sync."""
-PARTS = 2
+PARTS = 2 if KILLS > 100 else 1
 """Number of tests that share the kills of one kind of sync, so that they run in parallel."""
 A_CHUNK = 7
 """Requests for 250 rows in windows of more than 50, and for two windows read ahead."""

@@ -78,6 +78,7 @@ def test_every_test_passes_and_no_password_touches_the_disk(postgres, monkeypatc
             super().__exit__(*error)
 
     monkeypatch.setattr(dbt_runner.tempfile, "TemporaryDirectory", Folder)
+    dbt_runner.PARSED.clear()
     tested = build_models(open_pipeline(OPTIONS), test=True, unit_tests=True)
 
     assert (tested.failed, tested.passed >= 80) == ((), True)

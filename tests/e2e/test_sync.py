@@ -49,8 +49,8 @@ def test_an_update_to_an_old_job_arrives_with_the_next_sync(sim, synced, run, qu
 
 
 def test_a_month_of_work_ends_in_the_tenants_tables(sim, synced, run, query):
-    for _ in range(3):
-        sim.tenant.live(10 * 86_400)
+    for _ in range(2):
+        sim.tenant.live(15 * 86_400)
         assert run("sync").code == 0
     assert run("audit").code == 0
 

@@ -90,11 +90,13 @@ class Reader:
     def _run(
         self, work: Callable[[ExtractionContext], AsyncGenerator[Chunk, None]], kill: tuple[str, int] | None
     ) -> list[Chunk]:
-        return self._runner.run(self._load(work, kill or ("", 0)))
+        done: list[Chunk] = []  # as a result of the task, asyncio would print it
+        self._runner.run(self._load(work, kill or ("", 0), done))
+        return done
 
     async def _load(
-        self, work: Callable[[ExtractionContext], AsyncGenerator[Chunk, None]], kill: tuple[str, int]
-    ) -> list[Chunk]:
+        self, work: Callable[[ExtractionContext], AsyncGenerator[Chunk, None]], kill: tuple[str, int], done: list[Chunk]
+    ) -> None:
         first = self.tenant.requests
         me = asyncio.current_task()
         assert me is not None
@@ -108,7 +110,6 @@ class Reader:
             assert self.tenant.requests - first < self._max_requests, "a run asks and asks"
             return await self.tenant.fetch(query)
 
-        done: list[Chunk] = []
         try:
             async with aclosing(
                 work(ExtractionContext(fetch, self.destination, self.settings, sleep=self.tenant.sleep))
@@ -125,7 +126,6 @@ class Reader:
             raise Killed from None
         finally:
             assert asyncio.all_tasks() == {me}, "no task is left behind"
-        return done
 
 
 def run_alone(work: Coroutine[Any, Any, T]) -> T:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 from metastudio.errors import RefusedError, UnavailableError
@@ -189,10 +190,10 @@ class Tenant:
             raise UnavailableError("No answer.", status=503)
         self._refuse(query)
         lag = habits.lags[self.requests % len(habits.lags)]
-        matching = [job for job in self.shown(lag) if self._matches(job, query)]
+        matching = self._select(self.shown(lag), query)
         counted = matching
         if habits.count_lag:
-            counted = [job for job in self.shown(lag + habits.count_lag) if self._matches(job, query)]
+            counted = self._select(self.shown(lag + habits.count_lag), query)
         page = self._list(matching, query)[query.offset : query.offset + min(query.limit, self.cap)]
         if any(job.flaw == "unreadable" for job in page):
             raise UnavailableError("Internal error.", code="MSS.00000004", status=500)
@@ -216,22 +217,26 @@ class Tenant:
         ):
             raise RefusedError("Invalid parameter.", code="MSS.00000003", status=400)
 
-    def _matches(self, job: Job, query: Query) -> bool:
-        habits, created = self.habits, self._keep(job.created) + self.habits.zone
-        if "since" in habits.filters and (
-            created < query.since or ("since" in habits.left_out and created == query.since)
-        ):
-            return False
+    def _select(self, jobs: Iterable[Job], query: Query) -> list[Job]:
+        """Return the jobs that match a query. Tests spend most of their time here."""
+        habits, exact, zone, state = self.habits, self.exact, self.habits.zone, query.state
+        since = query.since if "since" in habits.filters else None
         until = query.until if "until" in habits.filters else None
-        if until is not None and (created > until or ("until" in habits.left_out and created == until)):
-            return False
-        if query.state is not None and (job.state != query.state or job.state in habits.unknown_states):
-            return False
+        left_out = {time for name, time in (("since", since), ("until", until)) if name in habits.left_out}
         wanted = query.job_ids[:1] if self.job_ids == "first only" else query.job_ids
-        return not wanted or self.job_ids == "ignored" or job.job_id in wanted
-
-    def _keep(self, time: datetime) -> datetime:
-        return time if self.exact else show(time)
+        if state is not None:
+            jobs = [job for job in jobs if job.state == state and state not in habits.unknown_states]
+        if wanted and self.job_ids != "ignored":
+            jobs = [job for job in jobs if job.job_id in wanted]
+        found = []
+        for job in jobs:
+            created = job.created if exact else show(job.created)
+            if zone:
+                created += zone
+            is_in = (since is None or created >= since) and (until is None or created <= until)
+            if is_in and created not in left_out:
+                found.append(job)
+        return found
 
     def _list(self, jobs: list[Job], query: Query) -> list[Job]:
         """Sort the jobs that are listed, some twice."""
@@ -239,5 +244,9 @@ class Tenant:
             self.random.shuffle(jobs)
         by_update = query.sort_key == "update_time" and self.sorting in ("honoured", "upwards")
         down = query.sort_key == "create_time" or self.sorting in ("honoured", "ignored")
-        jobs = sorted(jobs, key=lambda job: self._keep(job.updated if by_update else job.created), reverse=down)
-        return [job for job in jobs if job.flaw != "hidden" for _ in range(2 if job.flaw == "doubled" else 1)]
+        time = attrgetter("updated" if by_update else "created")
+        jobs = sorted(jobs, key=time if self.exact else lambda job: show(time(job)), reverse=down)
+        listed = [job for job in jobs if job.flaw != "hidden"]
+        if not any(job.flaw == "doubled" for job in listed):
+            return listed
+        return [job for job in listed for _ in range(2 if job.flaw == "doubled" else 1)]

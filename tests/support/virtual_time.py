@@ -61,7 +61,7 @@ async def work(
     limiter: RateLimiter,
     server: Server,
     *,
-    jobs: int = 10_000,
+    jobs: int = 5_000,
     workers: int = 24,
     retry_after: float | None = 1.0,
     refresh: Callable[[int], float] = lambda n: 0.0,

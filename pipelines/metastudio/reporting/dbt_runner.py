@@ -28,7 +28,7 @@ from metastudio.reporting.views import drop_views, find_unreplaceable
 DEFAULTS = Version()
 """The values of the variables in a first build."""
 
-_PARSED: dict[tuple[str, ...], Any] = {}
+PARSED: dict[tuple[str, ...], Any] = {}
 """dbt's manifests of the project, by the names that stand in them."""
 
 
@@ -190,9 +190,9 @@ def _make_runner(arguments: Sequence[str], names: tuple[str, ...]) -> Any:
     """
     from dbt.cli.main import dbtRunner
 
-    if names not in _PARSED:
-        _PARSED[names] = _parse(arguments)
-    dbt = dbtRunner(manifest=_PARSED[names])
+    if names not in PARSED:
+        PARSED[names] = _parse(arguments)
+    dbt = dbtRunner(manifest=PARSED[names])
 
     def run(command: str, *selection: str) -> list[Any]:
         ended = dbt.invoke([command, *arguments, *selection])

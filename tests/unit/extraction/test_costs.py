@@ -150,7 +150,7 @@ def test_an_audit_that_finds_nothing_costs_one_request_a_state_and_two(reader: R
 def test_an_audit_costs_at_most_40_requests_for_each_difference(
     reader: Reader, kind: str, differing: int, repair: bool
 ) -> None:
-    fill(reader.tenant, 5_000)
+    fill(reader.tenant, 2_000)
     reader.sync()
     for job in random.Random(5).sample(reader.tenant.jobs, differing):
         if kind == "vanished":
