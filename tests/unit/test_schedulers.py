@@ -80,3 +80,26 @@ def test_the_dag_treats_the_exit_codes_as_the_docs_say():
         "not retry", "alert"
     )
     assert {re.search(r"== (\d):\n *raise AirflowSkipException", dag)[1]} == codes_to("skip")
+
+
+def test_a_unit_that_fails_starts_one_that_is_there_and_sends_its_log():
+    unit = (SCHEDULERS / "metastudio.service").read_text()
+    (alert,) = re.findall(r"^OnFailure=(\S+)@%n\.service$", unit, re.MULTILINE)
+
+    command = re.search(r"^ExecStart=(.+)$", (SCHEDULERS / f"{alert}@.service").read_text(), re.MULTILINE)[1]
+
+    assert '--unit="%i"' in command and "| mail -s" in command
+
+
+@pytest.mark.parametrize("code", sorted(CODES))
+def test_the_crontab_of_one_line_is_silent_but_for_failures(tmp_path, code):
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    line = re.search(r"^\S+ \* \* \* \*  cd /srv/metastudio && (.*sync --quiet.*)$", page, re.MULTILINE)[1]
+    program = tmp_path / ".venv" / "bin" / "metastudio"
+    program.parent.mkdir(parents=True)
+    program.write_text(f"#!/bin/sh\nexit {code}\n")
+    program.chmod(0o755)
+
+    ended = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, check=False)
+
+    assert (ended.returncode == 0) == (code in ("0", "6"))
