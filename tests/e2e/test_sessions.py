@@ -11,7 +11,7 @@ from metastudio import metastudio
 from metastudio.commands.load import run_audit, run_sync
 from metastudio.commands.models import rebuild_models
 from metastudio.commands.progress import LogProgress
-from metastudio.commands.report import run_report
+from metastudio.commands.report import ReportRequest, run_report
 from metastudio.destination.jobs import Destination
 from metastudio.pipeline.factory import open_pipeline
 from metastudio.pipeline.options import Options
@@ -79,9 +79,10 @@ def ends_of_time(hostile_url, tmp_path_factory):
             audited = run_audit(OPTIONS, LogProgress(), repair=False)
             rebuild_models(open_pipeline(OPTIONS), "Asia/Shanghai")
             models = Models(Destination(open_pipeline(OPTIONS)))
-            rows = models.query_dicts("SELECT started_at, finished_at FROM {video_jobs} WHERE started_at IS NOT NULL")
-            report = run_report(OPTIONS, charts=True)
-        yield sim, synced, audited, rows, report
+            jobs = models.query_dicts("SELECT started_at, finished_at FROM {video_jobs} WHERE started_at IS NOT NULL")
+            days = models.query_dicts("SELECT day FROM {daily_production} ORDER BY day")
+            report = run_report(OPTIONS, ReportRequest(charts=True))
+        yield sim, synced, audited, jobs, days, report
 
 
 def test_rows_arrive_as_the_api_shows_them(ends_of_time, postgres_url):
@@ -93,11 +94,11 @@ def test_rows_arrive_as_the_api_shows_them(ends_of_time, postgres_url):
 
 
 def test_models_and_report_hold_the_first_and_the_last_year(ends_of_time):
-    *_, rows, report = ends_of_time
+    *_, jobs, days, report = ends_of_time
 
-    assert report.time_zone == "Asia/Shanghai"
-    assert report.rows["by_day"][0]["day"] == date(9999, 12, 31)
-    assert {row["started_at"].year for row in rows} == {1, 2025, 2026}
+    assert {job["started_at"].year for job in jobs} == {1, 2025, 2026}
+    assert days[-1]["day"] == date(9999, 12, 31)
+    assert report.version.time_zone == "Asia/Shanghai"
 
 
 def test_the_source_alone_refuses_such_a_database_too(settings, postgres_url):
