@@ -33,7 +33,7 @@ pytestmark = pytest.mark.filterwarnings(
 ROOT = Path(__file__).parents[2]
 PAGES = {
     str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
-    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+    for path in (ROOT / "README.md", ROOT / "README.zh-CN.md", *sorted((ROOT / "docs").glob("*.md")))
 }
 MAX_README_BYTES = 8_000
 
@@ -41,6 +41,7 @@ PLANNED_OPTIONS: set[str] = set()
 """Options that the pages describe already and the code does not have yet."""
 
 RUN_BY_OTHER_TESTS = {"metastudio demo": "test_demo.py", "metastudio simulate": "below"}
+CHINESE = "README.zh-CN.md"  # has the blocks of README.md, which are run
 SPARK_PAGE = "docs/lake.md"  # its code is run by make lake-test
 
 
@@ -65,7 +66,7 @@ LINES = list(
 
 
 def list_blocks(language: str, *without: str) -> list[Block]:
-    return [block for block in BLOCKS if block.language == language and block.page not in without]
+    return [block for block in BLOCKS if block.language == language and block.page not in (CHINESE, *without)]
 
 
 def read_rows(page: str, first_heading: str) -> list[list[str]]:
@@ -216,9 +217,18 @@ def test_installation_names_no_package_index_and_only_extras_that_exist():
             assert set(form[1].split(",")) <= extras, f"{page}: {installed}"
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/cli.md"])
-def test_the_pages_list_all_commands(page):
-    listed = [re.match(r"`metastudio (\w+)", row[0])[1] for row in read_rows(page, "command")]
+def test_the_chinese_readme_says_the_same_in_code_links_and_length():
+    english, chinese = (PAGES[page] for page in ("README.md", CHINESE))
+    blocks = [[block[1:] for block in BLOCKS if block.page == page] for page in ("README.md", CHINESE)]
+    assert blocks[0] == blocks[1]
+    links = [re.findall(r"\]\((docs/[^)]+|CHANGELOG.md)\)", page) for page in (english, chinese)]
+    assert links[0] == links[1]
+    assert english.count("\n## ") == chinese.count("\n## ")
+
+
+@pytest.mark.parametrize(("page", "heading"), [("README.md", "command"), (CHINESE, "命令"), ("docs/cli.md", "command")])
+def test_the_pages_list_all_commands(page, heading):
+    listed = [re.match(r"`metastudio (\w+)", row[0])[1] for row in read_rows(page, heading)]
     assert sorted(listed) == sorted(cli.commands)
 
 

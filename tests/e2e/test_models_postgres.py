@@ -6,13 +6,15 @@ import json
 from collections.abc import Iterator
 from decimal import Decimal
 
+import orjson
 import pytest
 from metastudio.pipeline.factory import open_pipeline
 from metastudio.pipeline.options import Options
 from metastudio.records.schema import TABLES
 from metastudio.reporting import dbt_runner
 from metastudio.reporting.dbt_runner import build_models
-from metastudio.reporting.model_version import MODELS
+from metastudio.reporting.model_version import MODELS, TenantName
+from metastudio.reporting.report import CHARTS, read_report
 
 from tests.support.warehouse import Warehouse, make_warehouse, read_readme_queries
 
@@ -51,6 +53,14 @@ def test_a_model_has_the_same_columns_and_rows_on_both(warehouse, postgres, monk
     assert here == there != []
 
 
+def read_charts(warehouse):
+    """Read the series that only charts show, with rounded figures."""
+    tenants, now = [TenantName(warehouse.sim.project_id, None, "")], warehouse.sim.clock.now()
+    rows = read_report(warehouse.models, tenants, now=now, charts=True).rows
+    text = orjson.dumps({name: rows[name] for name in CHARTS}, default=float)
+    return json.loads(text, parse_float=lambda text: round(float(text), 6))
+
+
 def test_the_report_is_the_same_as_on_duckdb(warehouse, postgres, run, monkeypatch):
     printed = {}
     for place in (warehouse, postgres):
@@ -61,7 +71,7 @@ def test_the_report_is_the_same_as_on_duckdb(warehouse, postgres, run, monkeypat
         figures = json.loads(as_json.out.splitlines()[-1], parse_float=lambda text: round(float(text), 6))
         for differs in ("health", "at", "pipeline"):  # how long ago and when that was, and of which pipeline
             figures.pop(differs)
-        printed[place.options.destination] = figures, as_text.out.partition("\n")[2]
+        printed[place.options.destination] = figures, as_text.out.partition("\n")[2], read_charts(place)
 
     assert printed["postgres"] == printed["duckdb"]
 

@@ -14,9 +14,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FOLDERS = (".dlt", "bench", "docs", "notebooks", "pipelines", "schedulers", "tests")
 SUFFIXES = {".html", ".in", ".md", ".py", ".service", ".sh", ".sql", ".svg", ".timer", ".toml", ".yaml", ".yml"}
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "README.zh-CN.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 FILES = [
-    *PAGES[:2],
+    *PAGES[:3],
     *(ROOT / name for name in ("Makefile", "pyproject.toml", ".ci/run")),
     *(path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*")) if path.suffix in SUFFIXES),
 ]

@@ -37,7 +37,7 @@ FROM (
         WHERE {tenants} AND created_on BETWEEN {earliest} AND {until}
     ) AS jobs
         ON jobs.created_on BETWEEN periods.since - periods.days AND periods.until
-        AND (jobs.created_on >= periods.since OR jobs.created_at <= {as_of} - periods.days * interval '1 day')
+        AND (jobs.created_on >= periods.since OR jobs.created_at <= {as_of} - periods.days * interval '24 hours')
     GROUP BY periods.since, periods.until
 ) AS totals
 ORDER BY since DESC
