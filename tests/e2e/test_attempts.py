@@ -6,12 +6,15 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import duckdb
 import pytest
 from metastudio.commands.load import run_sync
 from metastudio.commands.progress import LogProgress
+from metastudio.commands.prune import run_prune
 from metastudio.commands.status import read_status
+from metastudio.pipeline.attempt_log import AttemptLog, begin_attempt, name_process
 from metastudio.pipeline.options import Options
 
 from tests.support.command_line import start_process
@@ -132,4 +135,20 @@ def test_on_postgresql_attempts_are_rows_too(sim, postgres_url, monkeypatch):
 
     assert status.error is None
     assert status.details["tables"]["sync_attempts"] == 3
+    pruned = run_prune(options, 1)
+    assert (pruned.error, pruned.details["attempts"]) == (None, 0)
+    assert pruned.details["old_windows"] >= pruned.details["windows"] >= 0
     assert [attempt["exit_code"] for attempt in status.details["last_failed_attempts"]] == [3, 3]
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_process_of_the_same_number_is_not_taken_for_the_one_that_was_killed():
+    log = AttemptLog(Options())
+    log.put(begin_attempt("running", "sync", Options()))
+    lines = (path := next(Path("state").rglob("*.jsonl"))).read_text()
+    assert [line.is_running for line in log.read()] == [True]
+    assert log.list_pending() == []
+
+    path.write_text(lines.replace(str(name_process(os.getpid())), f"{os.getpid()} 1"))
+
+    assert [attempt.run_id for attempt in log.list_pending()] == ["running"]

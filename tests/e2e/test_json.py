@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from metastudio.cli.environment import TerminatedError
 
 SECTION = "SOURCES__METASTUDIO__"
 COMMON = {"command", "ok", "at", "pipeline", "exit_code", "error"}
@@ -35,7 +36,16 @@ def test_every_command_that_succeeds_has_the_shape(sim, settings, run):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["sync"], ["audit"], ["backfill", "--since", "2025-01-01"], ["check"], ["status"], ["report"], ["models"]],
+    [
+        ["sync"],
+        ["audit"],
+        ["backfill", "--since", "2025-01-01"],
+        ["check"],
+        ["status"],
+        ["report"],
+        ["models"],
+        ["prune", "--older-than", "9"],
+    ],
 )
 def test_every_command_that_fails_has_the_shape(settings, run, monkeypatch, arguments):
     monkeypatch.setenv(f"{SECTION}PAGE_SIZE", "0")
@@ -62,3 +72,23 @@ def test_of_several_tenants_each_has_the_shape(sim, settings, run, monkeypatch):
             "osaka": (False, 2, "metastudio_osaka"),
         }
         assert all(one.keys() >= COMMON for one in results["tenants"].values())
+
+
+@pytest.mark.parametrize(("error", "code"), [(TerminatedError, 143), (KeyboardInterrupt, 130)])
+def test_a_command_that_is_interrupted_has_the_shape(settings, run, monkeypatch, error, code):
+    def interrupt(*_):
+        raise error
+
+    monkeypatch.setattr("metastudio.commands.tenants.sync_tenants", interrupt)
+
+    ended = run("sync", "--json", "--pipeline", "other")
+
+    assert ended.code == code
+    assert assert_shape(ended, "sync", code)["pipeline"] == "other"
+
+
+@pytest.mark.parametrize("command", [["status"], ["prune", "--older-than", "9"], ["check"], ["sync"]])
+def test_a_tenant_that_is_not_there_is_named_as_the_mistake(settings, run, command):
+    ended = run(*command, "--tenant", "nobody", "--json")
+
+    assert assert_shape(ended, command[0], 2)["error"]["message"] == "There is no tenant of this name."

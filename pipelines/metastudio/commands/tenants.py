@@ -25,7 +25,7 @@ from metastudio.commands.progress import LogProgress
 from metastudio.commands.publish import publish_changes
 from metastudio.commands.result import LoadResult, MultiTenantResult
 from metastudio.config.settings import resolve_settings
-from metastudio.config.tenant import Tenant, list_tenants, resolve_tenant
+from metastudio.config.tenant import Tenant, check_name, list_tenants, resolve_tenant
 from metastudio.destination.jobs import Destination
 from metastudio.errors import BusyError, ConfigurationError, IncompleteError, MetaStudioError
 from metastudio.pipeline.factory import open_pipeline
@@ -47,6 +47,7 @@ def list_options(options: Options) -> list[Options]:
         ConfigurationError: a name is not valid, or two tenants would have the same jobs.
     """
     names = list_tenants()
+    check_name(options.tenant)
     check_apart(names)
     return [replace(options, tenant=name) for name in names] if names and not options.tenant else [options]
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -37,19 +38,21 @@ class Line:
     """A line of the file.
 
     Args:
-        process: the process that made the attempt.
+        process: the process that made the attempt, as `name_process` names it.
         place: a hash of the destination that the attempt was for; None if none was opened.
         is_written: whether the destination has it.
     """
 
     attempt: Attempt
-    process: int
+    process: str
     place: str | None = None
     is_written: bool = False
 
     @property
     def is_running(self) -> bool:
-        return self.attempt.finished_at is None and _is_alive(self.process)
+        number = self.process.partition(" ")[0]
+        is_open = self.attempt.finished_at is None and number.isdecimal()
+        return is_open and name_process(int(number)) == self.process
 
 
 class AttemptLog:
@@ -68,7 +71,7 @@ class AttemptLog:
     def put(self, attempt: Attempt) -> None:
         """Add an attempt, or replace its earlier line."""
         with self._edit() as lines:
-            lines[attempt.run_id] = Line(attempt, os.getpid(), self.place)
+            lines[attempt.run_id] = Line(attempt, str(name_process(os.getpid())), self.place)
 
     def read(self) -> list[Line]:
         """Return the lines, oldest first."""
@@ -148,7 +151,7 @@ def _parse(text: bytes) -> Line | None:
         values: dict[str, Any] = json.loads(text)
         values |= {name: _parse_time(values[name]) for name in ("started_at", "finished_at")}
         attempt = Attempt(**{name: values[name] for name in Attempt._fields})
-        return Line(attempt, values["process"], values["place"], values["is_written"])
+        return Line(attempt, str(values["process"]), values["place"], values["is_written"])
     except (ValueError, KeyError, TypeError):
         return None
 
@@ -157,11 +160,16 @@ def _parse_time(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
-def _is_alive(process: int) -> bool:
+def name_process(number: int) -> str | None:
+    """Return the number of a process with its start, or None if there is no such process.
+
+    Numbers come again after a restart: in a container, each run may be process 1.
+    """
     try:
-        os.kill(process, 0)
+        os.kill(number, 0)
+        started = Path(f"/proc/{number}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
     except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        return None
+    except (OSError, IndexError):  # another user's, or a system without this file
+        started = ""
+    return f"{number} {started}"

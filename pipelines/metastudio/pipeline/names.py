@@ -8,8 +8,8 @@ import re
 from metastudio.config.settings import find_setting
 from metastudio.errors import ConfigurationError
 
-_LONGEST = 40
-"""PostgreSQL takes 63 characters, and staging schemas have longer names than their dataset."""
+_LONGEST = 50
+"""PostgreSQL takes 63 characters, of which the schema of the models needs ten for its ending."""
 
 SCHEMES = {"duckdb": ("duckdb",), "postgres": ("postgresql", "postgres"), "redshift": ("redshift", "postgresql")}
 """Schemes of the connection strings that a destination takes."""
