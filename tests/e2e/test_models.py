@@ -79,7 +79,7 @@ def test_a_sync_builds_outdated_models_again_and_keeps_the_time_zone(warehouse, 
 
 
 def test_a_sync_builds_models_that_stopped_working(warehouse, ask):
-    warehouse.models.keep_time_zone("UTC")
+    warehouse.models.keep_settings(warehouse.models.last_settings()._replace(time_zone="UTC"))
     ask("DROP VIEW metastudio_reporting.stg_video_jobs")
     warehouse.sync()
 
