@@ -50,7 +50,7 @@ def test_a_name_that_cannot_be_encoded_is_refused_as_json_too(run):
     ended = run("status", "--json", "--pipeline", "a\udcff")
 
     assert (ended.code, ended.json["exit_code"]) == (2, 2)
-    assert "encoding lacks" in ended.json["error"]["message"]
+    assert "name is not valid" in ended.json["error"]["message"]
 
 
 def test_neither_a_closed_output_nor_a_reader_that_is_gone_fails_a_command(folder):

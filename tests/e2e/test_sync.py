@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from metastudio.records.schema import TABLES
 
 from tests.support.rows import held_rows, newest_update, shown_rows
 
@@ -84,7 +85,7 @@ def test_all_tables_and_columns_are_there_and_typed_before_any_row_is(sim, setti
             " WHERE table_schema = 'metastudio' AND table_name NOT LIKE '\\_dlt%' ESCAPE '\\'"
         )
     )
-    assert len(types) == 18 + 4 + 19 + 6
+    assert len(types) == sum(len(table.columns) for table in TABLES) == 61
     for name in ("create_time", "lastupdate_time", "start_time", "end_time", "deleted_at"):
         assert types[f"digital_human_videos.{name}"] == "TIMESTAMP WITH TIME ZONE"
     assert types["digital_human_videos.duration"] == "DOUBLE"
@@ -109,7 +110,7 @@ def test_backfill_reads_a_range_again_and_leaves_the_watermark(sim, synced, run,
 
     assert (ended.code, ended.json["mode"], ended.json["watermark"]) == (0, "backfill", newest_update(sim))
     assert (
-        ended.json["rows_loaded"]
+        ended.json["rows_read"]
         == query(
             "SELECT count(*) FROM metastudio.digital_human_videos WHERE create_time BETWEEN '2025-06-01' AND '2025-12-31'"
         )[0][0]
