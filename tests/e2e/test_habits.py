@@ -119,6 +119,18 @@ def test_a_job_that_cannot_be_read_is_a_gap_that_closes_when_it_can(sim, setting
     assert held_rows(query) == shown_rows(sim)
 
 
+@pytest.mark.parametrize("leave_holes", [True, False])
+def test_three_gaps_that_stay_cost_a_later_sync_two_requests_more(sim, settings, run, leave_holes):
+    sim.behavior.merge({"hidden_jobs": 3, "hidden_jobs_leave_holes": leave_holes})
+    run("sync")
+    for _ in range(3):
+        sim.clock.advance(7200)
+        sim.stats.reset()
+
+        assert run("sync").code == 5
+        assert sim.stats.requests <= 1 + 2
+
+
 def test_a_job_of_the_year_9999_holds_up_nothing(sim, settings, run, query):
     (job_id,) = sim.tenant.create(at="9999-12-31T23:00:00Z", lastupdate_time="2026-01-15T11:00:00Z")
     assert run("sync").code == 0

@@ -89,6 +89,7 @@ def _make_gap(entry: LedgerEntry, now: datetime) -> Gap:
         found_at=format_time(now),
         tries=0,
         next_try_at=format_time(now + FIRST_RETRY),
+        has_holes=entry.has_holes,
     )
 
 
@@ -117,5 +118,6 @@ def _join(gaps: Sequence[Gap]) -> Gap:
         reason=first["reason"],
         found_at=min(gap["found_at"] for gap in gaps),
         tries=last["tries"],
+        has_holes=False,
         next_try_at=max(gap["next_try_at"] for gap in gaps),
     )

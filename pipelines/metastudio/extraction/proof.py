@@ -95,6 +95,8 @@ class WindowReading:
         self.count = counts.pop() if len(counts) == 1 else None
         self.skipped = sum(page.skipped for page in pages)
         self._without_id = [record for page in pages for record in page.without_id]
+        received = sum(len(page.records) for page in pages)
+        self.entry.has_holes = received > found.total() + len(self._without_id)
         rows_before, self.entry.rows_read = self.entry.rows_read, found.total() + len(self._without_id)
         self._brought_more = is_same_count and self.entry.rows_read > rows_before
         self._is_one_page = is_one_page = sum(bool(page.records) for page in pages) <= 1

@@ -20,19 +20,23 @@ from metastudio.extraction.windows import make_query, read_range
 async def retry_gap(context: ExtractionContext, state: State, gap: Gap) -> AsyncGenerator[Chunk, None]:
     """Read a gap once more; the chunk tells whether it is whole by now.
 
-    Where rows were counted and not listed, one question behind those that came tells that nothing
-    changed: a full page would not, because a server may cap its pages.
+    Where rows were counted and not listed, one question tells that nothing changed: the one behind
+    those that came, because a server may cap its pages; where hidden rows keep their places in the
+    list, the one for all of them.
     """
     window = to_window(gap)
     reading = WindowReading(window, "gap", is_closed=window.until <= await context.closed_until())
     try:
         query = replace(make_query(context, window), attempts=1)
+        offset, expected = (0, gap["rows_read"]) if gap.get("has_holes") else (gap["rows_read"], 0)
+        first = None
         if gap["reason"] == NOT_LISTED and 0 < gap["rows_read"] < gap["count"]:
-            behind = await context.try_fetch(replace(query, offset=gap["rows_read"]))
-            if behind.count == gap["count"] and not behind.records:
+            page = await context.try_fetch(replace(query, offset=offset))
+            if (page.count, len(page.records)) == (gap["count"], expected):
                 yield await _make_unchanged(context, state, gap, NOT_LISTED)
                 return
-        first = await context.try_fetch(query)
+            first = None if offset else page
+        first = first or await context.try_fetch(query)
         is_small = first.count <= context.settings.page_size
         pages = [first, *await read_rest(context, query, first)] if is_small else []
     except (RefusedError, UnavailableError, TooDeepError):
@@ -55,6 +59,6 @@ async def _make_unchanged(context: ExtractionContext, state: State, gap: Gap, re
     window, now = to_window(gap), await context.now()
     entry = LedgerEntry(
         mode="gap", since=window.since, until=window.until, count=gap["count"], rows_read=gap["rows_read"],
-        reason=reason, requests=1, started_at=now, finished_at=now,
+        reason=reason, requests=1, started_at=now, finished_at=now, has_holes=gap.get("has_holes", False),
     )  # fmt: skip
     return Chunk(mode="gap", windows=[entry], state=State(**state))

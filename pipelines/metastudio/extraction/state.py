@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal, TypedDict, cast
+from typing import Literal, NotRequired, TypedDict, cast
 
 from metastudio.timestamps import format_time, parse_time
 
@@ -37,6 +37,7 @@ class Gap(TypedDict):
         found_at: when the gap was found.
         tries: how often it was asked for again.
         next_try_at: when a sync asks for it again.
+        has_holes: whether hidden rows keep their places in the list.
     """
 
     since: str
@@ -47,6 +48,7 @@ class Gap(TypedDict):
     found_at: str
     tries: int
     next_try_at: str
+    has_holes: NotRequired[bool]
 
 
 class Scrub(TypedDict):

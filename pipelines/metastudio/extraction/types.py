@@ -213,6 +213,8 @@ class LedgerEntry:
         is_window: whether since and until are a window of create_time that was asked for as such.
         open_gaps: the number of gaps that are open once this line is committed.
         missing: the number of jobs that are missing in them.
+        has_holes: whether more rows came than there are: behind a page that is not full, its last
+            rows come again where hidden rows keep their places.
     """
 
     mode: Mode
@@ -231,6 +233,7 @@ class LedgerEntry:
     is_window: bool = True
     open_gaps: int = 0
     missing: int = 0
+    has_holes: bool = False
 
     def add(self, page: Page) -> None:
         """Count an answer in."""
