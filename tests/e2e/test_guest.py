@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
+import psycopg2
 import pytest
 from metastudio.commands.load import run_audit, run_sync
 from metastudio.commands.progress import LogProgress
@@ -82,6 +85,23 @@ def test_tables_of_an_older_release_can_be_published_and_the_identity_that_a_use
         "rejected_records": "n",
         "sync_attempts": "f",
     }
+
+
+def test_a_reader_of_a_table_holds_up_its_identity_and_not_the_sync(host, url):
+    sync(host)
+    execute_postgres(
+        url, "DROP PUBLICATION everything", "ALTER TABLE metastudio.rejected_records REPLICA IDENTITY DEFAULT"
+    )
+    with closing(psycopg2.connect(url)) as reader:
+        reader.cursor().execute("SELECT * FROM metastudio.rejected_records")
+        host.tenant.change_some(create=5, update=10)
+        sync(host)
+        held = held_rows(lambda sql: query_postgres(url, f"SET TIME ZONE 'UTC'; {sql}"))
+        assert held == shown_rows(host)
+        assert dict(query_postgres(url, IDENTITY))["rejected_records"] == "d"
+    sync(host)
+    assert dict(query_postgres(url, IDENTITY))["rejected_records"] == "f"
+    execute_postgres(url, "CREATE PUBLICATION everything FOR ALL TABLES")
 
 
 def test_columns_indexes_and_constraints_of_a_user_are_left_alone(host, url):

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+
+from dlt.destinations.exceptions import DatabaseException
+
 from metastudio.destination.connection import TenantTables
 from metastudio.records.schema import TABLES
+
+log = logging.getLogger("metastudio")
+
+LOCK_TIMEOUT = "2s"
+"""How long to wait for readers of a table, which hold up whatever comes after this statement."""
 
 _WITHOUT_IDENTITY = f"""
 SELECT relname
@@ -21,11 +30,18 @@ WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s)
 def write_replica_identity(tables: TenantTables) -> None:
     """Let the rows themselves identify the rows of the raw tables, as far as nothing else does.
 
-    A primary key would do as well, but a table that holds a job twice could not get one.
+    A primary key would do as well, but a table that holds a job twice could not get one. Where a
+    table is in use, or refuses, the next run tries again: only a publication needs the identity.
     """
     if not tables.capabilities.is_postgres:
         return
     with tables.connect() as client:
         names = (table.name for table in TABLES)
         for (name,) in client.execute_sql(_WITHOUT_IDENTITY, client.dataset_name, *names) or ():
-            client.execute_sql(f"ALTER TABLE {client.make_qualified_table_name(name)} REPLICA IDENTITY FULL")
+            try:
+                with client.begin_transaction():
+                    client.execute_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+                    client.execute_sql(f"ALTER TABLE {client.make_qualified_table_name(name)} REPLICA IDENTITY FULL")
+            except DatabaseException as error:
+                reason = type(error.dbapi_exception).__name__
+                log.warning("The table %s has no replica identity yet, for publications: %s.", name, reason)
