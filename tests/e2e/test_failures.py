@@ -6,6 +6,7 @@ import os
 import signal
 from pathlib import Path
 
+import duckdb
 import pytest
 from metastudio_simulator import Simulator
 
@@ -73,6 +74,19 @@ def test_a_dead_api_ends_in_exit_code_4_within_the_bound_and_the_next_sync_goes_
     assert ended.json["seconds"] < 20
     assert run("sync").code == 0
     assert held_rows(query) == shown_rows(sim)
+
+
+def test_tables_that_models_and_attempts_cannot_use_cost_only_them(sim, synced, run, monkeypatch, caplog):
+    monkeypatch.setenv(f"{SECTION}BUILD_MODELS", "true")
+    with duckdb.connect("videos.duckdb") as connection:
+        connection.execute("CREATE TABLE metastudio.reporting_settings (something INTEGER)")
+        connection.execute("ALTER TABLE metastudio.sync_attempts RENAME COLUMN mode TO something")
+
+    shown = run("status", "--json")
+    assert (shown.code, shown.json["tables"]["digital_human_videos"]) == (0, 600)
+    assert "The table sync_attempts cannot be read" in caplog.text
+    assert run("sync").code == 0
+    assert "The sync is done, but its reporting models are not" in caplog.text
 
 
 def test_a_wrong_count_is_not_believed_and_holds_up_nothing(sim, settings, run, query):

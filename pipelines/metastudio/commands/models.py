@@ -91,8 +91,8 @@ def build_outdated(pipeline: dlt.Pipeline) -> None:
     log.info("Building the reporting models, which are missing or of another version.")
     try:
         rebuild_models(pipeline)
-    except MetaStudioError as error:
-        log.warning("The sync is done, but its reporting models are not: %s", error)
+    except Exception as error:
+        log.warning("The sync is done, but its reporting models are not: %s", to_metastudio_error(error))
 
 
 def rebuild_models(

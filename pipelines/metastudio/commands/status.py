@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
+
+from dlt.destinations.exceptions import DatabaseException
 
 from metastudio.commands.result import CommandResult, MultiTenantResult
 from metastudio.commands.tenants import list_options
@@ -21,6 +24,8 @@ from metastudio.pipeline.attempt_log import AttemptLog
 from metastudio.pipeline.factory import open_existing
 from metastudio.pipeline.options import Options
 from metastudio.records.schema import LEDGER_VERSION, SCHEMA_VERSION, TABLES
+
+log = logging.getLogger("metastudio")
 
 SHOWN = 5
 """Number of runs, and of failed attempts."""
@@ -56,7 +61,7 @@ def read_status(options: Options, max_age: float | None = None) -> CommandResult
             options, of_any_release=True, read_only=True, lock_seconds=settings.lock_seconds
         )
         with destination.share_connection():
-            attempts = [*filter(None, [read_newest(destination)]), *read_failed(destination, SHOWN)]
+            attempts = _read_attempts(destination)
             freshness = describe_freshness(_read_completeness(destination, state), settings)
             result.details = {
                 "destination": options.destination,
@@ -72,6 +77,15 @@ def read_status(options: Options, max_age: float | None = None) -> CommandResult
     known_here = [line.attempt for line in AttemptLog(options).read() if not line.is_running]
     result.details |= describe_attempts([*known_here, *attempts])
     return result
+
+
+def _read_attempts(destination: Destination) -> list[Attempt]:
+    """Return the newest attempt and the failed ones; none where the table cannot be read."""
+    try:
+        return [*filter(None, [read_newest(destination)]), *read_failed(destination, SHOWN)]
+    except DatabaseException as error:
+        log.warning("The table sync_attempts cannot be read: %s.", type(error.dbapi_exception).__name__)
+        return []
 
 
 def _read_completeness(destination: Destination, state: State) -> Completeness:
