@@ -10,7 +10,7 @@ from metastudio.commands.api_checks import ApiChecks, CheckResult
 from metastudio.commands.result import CommandResult
 from metastudio.commands.tenants import list_options
 from metastudio.config.tenant import Tenant, resolve_tenant
-from metastudio.destination.duckdb_file import find_location
+from metastudio.destination.duckdb_file import find_file
 from metastudio.destination.jobs import Destination
 from metastudio.destination.lock import hold_lock
 from metastudio.destination.trial import try_destination
@@ -93,7 +93,7 @@ def check_destination(options: Options, tenant: Tenant) -> CheckResult:
     try:
         destination = Destination(open_for_trial(options), tenant.project_id, tenant.app_user_id)
         if destination.capabilities.is_duckdb_file:
-            place = find_location(destination.pipeline.sql_client())
+            place = find_file(destination.pipeline.sql_client())
         with hold_lock(destination, "pipeline"):
             tried = try_destination(destination, _list_schemas(destination, tenant))
         return CheckResult("destination", f"{place}: {tried}")

@@ -173,7 +173,7 @@ class TenantTables:
             client.execute_sql(sql.format(**names), *params)
 
     def rename_table(self, table: str, name: str) -> None:
-        """Give a table of the dataset another name."""
+        """Rename a table of the dataset."""
         with self.connect() as client:
             old, new = client.make_qualified_table_name(table), client.escape_column_name(name)
             client.execute_sql(f"ALTER TABLE {old} RENAME TO {new}")

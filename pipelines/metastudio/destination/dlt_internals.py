@@ -139,7 +139,7 @@ def find_pipelines_dir() -> Path:
     return Path(get_dlt_pipelines_dir())
 
 
-def make_passing_pipelines_dir() -> str:
+def make_temporary_pipelines_dir() -> str:
     """Return a folder for the local state of pipelines that only read; it goes with the process."""
     folder = tempfile.mkdtemp(prefix="metastudio-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)

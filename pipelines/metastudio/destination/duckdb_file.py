@@ -30,7 +30,7 @@ def check_new_file(client: SqlClientBase[Any]) -> bool:
     Raises:
         ConfigurationError: the database would have the name of a dataset that is used here.
     """
-    location = find_location(client)
+    location = find_file(client)
     file = Path(location)
     if location.startswith(":") or file.exists():  # :external: is a connection of the caller
         return True
@@ -63,7 +63,7 @@ def check_open_file(client: SqlClientBase[Any]) -> None:
         ConfigurationError: the database has the name of a dataset that is used here, or exists in
             memory only.
     """
-    location = find_location(client)
+    location = find_file(client)
     sql = "SELECT current_database(), path FROM duckdb_databases() WHERE database_name = current_database()"
     for catalog, path in client.execute_sql(sql) or ():
         _check_catalog(client, Path(location), str(catalog))
@@ -74,7 +74,7 @@ def check_open_file(client: SqlClientBase[Any]) -> None:
             )
 
 
-def find_location(client: SqlClientBase[Any]) -> str:
+def find_file(client: SqlClientBase[Any]) -> str:
     """Return the path of the file that the settings lead to, or dlt's `:external:`."""
     return str(getattr(client, "credentials").database or "")  # noqa: B009 - only DuckDB's client has it
 

@@ -10,7 +10,7 @@ from typing import Any
 from dlt.destinations.exceptions import DatabaseException
 
 from metastudio.destination.connection import Client, TenantTables
-from metastudio.destination.duckdb_file import find_location
+from metastudio.destination.duckdb_file import find_file
 from metastudio.errors import ConfigurationError, UnavailableError
 
 _ATTACHED = "metastudio_published_copy"
@@ -30,7 +30,7 @@ def publish_file(tables: TenantTables, folder: Path) -> Path | None:
         UnavailableError: the copy could not be written. The old one is as it was.
     """
     with tables.connect() as client:
-        file = Path(find_location(client))
+        file = Path(find_file(client))
         copy = folder / file.name
         if copy.resolve() == file.resolve():
             raise ConfigurationError(

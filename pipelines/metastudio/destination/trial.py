@@ -15,7 +15,7 @@ from dlt.destinations.exceptions import DatabaseException
 
 from metastudio.destination.connection import Client, TenantTables
 from metastudio.destination.dlt_internals import open_bucket
-from metastudio.destination.duckdb_file import find_location
+from metastudio.destination.duckdb_file import find_file
 from metastudio.destination.foreign_tables import require_own_tables
 from metastudio.errors import ConfigurationError
 from metastudio.records.schema import TABLES
@@ -38,7 +38,7 @@ def try_destination(tables: TenantTables, schemas: Sequence[str]) -> str:
     """
     capabilities = tables.capabilities
     if capabilities.is_duckdb_file and not tables.check_file():
-        _try_new_file(Path(find_location(tables.pipeline.sql_client())))
+        _try_new_file(Path(find_file(tables.pipeline.sql_client())))
         return "does not exist yet and can be created"
     if capabilities.table_format:
         return _try_bucket(tables)
@@ -128,7 +128,7 @@ def _take_back(client: Client) -> Iterator[None]:
 
 @contextmanager
 def _name_failure(what: str) -> Iterator[None]:
-    """Say what failed, and why in the words of the database's error class."""
+    """Turn a failure of the database into an error that names what failed, and the error class."""
     try:
         yield
     except DestinationUndefinedEntity:

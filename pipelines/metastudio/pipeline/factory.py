@@ -16,7 +16,7 @@ from metastudio.config.settings import find_setting
 from metastudio.destination.dlt_internals import (
     drop_local_state,
     make_duckdb_credentials,
-    make_passing_pipelines_dir,
+    make_temporary_pipelines_dir,
     pin_settings,
     set_default_settings,
 )
@@ -54,7 +54,7 @@ def open_pipeline(options: Options, *, read_only: bool = False) -> dlt.Pipeline:
         destination = make_destination(options, read_only=read_only)
         pipeline = dlt.pipeline(
             options.name,
-            pipelines_dir=make_passing_pipelines_dir() if read_only else "",
+            pipelines_dir=make_temporary_pipelines_dir() if read_only else "",
             destination=destination,
             dataset_name=options.dataset,
             dev_mode=False,
@@ -74,7 +74,7 @@ def open_for_trial(options: Options) -> dlt.Pipeline:
     """
     try:
         destination = make_destination(options)
-        folder = make_passing_pipelines_dir()
+        folder = make_temporary_pipelines_dir()
         return dlt.pipeline(options.name, folder, destination=destination, dataset_name=options.dataset)
     except (ConfigurationException, PipelineStepFailed, ValueError, ImportError) as error:
         raise to_metastudio_error(error) from None

@@ -98,9 +98,9 @@ def _restore_tables(destination: Destination) -> set[str]:
 
 
 def set_aside_broken_tables(destination: Destination) -> None:
-    """Give tables that lack a column which cannot be empty another name, as they cannot be mended.
+    """Rename tables that lack a column which cannot be empty, as they cannot be mended.
 
-    They may hold jobs that the API has forgotten.
+    They are kept, because they may hold jobs that the API has forgotten.
     """
     for table, lacking in _find_broken_tables(destination).items():
         name = f"{table}_{datetime.now(UTC):%Y%m%d%H%M%S}"
