@@ -38,6 +38,15 @@ SETTINGS = "reporting_settings"
 """The table, beside the raw ones, that keeps what a build was told."""
 SLA_SECONDS = 3_600
 
+OUTCOMES = ", ".join(
+    f"cast(sum({column}) AS bigint) AS {name}"
+    for column, name in (
+        ("created", "created"), ("succeeded", "succeeded"), ("failed", "failed"), ("canceled", "canceled"),
+        ("blocked", "frozen"), ("still_open", "still_open"),
+    )
+)  # fmt: skip
+"""The columns of `daily_production` that add up, as the queries sum them: `{outcomes}`."""
+
 
 class TenantName(NamedTuple):
     """A name from the setting `tenants`, and whose jobs it stands for."""
@@ -113,7 +122,7 @@ class Models:
         marks = ", ".join(["(%s, %s)"] * len(tenants))
         condition = f"(project_id, coalesce(app_user_id, '')) IN ({marks})"
         params = [value or "" for tenant in tenants for value in tenant[:2]] * sql.count("{tenants}")
-        return self.query_dicts(sql, *params, tenants=condition, **values)
+        return self.query_dicts(sql, *params, tenants=condition, outcomes=OUTCOMES, **values)
 
     def version(self) -> Version | None:
         """Return the version of the models, or None if they are missing or broken."""

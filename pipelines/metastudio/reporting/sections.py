@@ -73,6 +73,11 @@ OUTCOMES = (
 SUCCESS = Column("success_rate", "success", format_share)
 MINUTES = Column("video_minutes", "minutes", format_figure)
 TENANT = Column("tenant", "tenant", format_figure)
+JOB_TYPE = Column("job_type", "job type", format_job_type)
+JOB_ID = Column("job_id", "job", format_figure)
+JOBS = Column("jobs", "jobs")
+STATE = Column("state", "state", format_figure)
+ERROR_CODE = Column("error_code", "error code", format_figure)
 CHANGE = Column("change", "change", format_change)
 
 OVERVIEW = Section(
@@ -148,7 +153,7 @@ SECTIONS = (
         "by_job_type",
         "Production by job type",
         (
-            Column("job_type", "job type", format_job_type),
+            JOB_TYPE,
             *OUTCOMES,
             SUCCESS,
             Column("canceled_rate", "cancel rate", format_share),
@@ -160,8 +165,8 @@ SECTIONS = (
         "times",
         "How long jobs wait and render",
         (
-            Column("job_type", "job type", format_job_type),
-            Column("jobs", "jobs"),
+            JOB_TYPE,
+            JOBS,
             Column("wait_p50", "wait p50", format_seconds),
             Column("wait_p95", "wait p95", format_seconds),
             Column("render_p50", "render p50", format_seconds),
@@ -175,7 +180,7 @@ SECTIONS = (
         "state_times",
         "How long jobs stay in each state",
         (
-            Column("state", "state", format_figure),
+            STATE,
             Column("stays", "stays"),
             Column("seconds_p50", "p50", format_seconds),
             Column("seconds_p95", "p95", format_seconds),
@@ -189,9 +194,9 @@ SECTIONS = (
         "failure_reasons",
         "Why jobs fail",
         (
-            Column("error_code", "error code", format_figure),
+            ERROR_CODE,
             Column("example_message", "example", format_figure),
-            Column("jobs", "jobs"),
+            JOBS,
             Column("share", "share", format_share),
             Column("last_failed_at", "last", format_date),
         ),
@@ -203,7 +208,7 @@ SECTIONS = (
         "failure_trend",
         "Failures by week of creation",
         (
-            Column("error_code", "error code", format_figure),
+            ERROR_CODE,
             Column("three_weeks_ago", "3 weeks ago"),
             Column("two_weeks_ago", "2 weeks ago"),
             Column("one_week_ago", "last week"),
@@ -220,7 +225,7 @@ SECTIONS = (
             Column("waiting", "waiting"),
             Column("processing", "processing"),
             Column("in_other_states", "other"),
-            Column("jobs", "jobs"),
+            JOBS,
         ),
         empty="No job waits or renders.",
         is_of_now=True,
@@ -241,9 +246,9 @@ SECTIONS = (
         "Jobs open for longer than {sla}",
         (
             TENANT,
-            Column("job_id", "job", format_figure),
-            Column("state", "state", format_figure),
-            Column("job_type", "job type", format_job_type),
+            JOB_ID,
+            STATE,
+            JOB_TYPE,
             Column("created_at", "created", format_minute),
             Column("age_seconds", "age", format_seconds),
         ),
@@ -258,9 +263,9 @@ SECTIONS = (
         (
             TENANT,
             Column("failed_at", "failed", format_minute),
-            Column("job_id", "job", format_figure),
-            Column("job_type", "job type", format_job_type),
-            Column("error_code", "error code", format_figure),
+            JOB_ID,
+            JOB_TYPE,
+            ERROR_CODE,
             Column("error_message", "message", format_figure),
         ),
         "The last ten of the jobs created in the period.",
@@ -271,8 +276,8 @@ SECTIONS = (
         "by_state",
         "All jobs by state",
         (
-            Column("state", "state", format_figure),
-            Column("jobs", "jobs"),
+            STATE,
+            JOBS,
             Column("last_change", "last change", format_minute),
         ),
         "Jobs that the API lists, of any time.",
@@ -287,7 +292,7 @@ TIME_TREND = Section(
     "Waiting and rendering by week of creation",
     (
         Column("week", "week of", format_figure),
-        Column("job_type", "job type", format_job_type),
+        JOB_TYPE,
         Column("wait_seconds_p50", "wait p50", format_seconds),
         Column("wait_seconds_p95", "wait p95", format_seconds),
         Column("render_seconds_p50", "render p50", format_seconds),

@@ -1,12 +1,7 @@
 -- Production in the period by type of job.
 SELECT
     job_type,
-    cast(sum(created) AS bigint) AS created,
-    cast(sum(succeeded) AS bigint) AS succeeded,
-    cast(sum(failed) AS bigint) AS failed,
-    cast(sum(canceled) AS bigint) AS canceled,
-    cast(sum(blocked) AS bigint) AS frozen,
-    cast(sum(still_open) AS bigint) AS still_open,
+    {outcomes},
     cast(sum(succeeded) AS double precision) / nullif(sum(succeeded) + sum(failed), 0) AS success_rate,
     cast(sum(canceled) AS double precision) / nullif(sum(created), 0) AS canceled_rate,
     cast(sum(blocked) AS double precision) / nullif(sum(created), 0) AS frozen_rate,

@@ -22,12 +22,7 @@ FROM (
     FROM (
         SELECT
             cast(date_trunc('{unit}', day) AS date) AS span,
-            cast(sum(created) AS bigint) AS created,
-            cast(sum(succeeded) AS bigint) AS succeeded,
-            cast(sum(failed) AS bigint) AS failed,
-            cast(sum(canceled) AS bigint) AS canceled,
-            cast(sum(blocked) AS bigint) AS frozen,
-            cast(sum(still_open) AS bigint) AS still_open,
+            {outcomes},
             cast(sum(succeeded) AS double precision) / nullif(sum(succeeded) + sum(failed), 0) AS success_rate,
             sum(video_minutes) AS video_minutes,
             min(day) = cast(date_trunc('{unit}', min(day)) AS date)

@@ -33,12 +33,7 @@ LEFT JOIN (
     SELECT
         project_id,
         app_user_id,
-        cast(sum(created) AS bigint) AS created,
-        cast(sum(succeeded) AS bigint) AS succeeded,
-        cast(sum(failed) AS bigint) AS failed,
-        cast(sum(canceled) AS bigint) AS canceled,
-        cast(sum(blocked) AS bigint) AS frozen,
-        cast(sum(still_open) AS bigint) AS still_open,
+        {outcomes},
         sum(video_minutes) AS video_minutes
     FROM {daily_production}
     WHERE {tenants} AND day BETWEEN {since} AND {until}

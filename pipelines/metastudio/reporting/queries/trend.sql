@@ -12,11 +12,7 @@ FROM generate_series(cast({chart_since} - 6 AS timestamp), cast({until} AS times
 LEFT JOIN (
     SELECT
         day,
-        cast(sum(succeeded) AS bigint) AS succeeded,
-        cast(sum(failed) AS bigint) AS failed,
-        cast(sum(canceled) AS bigint) AS canceled,
-        cast(sum(blocked) AS bigint) AS frozen,
-        cast(sum(still_open) AS bigint) AS still_open
+        {outcomes}
     FROM {daily_production}
     WHERE {tenants} AND day BETWEEN {chart_since} - 6 AND {until}
     GROUP BY day
