@@ -111,7 +111,7 @@ def test_a_hanging_connection_is_closed_at_last(broken, empty):
 
 
 def test_a_stalled_body_begins_and_does_not_go_on(broken):
-    received, error = broken("stall", wait=0.5)
+    received, error = broken("stall", wait=2)
     assert error is TimeoutError
     status, headers, body = split(received)
     assert status == 200
@@ -140,7 +140,7 @@ def test_a_stray_401_may_stand_between_two_good_answers(empty, ask):
 
 
 def test_the_service_may_be_unavailable_for_a_while(empty, ask, session):
-    empty.behavior.unavailable_seconds = 0.2
+    empty.behavior.unavailable_seconds = 1
     began = time.monotonic()
     assert ask(empty).headers["Content-Type"] == "text/html"
     assert session.post(f"{empty.url}/v3/auth/tokens", json={}, timeout=20).status_code == 503
@@ -148,7 +148,7 @@ def test_the_service_may_be_unavailable_for_a_while(empty, ask, session):
     while statuses[-1] == 503:
         statuses.append(ask(empty).status_code)
     assert statuses[-1] == 200
-    assert time.monotonic() - began >= 0.2
+    assert time.monotonic() - began >= 1
     assert empty.behavior.unavailable_seconds == 0
 
 

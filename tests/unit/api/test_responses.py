@@ -59,7 +59,7 @@ FAILURES = {
 @pytest.mark.parametrize("name", FAILURES)
 def test_a_passing_failure_is_retried(name: str) -> None:
     script = Script(FAILURES[name][0], FAILURES[name][0], page())
-    answer = fetch(script, timeout_seconds=0.1 if name in ("hanging", "dripping") else 5)
+    answer = fetch(script, timeout_seconds=1 if name in ("hanging", "dripping") else 5)
     assert (answer.count, answer.counters.retries, answer.counters.throttled) == (230, 2, 0)
     assert len(script.seen) == 3
 
@@ -68,7 +68,7 @@ def test_a_passing_failure_is_retried(name: str) -> None:
 def test_a_lasting_failure_ends_and_says_why(name: str) -> None:
     answer, words, status = FAILURES[name]
     script = Script(answer)
-    failure = fetch(script, max_attempts=3, timeout_seconds=0.05 if name in ("hanging", "dripping") else 5)
+    failure = fetch(script, max_attempts=3, timeout_seconds=1 if name in ("hanging", "dripping") else 5)
     assert (type(failure), failure.status) == (UnavailableError, status)
     assert words in failure.message
     assert "after 3 attempts" in failure.message

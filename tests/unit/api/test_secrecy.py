@@ -103,7 +103,7 @@ def format_locals(failure: BaseException) -> list[str]:
 @pytest.mark.parametrize("handler", [reset, break_off, hang, HTML], ids=["reset", "broken", "hanging", "html"])
 def test_no_broken_connection_shows_a_secret(handler: Any, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    failure = fetch(Script(handler), max_attempts=2, timeout_seconds=0.1)
+    failure = fetch(Script(handler), max_attempts=2, timeout_seconds=1)
     assert type(failure) is UnavailableError
     assert failure.__context__ is None
     trace = "".join(traceback.format_exception(failure)) + "".join(format_locals(failure))
