@@ -167,6 +167,8 @@ def test_no_secret_is_printed_or_written_whatever_fails(sim, settings, run, fold
         ended = run("sync", "-vv", "--json")
         said += ended.out + ended.err
     sim.behavior.faults = {}
+    for name in ("RETRY_SECONDS", "REQUEST_TIMEOUT_SECONDS"):
+        monkeypatch.delenv(f"{SECTION}{name}")
     for command in (["sync", "-vv", "--json"], ["audit", "-vv"], ["status"], ["check", "-vv"]):
         ended = run(*command)
         assert ended.code == 0, ended.err
