@@ -8,8 +8,6 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from dlt.destinations import postgres
-
 from metastudio.errors import ConfigurationError
 
 _VARIABLES = {"PGTZ": "UTC", "PGDATESTYLE": "ISO, MDY", "PGCLIENTENCODING": "UTF8"}
@@ -22,23 +20,12 @@ _OPTIONS = (
 )
 
 
-class Postgres(postgres):
-    """dlt's PostgreSQL destination, with sessions whose settings are ours."""
-
-    @property
-    def destination_type(self) -> str:
-        return "dlt.destinations.postgres"
-
-    def configuration(self, initial_config: Any, accept_partial: bool = False) -> Any:
-        """Return the resolved configuration. Our settings follow the user's, and hence count."""
-        config = super().configuration(initial_config, accept_partial)
-        credentials = config.credentials
-        if credentials is not None:
-            query = dict(credentials.query or {})
-            given = query.get("options", "")
-            credentials.query = {**query, "options": f"{given.removesuffix(_OPTIONS).strip()} {_OPTIONS}".strip()}
-            credentials.client_encoding = _VARIABLES["PGCLIENTENCODING"]
-        return config
+def add_session_settings(credentials: Any) -> None:
+    """Add our settings to the credentials of PostgreSQL, behind the user's."""
+    query = dict(credentials.query or {})
+    given = query.get("options", "")
+    credentials.query = {**query, "options": f"{given.removesuffix(_OPTIONS).strip()} {_OPTIONS}".strip()}
+    credentials.client_encoding = _VARIABLES["PGCLIENTENCODING"]
 
 
 def set_session_variables() -> None:

@@ -21,8 +21,8 @@ from metastudio.destination.dlt_internals import (
     set_default_settings,
 )
 from metastudio.destination.duckdb_file import make_rename_command
+from metastudio.destination.factories import BY_TYPE
 from metastudio.destination.jobs import Destination
-from metastudio.destination.session import Postgres
 from metastudio.error_mapping import is_known_error, to_metastudio_error
 from metastudio.errors import ConfigurationError
 from metastudio.extraction.state import State
@@ -122,8 +122,8 @@ def make_destination(options: Options, *, read_only: bool = False) -> Any:
             # absolute: dlt would go on using the working directory of the first run
             given["credentials"] = make_duckdb_credentials(options.name, _resolve(file), read_only=read_only)
     destination = dlt.destination(options.destination, **given)
-    is_postgres = destination.destination_type == "dlt.destinations.postgres"
-    return Postgres(**destination.config_params, **destination.caps_params) if is_postgres else destination
+    make_own: Any = BY_TYPE.get(destination.destination_type)
+    return make_own(**destination.config_params, **destination.caps_params) if make_own else destination
 
 
 def _resolve(file: str) -> Path:
