@@ -313,6 +313,20 @@ def restore_missing_tables(pipeline: dlt.Pipeline) -> set[str]:
     return restored
 
 
+def merge_pending(pipeline: dlt.Pipeline) -> None:
+    """Let normalized packages merge what they would append: a load that was interrupted may have
+    appended a file, and not have recorded it.
+    """
+    packages = pipeline._get_load_storage().normalized_packages
+    for load_id in pipeline.list_normalized_load_packages():
+        schema = packages.load_schema(load_id)
+        appended = [table for table in schema.data_tables() if table.get("write_disposition") == "append"]
+        for table in appended:
+            table["write_disposition"] = "merge"
+        if appended:
+            packages.save_schema(load_id, schema)
+
+
 def repair_working_dir(pipeline: dlt.Pipeline) -> None:
     """Finish what a kill interrupted, where dlt does not recover by itself.
 

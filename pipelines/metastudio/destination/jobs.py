@@ -94,6 +94,14 @@ class Destination(Ledger):
         own, params = self.own_rows(table)
         return bool(self.query(f"SELECT 1 FROM {{{find_short_name(table)}}} WHERE {own} LIMIT 1", *params))
 
+    def holds_any(self, job_ids: Sequence[str]) -> bool:
+        """Return whether the project has a row of one of these jobs; for DuckDB only.
+
+        They are sent as one text: DuckDB takes 9 s for a list of 50,000, and 0.07 s for the text.
+        """
+        sql = "SELECT 1 FROM {videos} WHERE project_id = %s AND job_id IN (SELECT unnest(string_split(%s, chr(0))))"
+        return bool(self.query(f"{sql} LIMIT 1", self.project_id, "\0".join(job_ids)))
+
     def books(self, since: datetime, expected: int | None) -> Books:
         """Count live jobs, and rows beyond one for each job; in a large table only where it has
         more live rows than `expected`.

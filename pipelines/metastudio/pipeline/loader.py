@@ -20,6 +20,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from metastudio.config.tenant import Tenant
 from metastudio.destination.attempts import Attempt
 from metastudio.destination.dlt_internals import (
+    merge_pending,
     record_base_state,
     refresh_duckdb_credentials,
     restore_missing_tables,
@@ -38,7 +39,7 @@ from metastudio.pipeline.factory import open_or_restore
 from metastudio.pipeline.options import Options, raise_memory_limit
 from metastudio.pipeline.recovery import reconcile_with_destination, restore_tables, set_aside_broken_tables
 from metastudio.pipeline.summary import Summary
-from metastudio.records.schema import SCHEMA_VERSION
+from metastudio.records.schema import SCHEMA_VERSION, STATES, VIDEOS
 from metastudio.source.state import check_state, find_gaps_error, judge_state, read_state
 from metastudio.source.stream import Reader, Steps
 
@@ -93,6 +94,7 @@ class ChunkLoader:
         self._listener = listener
         self._reader: Reader | None = None
         self._rejected_here: set[str] = set()
+        self._began_empty = False
         self._run_id = run_id or uuid.uuid4().hex
         self.pending_attempts: Sequence[Attempt] = ()
         self.are_attempts_loaded = False
@@ -116,10 +118,12 @@ class ChunkLoader:
         with self.destination.share_connection():
             self.state, self.reread = judge_state(self._committed, self.destination, self.tenant, restored)
         self.summary.set_state(self.state)
+        if self.destination.capabilities.is_duckdb_file and not self._committed:
+            self._began_empty = not any(self.destination.has_rows(table) for table in (VIDEOS, STATES))
 
     def _load_pending(self) -> None:
         check_state(read_state(self.pipeline), self.tenant)
-        self._load_extracted()
+        self._load_extracted(was_interrupted=True)
 
     def require_synced(self) -> None:
         """Raise ConfigurationError for a pipeline that never synced to its end."""
@@ -218,7 +222,9 @@ class ChunkLoader:
             () if self.are_attempts_loaded or self.destination.capabilities.takes_inserts else self.pending_attempts
         )
         first_window = self.summary.windows + 1
-        source = make_source(self.tenant, self._run_id, [chunk], self.destination, first_window, attempts)
+        source = make_source(
+            self.tenant, self._run_id, [chunk], self.destination, first_window, attempts, are_new=self._are_new(chunk)
+        )
         contract: Any = {"columns": self.tenant.schema_contract}
         record_base_state(self.destination)
         self.pipeline.extract(source, schema_contract=contract)
@@ -230,7 +236,17 @@ class ChunkLoader:
         self.are_attempts_loaded |= bool(attempts)
         return rows
 
-    def _load_extracted(self) -> None:
+    def _are_new(self, chunk: Chunk) -> bool:
+        """Return whether no job of a chunk can be in the tables, so that its rows can be appended.
+
+        That needs less CPU than merging them does: 0.86 of it, over a first sync of 200,000 jobs.
+        """
+        if not self._began_empty or chunk.mode != "backfill" or chunk.vanished or chunk.doubled:
+            return False
+        job_ids = {row.job_id for row in chunk.rows}
+        return len(job_ids) == len(chunk.rows) and not self.destination.holds_any(list(job_ids))
+
+    def _load_extracted(self, *, was_interrupted: bool = False) -> None:
         """Load what is on disk. Retry failures that are temporary or that can be removed."""
         self.pipeline.normalize()
         self.destination.forget_extent()
@@ -238,12 +254,15 @@ class ChunkLoader:
         while True:
             try:
                 with LOADING:
+                    if was_interrupted:
+                        merge_pending(self.pipeline)
                     if not self._committed and not self.summary.load_ids:  # what was lost may be the state itself
                         self._restore_tables()
                     info = self.pipeline.load()
                 self.summary.load_ids += info.loads_ids if info else []  # none: a kill came when all was loaded
                 return
             except (PipelineStepFailed, SchemaUpdateError) as error:
+                was_interrupted = True
                 if is_out_of_memory(error) and ((is_raised := raise_memory_limit()) or can_free):
                     log.info(
                         "DuckDB ran out of memory: trying again after a checkpoint, with more where no limit is set."

@@ -14,10 +14,11 @@ from metastudio.config.tenant import Tenant
 from metastudio.destination.attempts import Attempt
 from metastudio.destination.jobs import Destination
 from metastudio.extraction.types import Chunk
-from metastudio.records.schema import ATTEMPTS, SCHEMA_VERSION, TABLES, VIDEOS, Table
+from metastudio.records.schema import ATTEMPTS, SCHEMA_VERSION, STATES, TABLES, VIDEOS, Table
 from metastudio.source.arrow import DLT_TYPE, add_loaded, make_attempts, make_tables
 
 TableFormat = Literal["delta"] | None
+Disposition = Literal["append", "merge"]
 
 
 def make_resources(
@@ -27,12 +28,15 @@ def make_resources(
     destination: Destination,
     first_window: int = 1,
     attempts: Sequence[Attempt] = (),
+    *,
+    are_new: bool = False,
 ) -> Iterable[DltResource]:
     """Make the resources of the five tables over one stream of chunks.
 
     Args:
         first_window: the number, within the run, of the first window of the first chunk.
         attempts: earlier attempts to load with the first chunk.
+        are_new: whether none of the jobs is in the tables yet, so that there is nothing to merge.
     """
 
     @dlt.resource(name="chunks", selected=False)
@@ -48,7 +52,7 @@ def make_resources(
             state.update({**chunk.state, "identity": tenant.identity, "schema_version": SCHEMA_VERSION})
             window += len(chunk.windows)
 
-    yield from _make_table_resources(read, lambda: destination.capabilities.table_format)
+    yield from _make_table_resources(read, lambda: destination.capabilities.table_format, are_new=are_new)
 
 
 def make_empty_resources() -> Iterable[DltResource]:
@@ -96,14 +100,17 @@ def _make_column_name(field: str, normalize: Callable[[str], str], foreign: Abst
     return normalize(f"api__{name}") if name in foreign else name
 
 
-def _make_table_resources(chunks: DltResource, find_table_format: Callable[[], TableFormat]) -> Iterator[DltResource]:
+def _make_table_resources(
+    chunks: DltResource, find_table_format: Callable[[], TableFormat], *, are_new: bool = False
+) -> Iterator[DltResource]:
     yield chunks
     for table in TABLES:
-        yield _make_table_resource(table, chunks, find_table_format)
+        disposition: Disposition = "append" if are_new and table.name in (VIDEOS, STATES) else "merge"
+        yield _make_table_resource(table, chunks, find_table_format, disposition)
 
 
 def _make_table_resource(
-    table: Table, chunks: DltResource, find_table_format: Callable[[], TableFormat]
+    table: Table, chunks: DltResource, find_table_format: Callable[[], TableFormat], disposition: Disposition
 ) -> DltResource:
     def load(tables: dict[str, pa.Table]) -> Iterator[pa.Table]:
         if table.name not in tables:
@@ -125,6 +132,6 @@ def _make_table_resource(
         data_from=chunks,
         name=table.name,
         primary_key=table.primary_key,
-        write_disposition="merge",  # never declared as unique: a kill can leave a file twice in staging
+        write_disposition=disposition,  # merged rows are never declared as unique: a kill can stage a file twice
         columns=table.hints(),
     )

@@ -104,9 +104,11 @@ def make_source(
     destination: Destination,
     first_window: int,
     attempts: Sequence[Attempt] = (),
+    *,
+    are_new: bool = False,
 ) -> Iterable[DltResource]:
     """Make the source over chunks that the caller read; other arguments as in `make_resources`."""
-    return make_resources(tenant, run_id, lambda: chunks, destination, first_window, attempts)
+    return make_resources(tenant, run_id, lambda: chunks, destination, first_window, attempts, are_new=are_new)
 
 
 @dlt.source(name=SOURCE, section=SOURCE)
