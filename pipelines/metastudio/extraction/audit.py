@@ -20,11 +20,12 @@ from metastudio.extraction.context import ExtractionContext, find_max_range
 from metastudio.extraction.filters import KEPT, lies_outside, verify_filters
 from metastudio.extraction.findings import Comparison, Findings
 from metastudio.extraction.lookup import find_gone
+from metastudio.extraction.planning import cut_window
 from metastudio.extraction.proof import WindowRead
 from metastudio.extraction.retry import retry_gap
 from metastudio.extraction.state import State, count_missing
 from metastudio.extraction.types import OPEN_END, Chunk, Page, Window, newest_versions
-from metastudio.extraction.windows import DAY, cut_window, read_range
+from metastudio.extraction.windows import DAY, read_range
 from metastudio.timestamps import SECOND
 
 ROUNDS = 3

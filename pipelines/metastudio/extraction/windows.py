@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -20,32 +20,17 @@ from metastudio.extraction.context import ExtractionContext, find_max_range, is_
 from metastudio.extraction.filters import RepeatedJobs, lies_outside, verify_filters
 from metastudio.extraction.narrowing import find_doubtful
 from metastudio.extraction.pages import TooDeepError, read_page, read_rest
+from metastudio.extraction.planning import cut_window, plan_parts, plan_range, split_window
 from metastudio.extraction.proof import NOT_LISTED, NOT_READABLE, REFUSED, TOO_DEEP, WindowRead, WindowReading
 from metastudio.extraction.types import OPEN_END, LedgerEntry, Mode, Page, Query, UnreadableError, Window
 from metastudio.timestamps import SECOND
 
-MAX_PARTS = 8
-"""Number of parts that a window is split into at most: where jobs stand close together, more would
-be empty.
-"""
 PAUSE_SECONDS = 0.5
 """Pause before an open window is read again, doubled each time: copies need time to agree."""
 DAY = timedelta(days=1)
 
 _Outcome: TypeAlias = WindowRead | list[Window]
 _Item: TypeAlias = asyncio.Task[_Outcome] | Window
-
-
-def split_window(window: Window, parts: int = 2) -> list[Window]:
-    """Split a window into equal parts, newest first; fewer where it has fewer seconds, none where
-    it is one second wide.
-    """
-    seconds = window.width // SECOND
-    parts = min(parts, seconds)
-    if parts < 2:
-        return []
-    ends = [window.since + seconds * number // parts * SECOND for number in range(parts)] + [window.until]
-    return [Window(since, until) for since, until in pairwise(ends)][::-1]
 
 
 async def read_window(context: ExtractionContext, window: Window, mode: Mode, *, is_part: bool = False) -> _Outcome:
@@ -80,16 +65,16 @@ async def read_window(context: ExtractionContext, window: Window, mode: Mode, *,
         is_large = first.count > context.limits.max_rows(context.settings.max_rows_per_window)
         is_large |= not first.is_counted and not fits
         is_restless = reading.passes > 1 and first.count > context.settings.page_size and not is_part
-        if (is_large or is_restless) and (parts := _plan_parts(context, window, first)):
+        if (is_large or is_restless) and (parts := plan_parts(context, window, first)):
             return parts
         try:
             pages = [first, *await read_rest(context, query, first)]
         except TooDeepError:
-            if parts := _plan_parts(context, window, first):
+            if parts := plan_parts(context, window, first):
                 return parts
             return await _read_as_deep_as_possible(context, reading, query, first)
         if reading.add(pages):
-            if await _is_cut_short(context, reading) and (parts := _plan_parts(context, window, first)):
+            if await _is_cut_short(context, reading) and (parts := plan_parts(context, window, first)):
                 return parts
             return reading.make_read()
         if reading.missing < 0 and reading.count is not None:
@@ -147,30 +132,6 @@ async def _split_by_width(context: ExtractionContext, window: Window) -> list[Wi
     return [Window(end, OPEN_END), *parts] if window.until == OPEN_END else parts
 
 
-def cut_window(window: Window, closed_until: datetime, now: datetime) -> list[Window]:
-    """Cut an open window where jobs stop appearing, or, where that lies behind it, at the present:
-    what is older is proved by the count.
-    """
-    for end in (closed_until, now):
-        if window.since < end < window.until:
-            return [Window(end, window.until), Window(window.since, end)]
-    return []
-
-
-def _plan_parts(context: ExtractionContext, window: Window, first: Page) -> list[Window]:
-    """Split a window so that its parts would be four fifths full if its jobs were spread evenly."""
-    end = window.until
-    if end == OPEN_END:
-        end = max([row.create_time for row in first.rows if row.create_time] + [window.since]) + SECOND
-        end = end.replace(microsecond=0)
-    max_rows = context.limits.max_rows(context.settings.max_rows_per_window)
-    wanted = min(MAX_PARTS, max(2, -(-first.count * 5 // (max_rows * 4))))
-    parts = split_window(Window(window.since, end), wanted)
-    if parts and window.until == OPEN_END:
-        parts[0] = parts[0]._replace(until=OPEN_END)
-    return parts
-
-
 async def _give_up(
     context: ExtractionContext, reading: WindowReading, error: RefusedError | UnreadableError
 ) -> _Outcome:
@@ -211,7 +172,7 @@ def _read_miscounted(context: ExtractionContext, reading: WindowReading, first: 
     """
     if reading.count == context.largest_count:
         context.learn("count_cap", reading.count)
-        if parts := _plan_parts(context, reading.window, first):
+        if parts := plan_parts(context, reading.window, first):
             return parts
     return reading.make_read()
 
@@ -259,7 +220,7 @@ async def read_range(context: ExtractionContext, window: Window, mode: Mode) -> 
         IncompleteError: the endpoint does not keep to create_since or create_until.
         UnavailableError: the endpoint does not answer at all.
     """
-    ahead: deque[_Item] = deque([window])
+    ahead: deque[_Item] = deque(await plan_range(context, window))
     repeated = RepeatedJobs()
     try:
         while ahead:

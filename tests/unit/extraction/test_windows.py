@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from metastudio.errors import UnavailableError
 from metastudio.extraction.context import ExtractionContext
+from metastudio.extraction.planning import split_window
 from metastudio.extraction.sync import sync
 from metastudio.extraction.types import ExtractionSettings, Page, Query, Window
-from metastudio.extraction.windows import read_range, split_window
+from metastudio.extraction.windows import read_range
 
 from tests.support.destination import Destination
 from tests.support.reader import MakeReader, run_alone

@@ -1,0 +1,96 @@
+"""Cuts ranges of create_time into windows that are likely to hold as many jobs as one may.
+
+A plan needs not be right: each window is read and proved by itself, and split if it holds more.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from itertools import pairwise
+
+from metastudio.errors import RefusedError, UnavailableError
+from metastudio.extraction.context import ExtractionContext
+from metastudio.extraction.types import OPEN_END, Page, Query, Window
+from metastudio.timestamps import SECOND
+
+MAX_PARTS = 8
+"""Number of parts that a window is split into at most: where jobs stand close together, more would
+be empty.
+"""
+MAX_PLANNED = 32
+"""The same for the whole history, whose oldest job is known."""
+FULL = 0.8
+"""How full windows are planned, because jobs are not spread evenly."""
+
+
+async def plan_range(context: ExtractionContext, window: Window) -> list[Window]:
+    """Cut a range that begins at `start_date`, newest first, if its jobs need several windows.
+
+    The last job of the list shows where the history begins. To find that by halving would take up
+    to 20 requests.
+    """
+    count, max_rows = context.largest_count, context.limits.max_rows(context.settings.max_rows_per_window)
+    if window.since > context.settings.start_date or count <= 2 * max_rows:
+        return [window]
+    now = await context.now()
+    oldest, end = await _find_oldest(context, count), min(window.until, now)
+    if oldest is None or not window.since < oldest < end:
+        return [window]
+    share = (end - oldest) / (now - oldest)
+    parts = split_window(Window(oldest, end), _count_parts(count * share, max_rows, MAX_PLANNED))
+    if not parts:
+        return [window]
+    return [parts[0]._replace(until=window.until), *parts[1:], Window(window.since, oldest)]
+
+
+async def _find_oldest(context: ExtractionContext, count: int) -> datetime | None:
+    """Return when the last job of the whole list was created; None where that is not answered."""
+    if context.limits.max_offset is not None:
+        return None
+    query = Query(since=context.settings.start_date, offset=count - 1, limit=1, attempts=1)
+    try:
+        page = await context.try_fetch(query)
+    except (RefusedError, UnavailableError):
+        return None
+    times = [row.create_time.replace(microsecond=0) for row in page.rows if row.create_time]
+    return min(times, default=None)
+
+
+def split_window(window: Window, parts: int = 2) -> list[Window]:
+    """Split a window into equal parts, newest first; fewer where it has fewer seconds, none where
+    it is one second wide.
+    """
+    seconds = window.width // SECOND
+    parts = min(parts, seconds)
+    if parts < 2:
+        return []
+    ends = [window.since + seconds * number // parts * SECOND for number in range(parts)] + [window.until]
+    return [Window(since, until) for since, until in pairwise(ends)][::-1]
+
+
+def cut_window(window: Window, closed_until: datetime, now: datetime) -> list[Window]:
+    """Cut an open window where jobs stop appearing, or, where that lies behind it, at the present:
+    what is older is proved by the count.
+    """
+    for end in (closed_until, now):
+        if window.since < end < window.until:
+            return [Window(end, window.until), Window(window.since, end)]
+    return []
+
+
+def plan_parts(context: ExtractionContext, window: Window, first: Page) -> list[Window]:
+    """Split a window so that its parts would be four fifths full if its jobs were spread evenly."""
+    end = window.until
+    if end == OPEN_END:
+        end = max([row.create_time for row in first.rows if row.create_time] + [window.since]) + SECOND
+        end = end.replace(microsecond=0)
+    max_rows = context.limits.max_rows(context.settings.max_rows_per_window)
+    parts = split_window(Window(window.since, end), _count_parts(first.count, max_rows, MAX_PARTS))
+    if parts and window.until == OPEN_END:
+        parts[0] = parts[0]._replace(until=OPEN_END)
+    return parts
+
+
+def _count_parts(rows: float, max_rows: int, most: int) -> int:
+    return min(most, max(2, math.ceil(rows / (max_rows * FULL))))
