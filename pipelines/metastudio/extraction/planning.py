@@ -31,7 +31,7 @@ async def plan_range(context: ExtractionContext, window: Window) -> list[Window]
     to 20 requests.
     """
     count, max_rows = context.largest_count, context.limits.max_rows(context.settings.max_rows_per_window)
-    if window.since > context.settings.start_date or count <= 2 * max_rows:
+    if window.since > context.settings.start_date or count <= max_rows:
         return [window]
     now = await context.now()
     oldest, end = await _find_oldest(context, count), min(window.until, now)
