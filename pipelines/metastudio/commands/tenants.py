@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
@@ -25,7 +25,7 @@ from metastudio.commands.progress import LogProgress
 from metastudio.commands.publish import publish_changes
 from metastudio.commands.result import LoadResult, MultiTenantResult
 from metastudio.config.settings import resolve_settings
-from metastudio.config.tenant import Tenant, check_name, list_tenants, resolve_tenant
+from metastudio.config.tenant import check_name, find_tenant_keys, list_tenants, resolve_tenant
 from metastudio.destination.jobs import Destination
 from metastudio.errors import BusyError, ConfigurationError, IncompleteError, MetaStudioError
 from metastudio.pipeline.factory import open_pipeline
@@ -48,7 +48,7 @@ def list_options(options: Options) -> list[Options]:
     """
     names = list_tenants()
     check_name(options.tenant)
-    check_apart(names)
+    check_apart()
     return [replace(options, tenant=name) for name in names] if names and not options.tenant else [options]
 
 
@@ -139,27 +139,24 @@ def _keep_file_open(options: Options) -> Iterator[None]:
         yield
 
 
-def check_apart(names: Iterable[str]) -> None:
+def check_apart() -> None:
     """Check that no two tenants can have the same job: the audit of one would mark it as deleted.
 
-    A tenant whose settings are wrong is skipped: its own run reports them.
+    A tenant without a project is skipped: its own run reports that.
 
     Raises:
         ConfigurationError: two tenants have the same project, and not two different app users.
     """
-    tenants: dict[str, list[tuple[str, Tenant]]] = {}
-    for name in names:
-        try:
-            tenant = resolve_tenant(name)
-        except MetaStudioError:
-            continue
-        for other, that in tenants.setdefault(tenant.project_id, []):
-            if None in (tenant.app_user_id, that.app_user_id) or tenant.app_user_id == that.app_user_id:
+    by_project: dict[str, dict[str, str | None]] = {}
+    for name, (project_id, app_user_id) in find_tenant_keys().items():
+        others = by_project.setdefault(project_id, {})
+        for other, that in others.items():
+            if None in (app_user_id, that) or app_user_id == that:
                 raise ConfigurationError(
                     f"The tenants {other} and {name} ask for the same project.",
                     hint="Remove one of them, or set a different app_user_id for each.",
                 )
-        tenants[tenant.project_id].append((name, tenant))
+        others[name] = app_user_id
 
 
 def name_tenant(record: LogRecord) -> bool:
