@@ -266,10 +266,12 @@ def find_location(pipeline: dlt.Pipeline) -> str:
         return ""
 
 
-def open_bucket(pipeline: dlt.Pipeline) -> tuple[Any, str]:
-    """Return the file system of a destination of files, and the folder of all its datasets."""
+def open_bucket(pipeline: dlt.Pipeline) -> tuple[Any, str, str]:
+    """Return the file system of a destination of files, the folder of all its datasets, and the
+    name that the folder of the pipeline's dataset has in it.
+    """
     client: Any = pipeline.destination_client()
-    return client.fs_client, str(client.bucket_path)
+    return client.fs_client, str(client.bucket_path), str(client.dataset_name)
 
 
 def lacks_tables(tables: TenantTables) -> bool:
