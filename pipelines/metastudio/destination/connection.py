@@ -173,10 +173,13 @@ class TenantTables:
             client.execute_sql(sql.format(**names), *params)
 
     def rename_table(self, table: str, name: str) -> None:
-        """Rename a table of the dataset."""
+        """Rename a table of the dataset, or a view in its place."""
         with self.connect() as client:
             old, new = client.make_qualified_table_name(table), client.escape_column_name(name)
-            client.execute_sql(f"ALTER TABLE {old} RENAME TO {new}")
+            try:
+                client.execute_sql(f"ALTER TABLE {old} RENAME TO {new}")
+            except DestinationUndefinedEntity:  # for DuckDB, a view is no table
+                client.execute_sql(f"ALTER VIEW {old} RENAME TO {new}")
 
     def list_columns(self) -> tuple[set[tuple[str, str]], set[tuple[str, str]]] | None:
         """Return table and name of all columns in the dataset, and in its staging dataset; None
