@@ -23,7 +23,7 @@ WAIT_SECONDS = 120
 class Run:
     """A sync in a process of its own, into a lake in a local folder."""
 
-    def __init__(self, lake, home, state, sim, pipeline="metastudio", held=None):
+    def __init__(self, lake, home, state, sim, pipeline="metastudio", prepare=None, args=()):
         environment = {
             **make_settings(sim),
             "HOME": str(home),
@@ -32,7 +32,7 @@ class Run:
             "RUNTIME__DLTHUB_TELEMETRY": "false",
         }
         self._results = CONTEXT.Queue()
-        self.process = CONTEXT.Process(target=_sync, args=(environment, pipeline, self._results, held))
+        self.process = CONTEXT.Process(target=_sync, args=(environment, pipeline, self._results, prepare, args))
         self.process.start()
 
     def end(self):
@@ -41,19 +41,19 @@ class Run:
         return self._results.get(timeout=10)
 
 
-def _sync(environment, pipeline, results, held):
+def _sync(environment, pipeline, results, prepare, args):
     os.environ.update(environment)
     from metastudio.commands.load import run_sync
     from metastudio.commands.progress import LogProgress
     from metastudio.pipeline.options import Options
 
-    if held:
-        _pause_before_the_merge(*held)
+    if prepare:
+        prepare(*args)
     result = run_sync(Options(pipeline=pipeline, destination="filesystem"), LogProgress())
     results.put((result.exit_code, str(result.error)))
 
 
-def _pause_before_the_merge(paused, resume):
+def pause_before_the_merge(paused, resume):
     """Stop each write of the jobs, with what it has read of the table, until `resume` is set."""
     from dlt.common.libs import deltalake as writers
 
@@ -71,11 +71,38 @@ def _pause_before_the_merge(paused, resume):
     writers.write_delta_table = hold(write, lambda *_, table_or_uri, **__: "digital_human_videos" in str(table_or_uri))
 
 
+def meet_before_creating(dataset_meeting, table_meeting):
+    """Let two syncs find the dataset, and then the jobs' table, missing before either is made."""
+    from dlt.common.libs import deltalake as writers
+    from dlt.destinations.impl.filesystem.filesystem import FilesystemClient
+
+    create, write = FilesystemClient.create_dataset, writers.write_delta_table
+    met = set()
+
+    def meet(meeting):
+        if meeting not in met:
+            met.add(meeting)
+            meeting.wait(WAIT_SECONDS)
+
+    def meet_and_create(self):
+        if "staging" not in self.dataset_name:
+            meet(dataset_meeting)
+        create(self)
+
+    def meet_and_write(*args, table_or_uri, **kwargs):
+        if "digital_human_videos" in str(table_or_uri):
+            meet(table_meeting)
+        write(*args, table_or_uri=table_or_uri, **kwargs)
+
+    FilesystemClient.create_dataset = meet_and_create
+    writers.write_delta_table = meet_and_write
+
+
 @contextmanager
 def hold_before_the_merge(lake, home, state, sim, pipeline="metastudio"):
     """Run a sync, and stop it within the block before it writes jobs, with the table open."""
     paused, resume = CONTEXT.Event(), CONTEXT.Event()
-    run = Run(lake, home, state, sim, pipeline, (paused, resume))
+    run = Run(lake, home, state, sim, pipeline, pause_before_the_merge, (paused, resume))
     try:
         assert paused.wait(WAIT_SECONDS)
         yield run
@@ -126,6 +153,17 @@ def test_pipelines_of_other_tenants_go_on_also_if_dlt_makes_their_names_alike(si
             for one in tenants.values():
                 one.clock.advance(3_600)
                 one.tenant.change_some(create=5, update=10)
+
+
+def test_two_tenants_may_make_the_dataset_and_its_tables_at_the_same_instant(sim, home, tmp_path):
+    lake, meetings = tmp_path / "lake", (CONTEXT.Barrier(2), CONTEXT.Barrier(2))
+    with Simulator(jobs=80, days=60, seed=8, now=NOW) as other:
+        tenants = {"team_a": sim, "team_b": other}
+        runs = [
+            Run(lake, home, tmp_path / name, one, name, meet_before_creating, meetings) for name, one in tenants.items()
+        ]
+        assert [run.end() for run in runs] == [DONE, DONE]
+        assert count_rows(lake) == {one.project_id: len(one.tenant.visible()) for one in tenants.values()}
 
 
 def test_a_pipeline_with_another_name_is_busy_while_its_tenant_is_synced(sim, home, tmp_path):
