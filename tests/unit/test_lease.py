@@ -17,13 +17,15 @@ class Machine:
     """A clock, and what others do while somebody waits."""
 
     def __init__(self, now=0.0):
-        self.now, self.meanwhile = now, []
+        self.started = self.now = now
+        self.meanwhile = []
 
     def read(self):
         return self.now
 
     def wait(self, seconds):
         self.now += seconds
+        assert self.now - self.started < 600, "this waits for ever"
         for act in self.meanwhile:
             act()
 
@@ -198,3 +200,15 @@ def test_a_claim_that_was_cut_off_while_it_was_written_holds_up_nobody_for_longe
     other = Machine()
     make(other).acquire()
     assert other.now <= EXPIRE_SECONDS + POLL_SECONDS
+
+
+def test_a_claim_that_is_just_being_written_is_no_renewal_since_it_may_be_taken_back(make, tmp_path):
+    first, machine = make(Machine()), Machine()
+    first.acquire()
+    (claim,) = list_claims(tmp_path)
+    content = claim.read_bytes()
+    claim.write_bytes(b"")
+    steps = iter([lambda: claim.write_bytes(content), first.release])
+    machine.meanwhile = [lambda: next(steps)()]
+    make(machine).acquire()
+    assert machine.now <= 3 * POLL_SECONDS
