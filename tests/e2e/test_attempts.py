@@ -108,6 +108,36 @@ def test_a_run_that_was_killed_and_one_that_was_skipped_are_told_apart(sim, sett
     assert query(ATTEMPTS) == [("sync", 0), ("sync", None), ("sync", 6), ("sync", 0)]
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        ["ALTER TABLE metastudio.sync_attempts DROP COLUMN run_id"],
+        [
+            "ALTER TABLE metastudio.sync_attempts RENAME TO theirs",
+            "CREATE VIEW metastudio.sync_attempts AS SELECT command FROM metastudio.theirs",
+        ],
+    ],
+    ids=["lost column", "view"],
+)
+def test_a_table_of_attempts_that_cannot_be_written_costs_only_itself_until_an_audit(
+    sim, synced, run, folder, query, caplog, damage
+):
+    with duckdb.connect(str(folder / "videos.duckdb")) as database:
+        for statement in damage:
+            database.execute(statement)
+    sim.clock.advance(3_600)
+    sim.tenant.change_some(create=2, update=3)
+
+    synced_again = run("sync", "--json")
+    assert (synced_again.code, synced_again.json["rows_loaded"] > 0) == (0, True)
+    assert "No attempt can be written to the table sync_attempts" in caplog.text
+    assert list_failed(run("status", "--json").json) == []
+    assert run("prune", "--older-than", "30").code == 0
+
+    assert run("audit").code == 0
+    assert query(ATTEMPTS)[-2:] == [("sync", 0), ("audit", 0)]
+
+
 def test_a_table_of_somebody_else_and_a_damaged_log_do_not_hold_up_a_sync(settings, run, folder, query):
     run("sync")
     with duckdb.connect(str(folder / "videos.duckdb")) as database:

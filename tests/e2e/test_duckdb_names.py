@@ -55,6 +55,33 @@ def test_a_name_that_duckdb_needs_itself_is_refused_before_a_file_is_made(use, r
     assert not (folder / name).exists()
 
 
+@pytest.mark.parametrize("name", ["TEMP.duckdb", "System.db", "Main.duckdb"])
+def test_so_is_the_name_of_a_file_that_was_renamed_and_nothing_in_it_is_touched(sim, synced, use, run, folder, name):
+    (folder / "videos.duckdb").rename(folder / name)
+    content = (folder / name).read_bytes()
+    use(name)
+    for command in (["status"], ["sync"], ["audit"], ["report"], ["models"], ["prune", "--older-than", "30"]):
+        ended = run(*command)
+        assert (command, ended.code) == (command, 2)
+        assert f"a file that is named {name}" in ended.err
+    assert f"a file that is named {name}" in run("check").out
+
+    assert (folder / name).read_bytes() == content
+
+
+@pytest.mark.parametrize("name", ["temp.duckdb", "system.duckdb"])
+def test_a_file_that_was_renamed_goes_on_where_duckdb_finds_another_name_for_the_database(
+    sim, synced, use, run, folder, name
+):
+    (folder / "videos.duckdb").rename(folder / name)
+    use(name)
+    sim.clock.advance(3_600)
+    sim.tenant.change_some(create=2, update=3)
+
+    assert run("sync").code == 0
+    assert run("status", "--json").json["tables"]["digital_human_videos"] == 602
+
+
 def make_whole(folder):
     path = folder / "whole.duckdb"
     with duckdb.connect(str(path)) as connection:

@@ -12,7 +12,7 @@ from dlt.common.schema.typing import LOADS_TABLE_NAME, PIPELINE_STATE_TABLE_NAME
 from dlt.destinations.sql_client import SqlClientBase
 
 from metastudio.destination.capabilities import Capabilities, find_capabilities
-from metastudio.destination.duckdb_file import check_new_file, check_open_file, open_when_free
+from metastudio.destination.duckdb_file import check_new_file, open_file
 from metastudio.destination.session import check_session
 from metastudio.records.schema import ATTEMPTS, REJECTED, STATES, VIDEOS, WINDOWS
 
@@ -113,12 +113,12 @@ class TenantTables:
         """
         client = self.pipeline.sql_client()
         is_file = self.capabilities.is_duckdb_file
-        if is_file:
-            check_new_file(client)
-        open_when_free(client, self._lock_seconds)
         try:
             if is_file:
-                check_open_file(client)
+                check_new_file(client)
+                open_file(client, self._lock_seconds)
+            else:
+                client.open_connection()
             if self.capabilities.is_postgres:
                 check_session(client)
             yield client
@@ -173,10 +173,13 @@ class TenantTables:
             client.execute_sql(sql.format(**names), *params)
 
     def rename_table(self, table: str, name: str) -> None:
-        """Rename a table of the dataset."""
+        """Rename a table of the dataset, or a view in its place."""
         with self.connect() as client:
             old, new = client.make_qualified_table_name(table), client.escape_column_name(name)
-            client.execute_sql(f"ALTER TABLE {old} RENAME TO {new}")
+            try:
+                client.execute_sql(f"ALTER TABLE {old} RENAME TO {new}")
+            except DestinationUndefinedEntity:  # for DuckDB, a view is no table
+                client.execute_sql(f"ALTER VIEW {old} RENAME TO {new}")
 
     def list_columns(self) -> tuple[set[tuple[str, str]], set[tuple[str, str]]] | None:
         """Return table and name of all columns in the dataset, and in its staging dataset; None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import base64
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -35,11 +36,15 @@ from dlt.common.destination.client import WithStateSync
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.common.pipeline import PipelineContext, get_dlt_pipelines_dir
 from dlt.common.storages import LoadStorage, NormalizeStorage, PackageStorage
+from dlt.destinations.exceptions import DatabaseException
 from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 
 from metastudio.destination.capabilities import find_capabilities
 from metastudio.destination.connection import TenantTables
 from metastudio.destination.session import set_session_variables
+from metastudio.records.schema import ATTEMPTS
+
+log = logging.getLogger("metastudio")
 
 StateMark = tuple[int, str]
 """Version and hash of a pipeline's state: two states that grew apart can have the same version."""
@@ -266,10 +271,12 @@ def find_location(pipeline: dlt.Pipeline) -> str:
         return ""
 
 
-def open_bucket(pipeline: dlt.Pipeline) -> tuple[Any, str]:
-    """Return the file system of a destination of files, and the folder of all its datasets."""
+def open_bucket(pipeline: dlt.Pipeline) -> tuple[Any, str, str]:
+    """Return the file system of a destination of files, the folder of all its datasets, and the
+    name that the folder of the pipeline's dataset has in it.
+    """
     client: Any = pipeline.destination_client()
-    return client.fs_client, str(client.bucket_path)
+    return client.fs_client, str(client.bucket_path), str(client.dataset_name)
 
 
 def lacks_tables(tables: TenantTables) -> bool:
@@ -292,24 +299,31 @@ def restore_missing_tables(pipeline: dlt.Pipeline) -> set[str]:
     """Create the tables and columns of the schema that somebody dropped, also in staging.
 
     dlt looks for them only where `_dlt_version` lacks the schema. Return the names of the tables
-    outside of staging.
+    outside of staging. Nothing depends on the table of the attempts, so a sync can do without.
     """
     from dlt.destinations.job_client_impl import SqlJobClientWithStagingDataset
 
-    restored: set[str] = set()
     with pipeline.destination_client() as client:
         if not isinstance(client, SqlJobClientWithStagingDataset) or not client.is_storage_initialized():
             return set()
         schema = client.schema
-        data_tables = schema.data_table_names(seen_data_only=True)
-        with client.maybe_ddl_transaction():
-            names = [*data_tables, *schema.dlt_table_names()]
-            restored |= client._execute_schema_update_sql(names, store_schema=False).keys()
-        with client.with_staging_dataset():
-            if client.is_storage_initialized():
-                with client.maybe_ddl_transaction():
-                    names = [*data_tables, schema.version_table_name]
-                    client._execute_schema_update_sql(names, store_schema=False)
+        names = {*schema.data_table_names(seen_data_only=True), *schema.dlt_table_names()}
+        restored = _restore_tables(client, names - {ATTEMPTS})
+        try:
+            return restored | (_restore_tables(client, {ATTEMPTS}) if ATTEMPTS in names else set())
+        except DatabaseException as error:
+            log.debug("The table %s cannot be mended: %s.", ATTEMPTS, type(error.dbapi_exception).__name__)
+            return restored
+
+
+def _restore_tables(client: Any, names: set[str]) -> set[str]:
+    with client.maybe_ddl_transaction():
+        restored = set(client._execute_schema_update_sql(sorted(names), store_schema=False))
+    staged = names - set(client.schema.dlt_table_names()) | names & {client.schema.version_table_name}
+    with client.with_staging_dataset():
+        if client.is_storage_initialized():
+            with client.maybe_ddl_transaction():
+                client._execute_schema_update_sql(sorted(staged), store_schema=False)
     return restored
 
 

@@ -10,13 +10,27 @@ from shlex import quote
 from typing import Any
 
 import duckdb
-from dlt.destinations.exceptions import DestinationConnectionError
+from dlt.destinations.exceptions import DatabaseException, DestinationConnectionError
 from dlt.destinations.sql_client import SqlClientBase
 
 from metastudio.error_mapping import find_lock_holder
 from metastudio.errors import ConfigurationError
 
 log = logging.getLogger("metastudio")
+
+_ASK_DATABASE = """
+SELECT database_name, path, lower(database_name) IN (
+    SELECT lower(name)
+    FROM (
+        SELECT schema_name AS name FROM duckdb_schemas() WHERE internal
+        UNION ALL
+        SELECT database_name AS name FROM duckdb_databases() WHERE internal
+    )
+)
+FROM duckdb_databases()
+WHERE database_name = current_database()
+"""
+"""Name and path of the open database, and whether DuckDB itself uses the name in another case."""
 
 POLL_SECONDS = 0.2
 """Pause between two attempts to open a file that another process uses."""
@@ -39,7 +53,11 @@ def check_new_file(client: SqlClientBase[Any]) -> bool:
 
 
 def _ask_name(file_name: str) -> str:
-    """Ask DuckDB for the name that it would give to the database in a file."""
+    """Ask DuckDB for the name that it would give to the database in a file.
+
+    Raises:
+        ConfigurationError: a database in a file of this name does not work.
+    """
     folder = tempfile.TemporaryDirectory(prefix="metastudio-")
     try:
         with folder, duckdb.connect(str(Path(folder.name, file_name))) as connection:
@@ -48,25 +66,39 @@ def _ask_name(file_name: str) -> str:
     except duckdb.Error:
         raise ConfigurationError(
             f"DuckDB cannot use a file that is named {file_name}: it uses this name itself.",
-            hint="Set DESTINATION__DUCKDB__CREDENTIALS to another name.",
+            hint="Rename it, or set DESTINATION__DUCKDB__CREDENTIALS to another name.",
         ) from None
 
 
-def check_open_file(client: SqlClientBase[Any]) -> None:
-    """Check the database that a client has opened.
+def open_file(client: SqlClientBase[Any], lock_seconds: float) -> None:
+    """Open a DuckDB file and check the database in it. Wait for a process that uses it.
 
     DuckDB names it after the file, or after what a symbolic link leads to, but not always the same.
     In the database `metastudio`, the name `metastudio.digital_human_videos` is ambiguous, and
     DuckDB refuses it.
 
     Raises:
-        ConfigurationError: the database has the name of a dataset that is used here, or exists in
-            memory only.
+        ConfigurationError: the database has the name of a dataset that is used here, or one that
+            DuckDB uses itself, or exists in memory only.
+        DestinationConnectionError: the file is still in use after `lock_seconds`, or cannot be
+            opened.
     """
+    file = Path(find_file(client))
+    try:
+        _open_when_free(client, lock_seconds)
+        _check_open_file(client)
+    except (DestinationConnectionError, DatabaseException) as error:
+        if find_lock_holder(str(error)) is None and file.is_file():
+            _ask_name(file.name)
+        raise
+
+
+def _check_open_file(client: SqlClientBase[Any]) -> None:
     location = find_file(client)
-    sql = "SELECT current_database(), path FROM duckdb_databases() WHERE database_name = current_database()"
-    for catalog, path in client.execute_sql(sql) or ():
+    for catalog, path, is_ambiguous in client.execute_sql(_ASK_DATABASE) or ():
         _check_catalog(client, Path(location), str(catalog))
+        if is_ambiguous:
+            _ask_name(Path(location).name)
         if path is None and not location.startswith(":"):
             raise ConfigurationError(
                 f"{Path(location).name} is no DuckDB database: DuckDB would read it, and lose what is loaded.",
@@ -100,13 +132,7 @@ def make_rename_command(file: Path, name: str) -> str:
     return f"{command} && mv {quote(old + '.wal')} {quote(new + '.wal')}" if Path(f"{file}.wal").exists() else command
 
 
-def open_when_free(client: SqlClientBase[Any], lock_seconds: float) -> None:
-    """Open a connection; wait for a process that uses the file.
-
-    Raises:
-        DestinationConnectionError: the file is still in use after `lock_seconds`, or cannot be
-            opened.
-    """
+def _open_when_free(client: SqlClientBase[Any], lock_seconds: float) -> None:
     deadline = time.monotonic() + lock_seconds
     is_waiting = False
     while True:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 
 from dlt.destinations.exceptions import DatabaseException
 
 from metastudio.destination.connection import Client, TenantTables
+from metastudio.destination.dlt_internals import open_bucket
+from metastudio.destination.lease import Lease
 from metastudio.errors import BusyError, UnavailableError
-
-log = logging.getLogger("metastudio")
 
 _NO_TIMEOUTS = (
     "SELECT set_config(name, '0', true) FROM pg_settings"
@@ -21,29 +22,27 @@ _NO_TIMEOUTS = (
 """The transaction that holds the lock is idle as long as the run takes."""
 _TRY = "SELECT pg_try_advisory_xact_lock(%s)"
 
+LOCKS = "_metastudio_locks"
+"""The folder of the leases."""
 
+
+@dataclass(frozen=True, slots=True)
 class DestinationLock:
-    """A lock that is held; the server frees it when this process ends, however it ends."""
+    """A lock that is held. It is free when this process ends, however it ends.
 
-    def __init__(self, client: Client | None = None) -> None:
-        self._client = client
+    Args:
+        require: raises UnavailableError if the lock was lost.
+    """
 
-    def require(self) -> None:
-        """Raise UnavailableError if the lock was lost with its connection."""
-        if self._client is None:
-            return
-        try:
-            self._client.execute_sql("SELECT 1")
-        except DatabaseException as error:
-            raise _make_lost_error() from error
+    require: Callable[[], None] = lambda: None
 
 
 @contextmanager
 def hold_lock(tables: TenantTables, purpose: str) -> Iterator[DestinationLock]:
-    """Hold a lock of the tables' dataset and staging dataset within the block, on a connection of
-    its own.
+    """Hold a lock in the destination within the block.
 
-    A transaction holds the lock, so that it works behind a connection pooler, too. A DuckDB file is
+    PostgreSQL has locks, of which one of the tables' dataset and staging dataset is held. Where
+    tables are files, a lease does the same for the pipeline and for its tenant. A DuckDB file is
     locked by DuckDB. Other destinations have no lock.
 
     Args:
@@ -53,20 +52,52 @@ def hold_lock(tables: TenantTables, purpose: str) -> Iterator[DestinationLock]:
         BusyError: another run holds the lock.
         UnavailableError: the lock was lost.
     """
-    if not tables.capabilities.is_postgres:
-        yield DestinationLock()
-        return
-    with tables.open() as client:
-        key = _make_key(purpose, client)
-        with client.begin_transaction():
-            if not _try_lock(client, key):
-                raise BusyError(
-                    f"Another run holds the {purpose} of the dataset {client.dataset_name} in the destination.",
-                    hint="Nothing was touched; the next scheduled run will do.",
-                )
-            lock = DestinationLock(client)
-            yield lock
-            lock.require()
+    hold = _hold_nothing
+    if tables.capabilities.is_postgres:
+        hold = _hold_in_transaction
+    elif tables.capabilities.table_format:
+        hold = _hold_lease
+    with hold(tables, purpose) as lock:
+        yield lock
+        lock.require()
+
+
+@contextmanager
+def _hold_nothing(tables: TenantTables, purpose: str) -> Iterator[DestinationLock]:
+    yield DestinationLock()
+
+
+@contextmanager
+def _hold_in_transaction(tables: TenantTables, purpose: str) -> Iterator[DestinationLock]:
+    """Hold a lock by a transaction on a connection of its own; so it works behind a pooler, too."""
+    with tables.open() as client, client.begin_transaction():
+        if not _try_lock(client, _make_key(purpose, client)):
+            raise BusyError(
+                f"Another run holds the {purpose} of the dataset {client.dataset_name} in the destination.",
+                hint="Nothing was touched; the next scheduled run will do.",
+            )
+        yield DestinationLock(partial(_require_connection, client))
+
+
+@contextmanager
+def _hold_lease(tables: TenantTables, purpose: str) -> Iterator[DestinationLock]:
+    """Hold a lease beside the dataset: dlt makes no dataset from a folder that exists."""
+    filesystem, bucket, dataset = open_bucket(tables.pipeline)
+    tenant = hashlib.sha256("\0".join((tables.project_id, tables.app_user_id or "")).encode()).hexdigest()[:16]
+    keys = [f"{dataset}-{purpose}-{name}" for name in (tables.pipeline.pipeline_name, tenant)]
+    lease = Lease(filesystem, f"{bucket.rstrip('/')}/{LOCKS}", keys)
+    with lease.hold():
+        yield DestinationLock(lease.require)
+
+
+def _require_connection(client: Client) -> None:
+    try:
+        client.execute_sql("SELECT 1")
+    except DatabaseException as error:
+        raise UnavailableError(
+            "The connection that holds this run's lock in the destination was closed.",
+            hint="What was loaded by then is committed. Run metastudio sync again.",
+        ) from error
 
 
 def _try_lock(client: Client, key: int) -> bool:
@@ -79,10 +110,3 @@ def _make_key(purpose: str, client: Client) -> int:
     """Return a number that names the dataset and the staging in it, as they are called there."""
     name = "\0".join((purpose, str(client.dataset_name), str(client.staging_dataset_name)))
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
-
-
-def _make_lost_error() -> UnavailableError:
-    return UnavailableError(
-        "The connection that holds this run's lock in the destination was closed.",
-        hint="What was loaded by then is committed. Run metastudio sync again.",
-    )

@@ -7,13 +7,18 @@ every scan for changes that is younger than the oldest of these windows.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from dlt.destinations.exceptions import DatabaseException
+
 from metastudio.destination.connection import make_batches
 from metastudio.destination.ledger import Ledger
 from metastudio.records.schema import WINDOWS
+
+log = logging.getLogger("metastudio")
 
 READ_WHOLE = ("backfill", "reread", "gap", "scrub")
 """Modes whose complete windows prove a range of creation times."""
@@ -147,10 +152,14 @@ class Pruner:
 
     def _list_attempts(self) -> list[str]:
         """Return the old attempts but the newest one, and the newest one that succeeded."""
-        rows = self._ledger.query(
-            "SELECT run_id, exit_code, started_at FROM {attempts} WHERE pipeline = %s ORDER BY started_at DESC",
-            self._ledger.pipeline.pipeline_name,
-        )
+        try:
+            rows = self._ledger.query(
+                "SELECT run_id, exit_code, started_at FROM {attempts} WHERE pipeline = %s ORDER BY started_at DESC",
+                self._ledger.pipeline.pipeline_name,
+            )
+        except DatabaseException as error:
+            log.warning("No attempt is deleted, since they cannot be read: %s.", type(error.dbapi_exception).__name__)
+            return []
         kept = {run_id for run_id, _, _ in rows[:1]}
         kept |= {run_id for run_id, _, _ in [row for row in rows if row[1] == 0][:1]}
         return [run_id for run_id, _, started_at in rows if started_at < self._before and run_id not in kept]

@@ -77,7 +77,7 @@ def _try_bucket(tables: TenantTables) -> str:
         raise ConfigurationError(
             "The package deltalake is not installed.", hint="Install metastudio with the extra lake: see docs/lake.md."
         )
-    filesystem, folder = open_bucket(tables.pipeline)
+    filesystem, folder, _ = open_bucket(tables.pipeline)
     path, is_new = f"{folder}/{_PROBE}_{uuid.uuid4().hex}", not filesystem.exists(folder)
     try:
         if is_new:

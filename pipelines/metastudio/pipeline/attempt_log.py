@@ -17,12 +17,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from filelock import FileLock, Timeout
 
 from metastudio.destination.attempts import Attempt, add_attempts
 from metastudio.destination.dlt_internals import find_location, find_pipelines_dir
 from metastudio.destination.jobs import Destination
+from metastudio.error_mapping import to_metastudio_error
+from metastudio.errors import UnavailableError
 from metastudio.pipeline.options import Options
+from metastudio.records.schema import ATTEMPTS
 
 log = logging.getLogger("metastudio")
 
@@ -95,8 +99,18 @@ class AttemptLog:
         try:
             if add_attempts(destination, pending):
                 self.mark_written(pending)
-        except Exception as error:  # the table is missing before the first load, and may be anything
-            log.debug("The attempts stay in the state directory: %s.", type(error).__name__)
+        except Exception as error:
+            is_expected = isinstance(error, DestinationUndefinedEntity)  # before the first load
+            if is_expected or isinstance(to_metastudio_error(error), UnavailableError):
+                log.debug("The attempts stay in the state directory: %s.", type(error).__name__)
+            else:  # the table may be anything
+                cause = getattr(error, "dbapi_exception", error)
+                log.warning(
+                    "No attempt can be written to the table %s (%s): they are noted on this machine only. If it lacks"
+                    " a column, metastudio audit makes it again.",
+                    ATTEMPTS,
+                    type(cause).__name__,
+                )
 
     def mark_written(self, attempts: Sequence[Attempt]) -> None:
         """Note that the destination has these attempts."""

@@ -47,7 +47,7 @@ log = logging.getLogger("metastudio")
 
 ATTEMPTS = 5
 """Pipelines can collide at the dataset, the tables and a new column. One succeeds each time."""
-COLLISIONS = (SchemaUpdateError, DatabaseTransientException)
+COLLISIONS = (SchemaUpdateError, DatabaseTransientException, FileExistsError)  # the folder of a dataset
 COLLIDING_STATES = ("23", "40", "42", "XX")
 """Classes of SQLSTATE that a collision has; others, such as that of a time-out, are final."""
 
