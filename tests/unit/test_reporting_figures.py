@@ -9,19 +9,12 @@ import jinja2
 import pytest
 import yaml
 from metastudio.errors import ConfigurationError
-from metastudio.formatting import (
-    format_change,
-    format_growth,
-    format_integer,
-    format_job_type,
-    format_minute,
-    format_seconds,
-    format_share,
-)
+from metastudio.formatting import format_seconds
 from metastudio.records.parser import TERMINAL_STATES
 from metastudio.reporting import PROJECT
 from metastudio.reporting.charts import make_weekly_rates
 from metastudio.reporting.health import Limits, describe_health, judge_health
+from metastudio.reporting.language import ENGLISH, find_language, load_language
 from metastudio.reporting.period import choose_period, parse_day
 
 HEALTHY = {
@@ -45,22 +38,22 @@ HEALTHY = {
 @pytest.mark.parametrize(
     ("written", "expected"),
     [
-        (format_share(None), "-"),
-        (format_share(0.5), "50.0 %"),
-        (format_change(None), "-"),
-        (format_change(0.0123), "▲ 1.2 pp"),
-        (format_change(-0.0123), "▼ 1.2 pp"),
-        (format_change(0.0004), "= 0.0 pp"),
-        (format_growth(None), "-"),
-        (format_growth(-0.256), "-26 %"),
-        (format_growth(1), "+100 %"),
+        (ENGLISH.format_share(None), "-"),
+        (ENGLISH.format_share(0.5), "50.0 %"),
+        (ENGLISH.format_change(None), "-"),
+        (ENGLISH.format_change(0.0123), "▲ 1.2 pp"),
+        (ENGLISH.format_change(-0.0123), "▼ 1.2 pp"),
+        (ENGLISH.format_change(0.0004), "= 0.0 pp"),
+        (ENGLISH.format_growth(None), "-"),
+        (ENGLISH.format_growth(-0.256), "-26 %"),
+        (ENGLISH.format_growth(1), "+100 %"),
         (format_seconds(119), "119 s"),
         (format_seconds(86_400 * 3), "3.0 days"),
-        (format_minute(datetime(2026, 1, 15, 12, 34, 56, tzinfo=UTC)), "2026-01-15 12:34"),
-        (format_integer(None), "-"),
-        (format_integer(1234.0), "1,234"),
-        (format_job_type("PHOTO_DIGITAL_HUMAN_VIDEO"), "photo"),
-        (format_job_type("HOLOGRAM"), "HOLOGRAM"),
+        (ENGLISH.format_minute(datetime(2026, 1, 15, 12, 34, 56, tzinfo=UTC)), "2026-01-15 12:34"),
+        (ENGLISH.format_integer(None), "-"),
+        (ENGLISH.format_integer(1234.0), "1,234"),
+        (ENGLISH.format_job_type("PHOTO_DIGITAL_HUMAN_VIDEO"), "photo"),
+        (ENGLISH.format_job_type("HOLOGRAM"), "HOLOGRAM"),
     ],
 )
 def test_a_figure_is_written_for_people(written, expected):
