@@ -20,6 +20,7 @@ from metastudio.reporting.html_report import make_page
 from metastudio.reporting.model_version import TenantName, Version
 from metastudio.reporting.report import read_report
 
+from tests.support.chinese import find_english
 from tests.support.warehouse import Warehouse
 
 pytestmark = pytest.mark.filterwarnings(
@@ -230,6 +231,22 @@ def test_the_report_of_twenty_tenants_begins_with_a_line_for_each_and_has_a_hund
     assert {name for name, line in found.items() if "✗ stale" in line} == {"t07"}
     assert all("! unknown states" in line for name, line in found.items() if name != "t07")
     assert "The figures of t07 are stale or not complete." in ended.err
+
+
+def test_the_report_of_several_tenants_is_said_in_chinese(company, run):
+    ended = run("report", "--language", "zh")
+    head = ended.out[: ended.out.index("产量（按创建时间）")]
+
+    assert not find_english(head, *NAMES, ZONE)
+    assert next(line for line in head.splitlines() if line.startswith(" t07")).split()[1:3] == [
+        "✗",
+        "已过期、有未知状态",
+    ]
+    assert (
+        ended.err
+        == "Error: 以下租户的数据已过期或不完整：t07。 请运行 metastudio sync；metastudio status 会指出缺少什么。\n"
+    )
+    assert ended.out.rstrip().endswith("metastudio report --tenant NAME 显示单个租户的全部数据。")
 
 
 def test_a_tenant_that_was_never_synced_is_named(company, run, monkeypatch):

@@ -89,7 +89,7 @@ def _time(language: Language) -> alt.X:
 
 
 def _band(field: str, language: Language) -> alt.X:
-    axis = alt.Axis(format=language.gettext("%d %b"), labelOverlap=True, labelAngle=0, ticks=False)
+    axis = alt.Axis(format=language.gettext("%d %b"), labelOverlap=True, labelAngle=0, labelPadding=6, ticks=False)
     return alt.X(f"yearmonthdate({field}):O", title=None, axis=axis)
 
 
@@ -169,15 +169,17 @@ def _chart_backlog(days: Sequence[Row], language: Language) -> Any:
 
 def _chart_times(weeks: Sequence[Row], field: str, language: Language) -> Any:
     """Draw medians as lines and 95th percentiles as dashed lines, in a color per job type."""
+    percentiles = {"p50": language.gettext("p50"), "p95": language.gettext("p95")}
     rows = [
         {
             "day": week["week"],
             "type": language.format_job_type(week["job_type"]),
-            "percentile": name,
+            "percentile": title,
+            "is_high": name == "p95",
             "minutes": seconds / 60,
         }
         for week in weeks
-        for name in ("p50", "p95")
+        for name, title in percentiles.items()
         if (seconds := week[f"{field}_{name}"]) is not None
     ]
     base = _base(rows).encode(
@@ -192,8 +194,8 @@ def _chart_times(weeks: Sequence[Row], field: str, language: Language) -> Any:
         ],
     )
     return alt.layer(
-        base.transform_filter("datum.percentile == 'p95'").mark_line(strokeWidth=1.5, strokeDash=[4, 3], point=True),
-        base.transform_filter("datum.percentile == 'p50'").mark_line(strokeWidth=2.5, point=True),
+        base.transform_filter("datum.is_high").mark_line(strokeWidth=1.5, strokeDash=[4, 3], point=True),
+        base.transform_filter("!datum.is_high").mark_line(strokeWidth=2.5, point=True),
     )
 
 
