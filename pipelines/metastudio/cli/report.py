@@ -22,7 +22,7 @@ from metastudio.pipeline.options import Options
 from metastudio.reporting.language import ENGLISH, find_language, load_language
 from metastudio.reporting.model_version import Row
 from metastudio.reporting.report import Report
-from metastudio.reporting.sections import NO_JOBS, OVERVIEW, TEXT, Section, format_row, is_left
+from metastudio.reporting.sections import OVERVIEW, TEXT, Section, format_row, is_left
 
 _ENDLESS = 10_000
 """A width in characters that no line reaches."""
@@ -78,21 +78,17 @@ def _print(report: Report) -> None:
     console.print(Text(report.describe_period(), style="bold"))
     if not is_single:
         _print_table(console, OVERVIEW, report.tenants, report)
-    for section in report.sections:
-        if is_single or section.is_short:
-            _print_table(console, section, report.rows[section.query], report)
-    if not report.has_jobs:
-        console.print(report.translate(NO_JOBS))
+    sections = [section for section in report.sections if is_single or section.is_short]
+    for section in sections:
+        if rows := report.rows[section.query]:
+            _print_table(console, section, rows, report)
+    for sentence in report.list_empty(sections):
+        console.print(Text(sentence))
     if not is_single:
         console.print(report.language.gettext("metastudio report --tenant NAME shows all figures of one tenant."))
 
 
 def _print_table(console: Console, section: Section, rows: list[Row], report: Report) -> None:
-    """Print a table, or a line in its place where it has no rows."""
-    if not rows:
-        title, sentence = report.translate(section.title), report.translate(section.empty)
-        console.print(Text(report.language.gettext("{title}: {sentence}", title=title, sentence=sentence) + "\n"))
-        return
     table = _lay_out(section, rows, report)
     needed = console.measure(table, options=console.options.update(width=_ENDLESS)).minimum
     if needed > console.width:
@@ -122,7 +118,12 @@ def _lay_out(section: Section, rows: list[Row], report: Report) -> Table:
             min_width=width,
         )
     for row in cells:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(
+            *(
+                Text(cell, style=_STYLES.get(cell[:1], "") if column.name == "health" else "")
+                for column, cell in zip(section.columns, row, strict=True)
+            )
+        )
     return table
 
 

@@ -153,11 +153,9 @@ def _chart_success(rates: Sequence[Row], language: Language) -> Any:
 def _chart_backlog(days: Sequence[Row], language: Language) -> Any:
     return (
         _base([{"day": day["day"], "jobs": day["open_at_end"]} for day in days])
-        .mark_area(
-            color=COLORS["still_open"], opacity=0.6, line={"color": COLORS["still_open"]}, interpolate="step-after"
-        )
+        .mark_bar(color=COLORS["still_open"])
         .encode(
-            x=_time(language),
+            x=_band("day", language),
             y=_count("jobs", language.gettext("open jobs"), max(day["open_at_end"] for day in days)),
             tooltip=[
                 _day_tooltip("day", language.gettext("day"), language),

@@ -17,7 +17,10 @@ from metastudio.errors import ConfigurationError
 from metastudio.reporting.language import N_, Language
 from metastudio.reporting.model_version import Row
 from metastudio.reporting.report import Report
-from metastudio.reporting.sections import NO_JOBS, OVERVIEW, TEXT, TIME_TREND, Section, format_row, is_left
+from metastudio.reporting.sections import OVERVIEW, TEXT, TIME_TREND, Column, Section, format_row, is_left
+
+MARKS = {"✓": "dim", "!": "warn", "✗": "bad"}
+"""The class of a sentence by its mark."""
 
 
 class Part(NamedTuple):
@@ -42,7 +45,11 @@ PARTS = (
     Part("failed_jobs", is_wide=True),
     Part("by_week", {"success": N_("Success rate of the seven days that end with each day")}),
     Part("by_completion", {"backlog": N_("Open jobs at the end of each day")}),
-    Part("time_trend", {"waiting": N_("Minutes of waiting by week"), "rendering": N_("Minutes of rendering by week")}),
+    Part(
+        "time_trend",
+        {"waiting": N_("Minutes of waiting by week"), "rendering": N_("Minutes of rendering by week")},
+        is_wide=True,
+    ),
     Part("times"),
     Part("by_hour", {"hours": N_("Jobs created and ended by hour of day")}),
     Part("by_job_type"),
@@ -119,9 +126,8 @@ def _has_name(tenant: Row) -> bool:
 def _render_health(report: Report) -> str:
     if len(report.tenants) > 1:
         return _render_table(OVERVIEW, report.tenants, report)
-    css = {"✓": "dim", "!": "warn", "✗": "bad"}
     return "\n".join(
-        f'<p class="{css[finding.mark]}">{finding.mark} {escape(finding.sentence)}</p>' for finding in report.findings
+        f'<p class="{MARKS[finding.mark]}">{finding.mark} {escape(finding.sentence)}</p>' for finding in report.findings
     )
 
 
@@ -191,17 +197,12 @@ def _render_parts(report: Report, charts: Mapping[str, Any]) -> Iterator[str]:
     sections = {section.query: section for section in report.sections}
     if report.has_jobs:
         sections[TIME_TREND.query] = TIME_TREND
-    empty = [] if report.has_jobs else [report.translate(NO_JOBS)]
-    for part in PARTS:
-        if part.query not in sections:
-            continue
-        section, rows = sections[part.query], report.rows[part.query]
-        if rows:
+    parts = [(part, sections[part.query]) for part in PARTS if part.query in sections]
+    for part, section in parts:
+        if rows := report.rows[section.query]:
             yield _render_part(part, section, rows, report, charts)
-        else:
-            empty.append(report.translate(section.empty))
-    if empty:
-        items = "".join(f"<li>{escape(sentence)}</li>" for sentence in dict.fromkeys(empty))
+    if empty := report.list_empty(section for _, section in parts):
+        items = "".join(f"<li>{escape(sentence)}</li>" for sentence in empty)
         title = escape(report.language.gettext("Nothing to show"))
         yield f'<section aria-labelledby="nothing"><h2 id="nothing">{title}</h2><ul class="dim">{items}</ul></section>'
 
@@ -212,12 +213,13 @@ def _render_part(part: Part, section: Section, rows: Sequence[Row], report: Repo
     if drawn:
         summary = escape(report.language.gettext("Figures"))
         table = f"<details><summary>{summary}</summary>{table}</details>"
-    figures = "".join(_render_chart(name, text, report.language) for name, text in drawn.items())
+        charts_of_part = "".join(_render_chart(name, text, report.language) for name, text in drawn.items())
+        table = f'<div class="charts">{charts_of_part}</div>{table}'
     note = f'<p class="dim">{escape(report.translate(section.note))}</p>' if section.note else ""
     name = f"about-{section.query}"
     return (
         f'<section aria-labelledby="{name}"{" class=wide" if part.is_wide else ""}>'
-        f'<h2 id="{name}">{escape(report.translate(section.title))}</h2>{figures}{table}{note}</section>'
+        f'<h2 id="{name}">{escape(report.translate(section.title))}</h2>{table}{note}</section>'
     )
 
 
@@ -232,19 +234,16 @@ def _render_chart(name: str, text: str, language: Language) -> str:
 def _render_table(section: Section, rows: Sequence[Row], report: Report) -> str:
     """Return a table that can be scrolled sideways, also with the keyboard."""
     title = escape(report.translate(section.title))
-    css = [
-        ' class="text"' if column.heading in TEXT else ' class="left"' if is_left(column, rows) else ""
-        for column in section.columns
-    ]
+    columns = section.columns
     head = "".join(
-        f'<th scope="col"{style}>{escape(report.translate(column.heading))}</th>'
-        for style, column in zip(css, section.columns, strict=True)
+        f'<th scope="col"{_style(column, rows)}>{escape(report.translate(column.heading))}</th>' for column in columns
     )
     body = "\n".join(
         "<tr>"
         + "".join(
-            f'<th scope="row"{style}>{escape(cell)}</th>' if index == 0 else f"<td{style}>{escape(cell)}</td>"
-            for index, (style, cell) in enumerate(zip(css, cells, strict=True))
+            f'<th scope="row"{style}>{escape(cell)}</th>' if column is columns[0] else f"<td{style}>{escape(cell)}</td>"
+            for column, cell in zip(columns, cells, strict=True)
+            for style in [_style(column, rows, cell)]
         )
         + "</tr>"
         for cells in (format_row(section, row, report.zone, report.language) for row in rows)
@@ -253,3 +252,11 @@ def _render_table(section: Section, rows: Sequence[Row], report: Report) -> str:
         f'<div class="scroll" tabindex="0" role="region" aria-label="{title}"><table><caption>{title}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div>"
     )
+
+
+def _style(column: Column, rows: Sequence[Row], cell: str = "") -> str:
+    """Return the classes of a cell, or of the heading of its column."""
+    names = ["text"] if column.heading in TEXT else ["left"] if is_left(column, rows) else []
+    if column.name == "health" and cell.startswith(("!", "✗")):
+        names.append(MARKS[cell[0]])
+    return f' class="{" ".join(names)}"' if names else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -12,7 +12,7 @@ from metastudio.reporting.health import Finding, Limits, describe_health, judge_
 from metastudio.reporting.language import ENGLISH, Language
 from metastudio.reporting.model_version import Models, Row, TenantName, Version
 from metastudio.reporting.period import Period, choose_period, make_time_literal
-from metastudio.reporting.sections import SECTIONS, TENANT, Section
+from metastudio.reporting.sections import NO_JOBS, SECTIONS, TENANT, Section
 
 SPANS = {"by_week": ("week", 8), "by_month": ("month", 6)}
 """Unit of each table by span, and how many of them it has."""
@@ -80,6 +80,12 @@ class Report(NamedTuple):
     def has_jobs(self) -> bool:
         """Whether a job was created in the period."""
         return bool(self.rows["by_job_type"])
+
+    def list_empty(self, sections: Iterable[Section]) -> list[str]:
+        """Return a sentence on each of these tables that has no rows."""
+        empty = [] if self.has_jobs else [NO_JOBS]
+        empty += [section.empty for section in sections if not self.rows[section.query]]
+        return [self.translate(sentence) for sentence in dict.fromkeys(empty)]
 
     def describe_days(self) -> str:
         """Return the days that the report is about."""

@@ -286,7 +286,7 @@ TIME_TREND = Section(
 
 def is_left(column: Column, rows: Sequence[Row]) -> bool:
     """Return whether a column holds words or times, which are aligned to the left."""
-    return any(isinstance(row.get(column.name), (str, datetime)) for row in rows)
+    return column.heading in TEXT or any(isinstance(row.get(column.name), (str, datetime)) for row in rows)
 
 
 def format_row(section: Section, row: Row, zone: ZoneInfo, language: Language) -> list[str]:
