@@ -274,6 +274,14 @@ def test_the_page_of_several_tenants_begins_with_the_overview(company):
     assert [name for name in NAMES if f'<th scope="row" class="text">{name}</th>' in header] == list(NAMES)
     assert "<dt>Tenants</dt><dd>20</dd>" in header and "<dt>Projects</dt><dd>10</dd>" in header
     assert f"<dt>Time zone</dt><dd>{ZONE}</dd>" in header
+    assert '<td class="text bad">✗ stale, unknown states</td>' in header and header.count('class="text warn"') == 19
+
+
+def test_a_chart_without_times_is_a_sentence(company):
+    page = make_page(read_report(company.models, [TenantName(*NAMES["t01"], "t01")], now=NOW, charts=True), lambda: "")
+
+    assert 'id="waiting"' not in page and 'id="about-time_trend"' not in page
+    assert "No week has 5 jobs of one type, of which times could be shown." in page
 
 
 def test_models_that_cannot_be_rebuilt_here_are_read_as_they_are(company, run, monkeypatch, caplog):

@@ -38,8 +38,10 @@ def make_charts(report: Report) -> dict[str, dict[str, Any]]:
         "production": _chart_production(shown, language) if _has_any(shown, COLORS) else None,
         "success": _chart_success(rates, language) if len(rates) > 1 else None,
         "backlog": _chart_backlog(shown, language) if _has_any(shown, ("open_at_end",)) else None,
-        "waiting": _chart_times(times, "wait_seconds", language) if times else None,
-        "rendering": _chart_times(times, "render_seconds", language) if times else None,
+        "waiting": _chart_times(times, "wait_seconds", language) if _has_any(times, ("wait_seconds_p50",)) else None,
+        "rendering": _chart_times(times, "render_seconds", language)
+        if _has_any(times, ("render_seconds_p50",))
+        else None,
         "reasons": _chart_reasons(rows["failure_reasons"], language) if rows["failure_reasons"] else None,
         "failures": _chart_failures(rows["reason_trend"], language) if rows["reason_trend"] else None,
         "hours": _chart_hours(hours, language) if _has_any(hours, ("created", "ended")) else None,
@@ -89,7 +91,14 @@ def _time(language: Language) -> alt.X:
 
 
 def _band(field: str, language: Language) -> alt.X:
-    axis = alt.Axis(format=language.gettext("%d %b"), labelOverlap=True, labelAngle=0, labelPadding=6, ticks=False)
+    axis = alt.Axis(
+        format=language.gettext("%d %b"),
+        labelOverlap=True,
+        labelSeparation=10,
+        labelAngle=0,
+        labelPadding=6,
+        ticks=False,
+    )
     return alt.X(f"yearmonthdate({field}):O", title=None, axis=axis)
 
 

@@ -21,6 +21,10 @@ CHARTS = ("trend", "time_trend", "reason_trend")
 """Queries that only charts need."""
 
 
+MEDIANS = ("wait_seconds_p50", "render_seconds_p50")
+"""Columns of which a week without any is left out: its jobs have no times."""
+
+
 class Report(NamedTuple):
     """The figures: a row of health and production per tenant, and the rows of each query.
 
@@ -161,6 +165,8 @@ def _read_rows(
     """Return the rows of each table, and of each chart on request."""
     names = [section.query for section in SECTIONS if section.query not in SPANS]
     rows = {name: models.query_tenants(name, tenants, **values) for name in (*names, *(CHARTS if charts else ()))}
+    if charts:
+        rows["time_trend"] = [row for row in rows["time_trend"] if any(row[name] is not None for name in MEDIANS)]
     for name, (unit, number) in SPANS.items():
         rows[name] = models.query_tenants("by_span", tenants, unit=unit, spans=number, **values)
     return rows
