@@ -7,7 +7,7 @@ import json
 import re
 import statistics
 from collections import Counter
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from html import escape, unescape
 from pathlib import Path
 
@@ -379,6 +379,17 @@ def test_a_report_of_chosen_days_has_nothing_of_others(run, ask):
     for table in ("by_day", "by_week", "by_month", "by_job_type", "by_hour", "overview"):
         assert sum(row["created"] for row in ended.json[table]) == len(jobs), table
     assert {row["failed_at"][:7] for row in ended.json["failed_jobs"]} <= {"2025-12", "2026-01"}
+
+
+def test_what_is_empty_is_one_sentence_below_the_tables(run, warehouse):
+    days = {"since": date(2024, 1, 1), "until": date(2024, 1, 2)}
+    ended = run("report", *(f"--{name}={day}" for name, day in days.items()))
+    tenant = TenantName(warehouse.sim.project_id, None, "")
+    page = make_page(read_report(warehouse.models, [tenant], now=NOW, charts=True, **days), lambda: "")
+
+    assert ended.out.splitlines()[-1] == "No job was created in the period."
+    assert "<li>No job was created in the period.</li></ul>" in page
+    assert "Why jobs fail" not in ended.out + page and "Backlog by age" in ended.out and "Backlog by age" in page
 
 
 def test_the_page_is_written_where_it_is_wanted(run, warehouse, monkeypatch, tmp_path):

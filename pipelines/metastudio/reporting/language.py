@@ -90,7 +90,7 @@ class Language:
 
     def format_second(self, time: datetime) -> str:
         """Return a time to the second for a sentence, in the zone that it is in."""
-        return self.gettext("{time:%Y-%m-%d %H:%M:%S}", time=time)
+        return self.gettext("{day} {time}", day=self.format_day(time), time=time.strftime("%H:%M:%S"))
 
     def format_minute(self, time: datetime | None) -> str:
         """Return a time to the minute for a table, in the zone that it is in."""
@@ -102,7 +102,7 @@ class Language:
 
     def format_day(self, day: date) -> str:
         """Return a day for a sentence."""
-        return self.gettext("{day:%Y-%m-%d}", day=day)
+        return self.gettext("{year}-{month:02}-{day:02}", year=day.year, month=day.month, day=day.day)
 
     def format_hour(self, hour: Any) -> str:
         """Return an hour of the day."""
@@ -110,7 +110,7 @@ class Language:
 
     def format_month(self, day: date) -> str:
         """Return the month of a day."""
-        return self.gettext("{day:%Y-%m}", day=day)
+        return self.gettext("{year}-{month:02}", year=day.year, month=day.month)
 
     def format_job_type(self, job_type: Any) -> str:
         """Return a job type, with short names for the vendor's."""
