@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from gettext import GNUTranslations
 from pathlib import Path
 from string import Formatter
@@ -32,6 +33,7 @@ def read_catalog() -> dict[str | tuple[str, ...], Message]:
         }
 
 
+@cache
 def extract() -> set[str | tuple[str, ...]]:
     found = extract_from_dir(PACKAGE, [("**.py", "python")], keywords=KEYWORDS)
     return {message if isinstance(message, str) else tuple(message) for _, _, message, _, _ in found}
