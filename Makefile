@@ -1,4 +1,4 @@
-# make setup | demo | dagster | notebook | test | kill-test | property-test | browser-test | lake-test | airflow-test | wheel-test | lowest-test | bench | lint | lock | lock-bench.  Needs Python >= 3.11, make and the package registry; nothing else.
+# make setup | demo | dagster | notebook | test | kill-test | property-test | browser-test | lake-test | airflow-test | wheel-test | lowest-test | bench | lint | translations | lock | lock-bench.  Needs Python >= 3.11, make and the package registry; nothing else.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -8,7 +8,7 @@ WORKERS ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) < 4 ? $$(nproc 2>/d
 
 LOCK   := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
-.PHONY: setup demo dagster notebook test kill-test property-test browser-test lake-test airflow-test wheel-test lowest-test bench lint lock lock-bench clean
+.PHONY: setup demo dagster notebook test kill-test property-test browser-test lake-test airflow-test wheel-test lowest-test bench lint translations lock lock-bench clean
 
 setup: $(VENV)/.ready
 
@@ -87,6 +87,14 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+LOCALE := pipelines/metastudio/reporting/locale
+
+translations: setup   # takes new messages into the catalogues, and compiles them
+	$(BIN)/pybabel -q extract --no-location --sort-output --omit-header -o .translations.pot pipelines/metastudio
+	$(BIN)/pybabel -q update --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date -w 100 -D metastudio -i .translations.pot -d $(LOCALE)
+	$(BIN)/pybabel -q compile -D metastudio -d $(LOCALE)
+	rm .translations.pot
 
 lock:
 	$(LOCK) --extra dev --extra reporting --extra notebook --extra postgres --extra dagster --upgrade-package duckdb==1.5.5 \

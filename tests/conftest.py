@@ -80,6 +80,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LANGUAGE", "en")  # whatever the developer's locale is
     monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
     monkeypatch.setenv("SOURCES__METASTUDIO__BUILD_MODELS", "false")  # seconds of dbt, which its own tests pay

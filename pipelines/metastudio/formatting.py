@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -35,61 +36,18 @@ def format_figure(value: Any) -> str:
     return make_printable(str(value)) if isinstance(value, (str, date)) else f"{float(value):,.1f}"
 
 
-def format_seconds(seconds: Any) -> str:
-    """Return a length of time with the unit that suits it."""
+def format_seconds(seconds: Any, gettext: Callable[[str], str] = str) -> str:
+    """Return a length of time with the unit that suits it.
+
+    Args:
+        gettext: translates a format.
+    """
     if seconds is None:
         return "-"
     if seconds < 120:
-        return f"{seconds:.0f} s"
+        return gettext("{:.0f} s").format(seconds)
     if seconds < 7200:
-        return f"{seconds / 60:.1f} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86_400:.1f} days"
-
-
-def format_integer(number: Any) -> str:
-    """Return a whole number; SQL gives some sums as decimals."""
-    return format_figure(None if number is None else int(number))
-
-
-def format_share(share: Any) -> str:
-    """Return a share as a percentage."""
-    return "-" if share is None else f"{100 * float(share):.1f} %"
-
-
-def format_change(change: Any) -> str:
-    """Return the change of a share in percentage points."""
-    if change is None:
-        return "-"
-    points = round(100 * float(change), 1)
-    return f"{'▲' if points > 0 else '▼' if points < 0 else '='} {abs(points):.1f} pp"
-
-
-def format_growth(growth: Any) -> str:
-    """Return the growth of a figure as a percentage with its sign."""
-    return "-" if growth is None else f"{100 * float(growth):+.0f} %"
-
-
-def format_minute(time: datetime | None) -> str:
-    """Return a time to the minute, in the zone that it is in."""
-    return "-" if time is None else time.strftime("%Y-%m-%d %H:%M")
-
-
-def format_date(time: datetime | None) -> str:
-    """Return the day of a time, in the zone that it is in."""
-    return format_minute(time)[:10]
-
-
-def format_hour(hour: Any) -> str:
-    """Return an hour of the day."""
-    return f"{int(hour):02}:00"
-
-
-def format_month(day: date) -> str:
-    """Return the month of a day."""
-    return day.strftime("%Y-%m")
-
-
-def format_job_type(job_type: Any) -> str:
-    """Return a job type, with short names for the vendor's."""
-    short = {"2D_DIGITAL_HUMAN_VIDEO": "2D", "PHOTO_DIGITAL_HUMAN_VIDEO": "photo"}
-    return short.get(str(job_type)) or make_printable(str(job_type))
+        return gettext("{:.1f} min").format(seconds / 60)
+    if seconds < 172_800:
+        return gettext("{:.1f} h").format(seconds / 3600)
+    return gettext("{:.1f} days").format(seconds / 86_400)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from metastudio.reporting.html_report import make_page
+from metastudio.reporting.language import LANGUAGES, load_language
 from metastudio.reporting.model_version import TenantName
 from metastudio.reporting.report import read_report
 
@@ -22,21 +23,30 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 @pytest.fixture(scope="session")
-def page(built_warehouse, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pages(built_warehouse, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return the page in each language."""
     with pytest.MonkeyPatch.context() as patch:
         built_warehouse.configure(patch)
         tenant = TenantName(built_warehouse.sim.project_id, None, "")
         now = built_warehouse.sim.clock.now()
-        text = make_page(read_report(built_warehouse.models, [tenant], now=now, charts=True))
-    path = tmp_path_factory.mktemp("page") / "report.html"
-    path.write_text(text.replace("<title>", SPY + "<title>"), encoding="utf-8")
-    return path
+        report = read_report(built_warehouse.models, [tenant], now=now, charts=True)
+    folder = tmp_path_factory.mktemp("page")
+    for language in LANGUAGES:
+        text = make_page(report.in_language(load_language(language)))
+        (folder / f"{language}.html").write_text(text.replace("<title>", SPY + "<title>"), encoding="utf-8")
+    return {language: folder / f"{language}.html" for language in LANGUAGES}
 
 
+@pytest.fixture
+def page(pages) -> Path:
+    return pages["en"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("width", [1600, 800, 390])
-def test_every_chart_is_drawn_and_nothing_is_wider_than_the_screen(browse, page, width):
+def test_every_chart_is_drawn_and_nothing_is_wider_than_the_screen(browse, pages, width, language):
     async def look(tab):
-        await tab.open(page.as_uri(), width=width, height=800)
+        await tab.open(pages[language].as_uri(), width=width, height=800)
         await tab.wait(DRAWN)
         return [
             await tab.evaluate(DRAWN),

@@ -20,6 +20,7 @@ from metastudio.reporting.html_report import make_page
 from metastudio.reporting.model_version import TenantName, Version
 from metastudio.reporting.report import read_report
 
+from tests.support.chinese import find_english
 from tests.support.warehouse import Warehouse
 
 pytestmark = pytest.mark.filterwarnings(
@@ -232,6 +233,22 @@ def test_the_report_of_twenty_tenants_begins_with_a_line_for_each_and_has_a_hund
     assert "The figures of t07 are stale or not complete." in ended.err
 
 
+def test_the_report_of_several_tenants_is_said_in_chinese(company, run):
+    ended = run("report", "--language", "zh")
+    head = ended.out[: ended.out.index("产量（按创建时间）")]
+
+    assert not find_english(head, *NAMES, ZONE)
+    assert next(line for line in head.splitlines() if line.startswith(" t07")).split()[1:3] == [
+        "✗",
+        "已过期、有未知状态",
+    ]
+    assert (
+        ended.err
+        == "Error: 以下租户的数据已过期或不完整：t07。 请运行 metastudio sync；metastudio status 会指出缺少什么。\n"
+    )
+    assert ended.out.rstrip().endswith("metastudio report --tenant NAME 显示单个租户的全部数据。")
+
+
 def test_a_tenant_that_was_never_synced_is_named(company, run, monkeypatch):
     monkeypatch.setenv(f"{SECTION}TENANTS", "new,t01")
     monkeypatch.setenv(f"{SECTION}NEW__PROJECT_ID", "f" * 32)
@@ -257,6 +274,14 @@ def test_the_page_of_several_tenants_begins_with_the_overview(company):
     assert [name for name in NAMES if f'<th scope="row" class="text">{name}</th>' in header] == list(NAMES)
     assert "<dt>Tenants</dt><dd>20</dd>" in header and "<dt>Projects</dt><dd>10</dd>" in header
     assert f"<dt>Time zone</dt><dd>{ZONE}</dd>" in header
+    assert '<td class="text bad">✗ stale, unknown states</td>' in header and header.count('class="text warn"') == 19
+
+
+def test_a_chart_without_times_is_a_sentence(company):
+    page = make_page(read_report(company.models, [TenantName(*NAMES["t01"], "t01")], now=NOW, charts=True), lambda: "")
+
+    assert 'id="waiting"' not in page and 'id="about-time_trend"' not in page
+    assert "No week has 5 jobs of one type, of which times could be shown." in page
 
 
 def test_models_that_cannot_be_rebuilt_here_are_read_as_they_are(company, run, monkeypatch, caplog):

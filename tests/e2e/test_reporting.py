@@ -7,18 +7,20 @@ import json
 import re
 import statistics
 from collections import Counter
-from datetime import UTC, datetime, time, timedelta
-from html import escape
+from datetime import UTC, date, datetime, time, timedelta
+from html import escape, unescape
 from pathlib import Path
 
 import duckdb
 import pytest
 from metastudio.records.parser import TERMINAL_STATES
 from metastudio.reporting.html_report import make_page
+from metastudio.reporting.language import load_language
 from metastudio.reporting.model_version import TenantName
 from metastudio.reporting.report import read_report
 from metastudio.reporting.sections import SECTIONS
 
+from tests.support.chinese import find_english
 from tests.support.command_line import obey_permissions, run_in_process
 from tests.support.warehouse import ODD_REASON, read_readme_queries
 
@@ -175,16 +177,95 @@ def test_a_report_with_odd_texts_goes_into_every_encoding_also_from_a_read_only_
     file = Path(warehouse.credentials)
     file.chmod(0o444)
     with duckdb.connect(str(file), read_only=True):  # another reader
-        ascii_only = run_in_process("report", env={"PYTHONIOENCODING": "ascii"}, preexec_fn=obey_permissions)
+        locale = {"LC_ALL": "zh_CN.UTF-8", "LANGUAGE": None}  # which such an output cannot show
+    ascii_only = run_in_process("report", env={"PYTHONIOENCODING": "ascii", **locale}, preexec_fn=obey_permissions)
     file.chmod(0o644)
     assert ascii_only.code == 5  # by this machine's clock, the last sync is long ago
     assert ascii_only.out.isascii()
     assert ascii_only.out.startswith("x Stale: the last sync ended")
     assert "\\u78c1\\u76d8" in ascii_only.out
 
-    as_json = run_in_process("report", "--json", env={"PYTHONIOENCODING": "gbk"})
+    as_json = run_in_process("report", "--json", "--language", "zh", env={"PYTHONIOENCODING": "gbk"})
     assert as_json.json["failure_reasons"][0]["example_message"] == ODD_REASON
     assert as_json.out.isascii()
+
+
+def read_page(page):
+    """Return the words that a page shows, aloud too: texts, titles of charts, names of parts."""
+    charts = json.loads(re.search(r'<script id="charts"[^>]*>(.*?)</script>', page, re.DOTALL)[1])
+    body = re.sub(r"<(style|script)\b.*?</\1>", " ", page, flags=re.DOTALL)
+    labels = re.findall(r'aria-label="(.*?)"', body)
+    return unescape(" ".join([re.sub(r"<[^>]*>", " ", body), *labels, *map(str, find_chart_words(charts))]))
+
+
+def find_chart_words(part):
+    """Yield titles, what is shown where the pointer is, and the words of data and legends."""
+    if isinstance(part, list):
+        for each in part:
+            yield from find_chart_words(each)
+    elif isinstance(part, dict):
+        for key, value in part.items():
+            if key == "values":
+                yield from (
+                    text for row in value for name, text in row.items() if name not in ("day", "week", "example")
+                )
+            elif key == "tooltip":
+                yield from (each.get("title", each["field"]) for each in value)
+            elif key == "domain" and isinstance(value, list):
+                yield from value
+            elif key == "title" and value is not None:
+                yield value
+            else:
+                yield from find_chart_words(value)
+
+
+def find_numbers(text):
+    return [int(digits) for digits in re.findall(r"\d+", text.replace("2D", ""))]
+
+
+def read_cells(page):
+    return re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", page[page.index("<body>") :])
+
+
+def test_the_chinese_report_has_no_english_words_and_the_same_figures(run, warehouse, ask, monkeypatch):
+    ids = [job_id for (job_id,) in ask("SELECT job_id FROM metastudio.digital_human_videos")]
+    data = (*ids, warehouse.sim.project_id, "cn-north-4", ODD_REASON.replace("\x1b", "\\x1b"))
+    report = read(warehouse)
+    english, chinese = (make_page(report.in_language(load_language(name)), lambda: "") for name in ("en", "zh"))
+
+    assert not find_english(read_page(chinese), *data)
+    assert find_english(read_page(english), *data) > {"Success", "canceled", "hour", "failed", "photo"}
+    assert '<html lang="zh-Hans">' in chinese and '<html lang="en">' in english
+    assert "2025年12月17日至2026年1月15日" in chinese
+    cells = [*zip(read_cells(english), read_cells(chinese), strict=True)]
+    assert len(cells) > 500
+    assert all(find_numbers(one) == find_numbers(other) for one, other in cells)
+
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.delenv("LANGUAGE")
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    shown, asked = run("report").out, run("report", "--language", "en").out
+    assert not find_english(shown, *data)
+    assert all(load_language("zh").gettext(section.title, sla="60.0 分钟") in shown for section in SECTIONS)
+    assert asked.startswith("✓ The last sync ended")
+    lines = [line for line in shown.splitlines() if line.startswith(" ") and find_numbers(line)]
+    assert [*map(find_numbers, lines[:9])] == [
+        find_numbers(line) for line in asked.splitlines() if line.startswith(" ") and find_numbers(line)
+    ][:9]
+
+
+def test_json_is_the_same_in_every_language(run):
+    english, chinese = (run("report", "--json", "--language", name).json for name in ("en", "zh"))
+
+    assert {**english, "at": "", "overview": "", "health": ""} == {**chinese, "at": "", "overview": "", "health": ""}
+    assert chinese["overview"][0]["health"] == english["overview"][0]["health"] == "! rejected records, unknown states"
+
+
+def test_an_unknown_language_is_refused_with_those_that_there_are(run):
+    ended = run("report", "--language", "fr")
+
+    assert (ended.code, ended.out) == (2, "")
+    assert "'fr' is not one of 'en', 'zh'" in ended.err
 
 
 def test_the_report_builds_models_that_are_missing(run, ask):
@@ -300,11 +381,22 @@ def test_a_report_of_chosen_days_has_nothing_of_others(run, ask):
     assert {row["failed_at"][:7] for row in ended.json["failed_jobs"]} <= {"2025-12", "2026-01"}
 
 
+def test_what_is_empty_is_one_sentence_below_the_tables(run, warehouse):
+    days = {"since": date(2024, 1, 1), "until": date(2024, 1, 2)}
+    ended = run("report", *(f"--{name}={day}" for name, day in days.items()))
+    tenant = TenantName(warehouse.sim.project_id, None, "")
+    page = make_page(read_report(warehouse.models, [tenant], now=NOW, charts=True, **days), lambda: "")
+
+    assert ended.out.splitlines()[-1] == "No job was created in the period."
+    assert "<li>No job was created in the period.</li></ul>" in page
+    assert "Why jobs fail" not in ended.out + page and "Backlog by age" in ended.out and "Backlog by age" in page
+
+
 def test_the_page_is_written_where_it_is_wanted(run, warehouse, monkeypatch, tmp_path):
     monkeypatch.setattr("metastudio.reporting.html_report._read_vega", lambda: "")
     ended = run("report", "--html", str(tmp_path / "report.html"))
 
-    assert (ended.code, "report.html" in ended.out) == (0, True)
+    assert (ended.code, ended.out) == (0, f"The report is in {tmp_path / 'report.html'}.\n")
     assert warehouse.sim.project_id in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 

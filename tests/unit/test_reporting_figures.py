@@ -9,20 +9,15 @@ import jinja2
 import pytest
 import yaml
 from metastudio.errors import ConfigurationError
-from metastudio.formatting import (
-    format_change,
-    format_growth,
-    format_integer,
-    format_job_type,
-    format_minute,
-    format_seconds,
-    format_share,
-)
+from metastudio.formatting import format_seconds
 from metastudio.records.parser import TERMINAL_STATES
 from metastudio.reporting import PROJECT
 from metastudio.reporting.charts import make_weekly_rates
-from metastudio.reporting.health import Limits, describe_health, judge_health
+from metastudio.reporting.health import Limits, describe_health, judge_health, summarize_health
+from metastudio.reporting.language import ENGLISH, load_language
 from metastudio.reporting.period import choose_period, parse_day
+
+from tests.support.chinese import find_english
 
 HEALTHY = {
     "as_of": datetime(2026, 1, 15, 12, tzinfo=UTC),
@@ -42,25 +37,42 @@ HEALTHY = {
 }
 
 
+CHINESE = load_language("zh")
+
+
 @pytest.mark.parametrize(
     ("written", "expected"),
     [
-        (format_share(None), "-"),
-        (format_share(0.5), "50.0 %"),
-        (format_change(None), "-"),
-        (format_change(0.0123), "▲ 1.2 pp"),
-        (format_change(-0.0123), "▼ 1.2 pp"),
-        (format_change(0.0004), "= 0.0 pp"),
-        (format_growth(None), "-"),
-        (format_growth(-0.256), "-26 %"),
-        (format_growth(1), "+100 %"),
+        (CHINESE.format_share(None), "-"),
+        (CHINESE.format_share(0.5), "50.0%"),
+        (CHINESE.format_change(-0.0123), "▼ 1.2 个百分点"),
+        (CHINESE.format_growth(1), "+100%"),
+        (CHINESE.format_seconds(119), "119 秒"),
+        (CHINESE.format_seconds(86_400 * 3), "3.0 天"),
+        (CHINESE.format_integer(1234.0), "1,234"),
+        (CHINESE.format_day(date(2026, 1, 5)), "2026年1月5日"),
+        (CHINESE.format_month(date(2026, 1, 1)), "2026年1月"),
+        (CHINESE.format_minute(datetime(2026, 1, 15, 12, 34, 56, tzinfo=UTC)), "2026-01-15 12:34"),
+        (CHINESE.format_job_type("2D_DIGITAL_HUMAN_VIDEO"), "分身数字人视频"),
+        (CHINESE.format_job_type("PHOTO_DIGITAL_HUMAN_VIDEO"), "照片数字人视频"),
+        (CHINESE.format_job_type("HOLOGRAM"), "HOLOGRAM"),
+        (ENGLISH.format_month(date(2026, 1, 1)), "2026-01"),
+        (ENGLISH.format_share(None), "-"),
+        (ENGLISH.format_share(0.5), "50.0 %"),
+        (ENGLISH.format_change(None), "-"),
+        (ENGLISH.format_change(0.0123), "▲ 1.2 pp"),
+        (ENGLISH.format_change(-0.0123), "▼ 1.2 pp"),
+        (ENGLISH.format_change(0.0004), "= 0.0 pp"),
+        (ENGLISH.format_growth(None), "-"),
+        (ENGLISH.format_growth(-0.256), "-26 %"),
+        (ENGLISH.format_growth(1), "+100 %"),
         (format_seconds(119), "119 s"),
         (format_seconds(86_400 * 3), "3.0 days"),
-        (format_minute(datetime(2026, 1, 15, 12, 34, 56, tzinfo=UTC)), "2026-01-15 12:34"),
-        (format_integer(None), "-"),
-        (format_integer(1234.0), "1,234"),
-        (format_job_type("PHOTO_DIGITAL_HUMAN_VIDEO"), "photo"),
-        (format_job_type("HOLOGRAM"), "HOLOGRAM"),
+        (ENGLISH.format_minute(datetime(2026, 1, 15, 12, 34, 56, tzinfo=UTC)), "2026-01-15 12:34"),
+        (ENGLISH.format_integer(None), "-"),
+        (ENGLISH.format_integer(1234.0), "1,234"),
+        (ENGLISH.format_job_type("PHOTO_DIGITAL_HUMAN_VIDEO"), "photo"),
+        (ENGLISH.format_job_type("HOLOGRAM"), "HOLOGRAM"),
     ],
 )
 def test_a_figure_is_written_for_people(written, expected):
@@ -92,6 +104,29 @@ def test_each_trouble_is_said_and_marked(trouble, number, sentence):
 
     assert len(marked) == number
     assert sentence in marked[0]
+
+
+@pytest.mark.parametrize(
+    ("found", "sentence"),
+    [
+        ({}, "上次同步于 2026年1月15日 12:00:00（UTC）结束，距今 3.0 分钟。"),
+        ({"gaps": 2, "missing": 3}, "不完整：有 2 个缺口，缺少 3 个任务；运行 metastudio status 查看明细。"),
+        ({"gaps": 1, "missing": 1}, "不完整：有 1 个缺口，缺少 1 个任务；运行 metastudio status 查看明细。"),
+        ({"incomplete_windows": 1}, "不完整：上次运行有 1 个窗口无法证明没有遗漏，请运行 metastudio sync。"),
+        ({"last_sync_at": None}, "还没有一次同步读完所有变化，请运行 metastudio sync。"),
+        ({"stale_after_seconds": 60}, "距今 3.0 分钟；上限（stale_after_seconds）为 60 秒。"),
+        ({"scrubbed": 10, "scrub_changed": 1}, "重新读取了 10 个任务，其中 1 个有此前未发现的变化。"),
+        ({"rejected_records": 3}, "有 3 条记录被拒绝入库"),
+        ({"jobs_in_unknown_states": 1, "unknown_states": "THAWED"}, "本版本未知的任务状态：THAWED。"),
+        ({"jobs": None}, "尚未同步任何数据，请运行 metastudio sync。"),
+    ],
+)
+def test_the_health_is_said_in_chinese_with_the_same_marks(found, sentence):
+    findings = describe_health(HEALTHY | found, CHINESE)
+
+    assert sentence in " ".join(finding.sentence for finding in findings)
+    assert not find_english(" ".join(finding.sentence for finding in findings))
+    assert [finding.mark for finding in findings] == [finding.mark for finding in describe_health(HEALTHY | found)]
 
 
 def test_a_scrub_that_found_nothing_is_good_news():
@@ -126,6 +161,8 @@ def test_stale_or_incomplete_figures_are_marked_and_not_sound(found, minutes, li
     health = judge_health(HEALTHY | found, limits, HEALTHY["as_of"] + timedelta(minutes=minutes))
 
     assert (health["health"], health["is_sound"]) == (expected, is_sound)
+    shown = summarize_health(health, CHINESE)
+    assert shown[0] == expected[0] and not find_english(shown)
     assert any(finding.is_grave for finding in describe_health(health)) is not is_sound
 
 

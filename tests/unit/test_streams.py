@@ -8,7 +8,7 @@ from io import BytesIO, TextIOWrapper
 
 import pytest
 from metastudio.cli.output import write_error, write_json, write_out
-from metastudio.cli.streams import open_stream
+from metastudio.cli.streams import can_show, open_stream
 from metastudio.errors import MetaStudioError
 from metastudio.formatting import format_figure, make_printable
 
@@ -29,6 +29,13 @@ def test_a_character_that_the_encoding_lacks_is_replaced(tmp_path, encoding, sho
         stream.write("✓ ▼ … 中文 \U0001f600")
 
     assert (tmp_path / "out").read_text(encoding) == shown
+
+
+@pytest.mark.parametrize(
+    ("encoding", "expected"), [("utf-8", True), ("gbk", True), ("ascii", False), ("latin-1", False)]
+)
+def test_an_output_shows_chinese_if_its_encoding_has_it(encoding, expected):
+    assert can_show(TextIOWrapper(BytesIO(), encoding), "报表") is expected
 
 
 def test_a_reader_that_ends_does_not_end_the_command():

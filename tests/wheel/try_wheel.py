@@ -46,6 +46,8 @@ def try_commands(python: str, folder: Path) -> None:
     version = run(environment, folder, python, "-c", "import metastudio; print(metastudio.__version__)").strip()
     assert version in run(environment, folder, python, "-m", "metastudio", "--version")
     assert "None" not in run(environment, folder, python, "-c", "from metastudio import metastudio; print(metastudio)")
+    chinese = "from metastudio.reporting.language import load_language; print(load_language('zh').gettext('today'))"
+    assert "今天" in run({**environment, "PYTHONUTF8": "1"}, folder, python, "-c", chinese)
     simulate = [command, "simulate", "--jobs", str(JOBS)]
     with subprocess.Popen(
         simulate, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -15,6 +15,7 @@ from metastudio.cli.environment import TerminatedError, leave, prepare_process, 
 from metastudio.cli.log import is_json, write_message
 from metastudio.cli.options import on_pipeline
 from metastudio.errors import ConfigurationError, MetaStudioError
+from metastudio.reporting.language import LANGUAGES
 
 if TYPE_CHECKING:
     from metastudio.pipeline.options import Options
@@ -110,9 +111,16 @@ def status(options: Options, as_json: bool, max_age: float | None, prometheus: P
 @click.option("--since", help="First day, e.g. 2026-01-01; default: 30 days before the end")
 @click.option("--until", help="Last day, which is included; default: the day of the last sync")
 @click.option("--project", help="Only a project, by its ID")
+@click.option("--language", type=click.Choice([*LANGUAGES]), help="Language of the report; default: the locale's")
 @on_pipeline
 def report(
-    options: Options, as_json: bool, html: Path | None, since: str | None, until: str | None, project: str | None
+    options: Options,
+    as_json: bool,
+    html: Path | None,
+    since: str | None,
+    until: str | None,
+    project: str | None,
+    language: str | None,
 ) -> None:
     """Show what was produced, what failed and why, and how long jobs wait and render.
 
@@ -123,7 +131,7 @@ def report(
     from metastudio.commands.report import ReportRequest
 
     request = ReportRequest(since=since, until=until, project=project, charts=html is not None)
-    sys.exit(show_report(options, request, as_json=as_json, html=html))
+    sys.exit(show_report(options, request, as_json=as_json, html=html, language=language))
 
 
 @cli.command(short_help="Build and test the reporting models")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 from rich import box
@@ -10,14 +12,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from metastudio.cli.log import is_json
 from metastudio.cli.output import write_error, write_json, write_out
+from metastudio.cli.streams import can_show
 from metastudio.commands.report import ReportRequest, make_report_error, run_report
 from metastudio.commands.result import CommandResult
 from metastudio.errors import ConfigurationError
 from metastudio.pipeline.options import Options
+from metastudio.reporting.language import ENGLISH, find_language, load_language
 from metastudio.reporting.model_version import Row
 from metastudio.reporting.report import Report
-from metastudio.reporting.sections import NO_JOBS, OVERVIEW, TEXT, Section, format_row, is_left
+from metastudio.reporting.sections import OVERVIEW, TEXT, Section, format_row, is_left
 
 _ENDLESS = 10_000
 """A width in characters that no line reaches."""
@@ -29,25 +34,37 @@ _STYLES = {"✓": "", "!": "yellow", "✗": "bold red"}
 
 
 def show_report(
-    options: Options, request: ReportRequest | None = None, *, as_json: bool = False, html: Path | None = None
+    options: Options,
+    request: ReportRequest | None = None,
+    *,
+    as_json: bool = False,
+    html: Path | None = None,
+    language: str | None = None,
 ) -> int:
     """Print the report as tables or as JSON, or write it as a page, and return the exit code.
+
+    Args:
+        language: by default that of the locale; English where the output cannot show that.
 
     Raises:
         ConfigurationError: the page cannot be written.
         MetaStudioError: the report could not be read.
     """
     report = run_report(options, request)
-    error = make_report_error(report)
+    chosen = load_language(language or find_language(os.environ))
     if html is not None:
-        _write_page(report, html)
+        _write_page(report.in_language(chosen), html)
+    if language is None and not can_show(sys.stdout, chosen.gettext("Video production")):
+        chosen = ENGLISH
+    shown = report.in_language(chosen)
+    error = make_report_error(report if as_json or is_json() else shown)
     if as_json:
         result = CommandResult(command="report", pipeline=options.name, error=error, details=report.as_dict())
         write_json(result.as_json())
     elif html is None:
-        _print(report)
+        _print(shown)
     else:
-        write_out(f"The report is in {html}.")
+        write_out(chosen.gettext("The report is in {file}.", file=html))
     if error is not None:
         write_error(error)
     return error.exit_code if error else 0
@@ -61,20 +78,17 @@ def _print(report: Report) -> None:
     console.print(Text(report.describe_period(), style="bold"))
     if not is_single:
         _print_table(console, OVERVIEW, report.tenants, report)
-    for section in report.sections:
-        if is_single or section.is_short:
-            _print_table(console, section, report.rows[section.query], report)
-    if not report.has_jobs:
-        console.print(NO_JOBS)
+    sections = [section for section in report.sections if is_single or section.is_short]
+    for section in sections:
+        if rows := report.rows[section.query]:
+            _print_table(console, section, rows, report)
+    for sentence in report.list_empty(sections):
+        console.print(Text(sentence))
     if not is_single:
-        console.print("metastudio report --tenant NAME shows all figures of one tenant.")
+        console.print(report.language.gettext("metastudio report --tenant NAME shows all figures of one tenant."))
 
 
 def _print_table(console: Console, section: Section, rows: list[Row], report: Report) -> None:
-    """Print a table, or a line in its place where it has no rows."""
-    if not rows:
-        console.print(Text(f"{report.fill_in(section.title)}: {report.fill_in(section.empty)}\n"))
-        return
     table = _lay_out(section, rows, report)
     needed = console.measure(table, options=console.options.update(width=_ENDLESS)).minimum
     if needed > console.width:
@@ -84,27 +98,32 @@ def _print_table(console: Console, section: Section, rows: list[Row], report: Re
 
 def _lay_out(section: Section, rows: list[Row], report: Report) -> Table:
     table = Table(
-        title=Text(report.fill_in(section.title)),
+        title=Text(report.translate(section.title)),
         title_justify="left",
         title_style="bold",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         padding=(0, 1, 0, 0),
     )
-    cells = [format_row(section, row, report.zone) for row in rows]
+    cells = [format_row(section, row, report.zone, report.language) for row in rows]
     for index, column in enumerate(section.columns):
-        is_text = column.heading in TEXT
-        width = max(cell_len(cell) for cell in (column.heading, *(row[index] for row in cells)))
+        is_text, heading = column.heading in TEXT, report.translate(column.heading)
+        width = max(cell_len(cell) for cell in (heading, *(row[index] for row in cells)))
         width = min(width, _MIN_TEXT) if is_text else width
         table.add_column(
-            column.heading,
+            heading,
             justify="left" if index == 0 or is_left(column, rows) else "right",
             overflow="fold",
             no_wrap=not is_text,
             min_width=width,
         )
     for row in cells:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(
+            *(
+                Text(cell, style=_STYLES.get(cell[:1], "") if column.name == "health" else "")
+                for column, cell in zip(section.columns, row, strict=True)
+            )
+        )
     return table
 
 

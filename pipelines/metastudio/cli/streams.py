@@ -74,6 +74,15 @@ def takes_unicode(stream: TextIO) -> bool:
     return codecs.lookup(stream.encoding or "ascii").name.startswith("utf")
 
 
+def can_show(stream: TextIO, text: str) -> bool:
+    """Return whether a stream's encoding has the characters of a text."""
+    try:
+        text.encode(stream.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _substitute(error: UnicodeError) -> tuple[str | bytes, int]:
     """Return what stands for a character that the encoding lacks: a similar one, or its number."""
     if not isinstance(error, UnicodeEncodeError):

@@ -80,9 +80,13 @@ def make_report_error(report: Report) -> MetaStudioError | None:
     unsound = [row["tenant"] for row in report.tenants if not row["is_sound"]]
     if not unsound:
         return None
-    whose = "The figures" if len(report.tenants) == 1 else f"The figures of {', '.join(unsound)}"
+    language = report.language
+    message = language.gettext("The figures are stale or not complete.")
+    if len(report.tenants) > 1:
+        names = language.list_items(unsound)
+        message = language.gettext("The figures of {tenants} are stale or not complete.", tenants=names)
     return IncompleteError(
-        f"{whose} are stale or not complete.", hint="Run metastudio sync; metastudio status says what is missing."
+        message, hint=language.gettext("Run metastudio sync; metastudio status says what is missing.")
     )
 
 

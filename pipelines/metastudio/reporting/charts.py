@@ -11,7 +11,7 @@ from typing import Any
 
 import altair as alt
 
-from metastudio.formatting import format_job_type
+from metastudio.reporting.language import Language
 from metastudio.reporting.model_version import Row
 from metastudio.reporting.report import Report
 from metastudio.reporting.sections import OUTCOMES
@@ -29,19 +29,22 @@ _HEIGHT = 210
 
 def make_charts(report: Report) -> dict[str, dict[str, Any]]:
     """Return the charts that have something to show, by their element IDs in the page."""
-    rows = report.rows
-    days = rows["trend"]
+    rows, language = report.rows, report.language
+    days, times = rows["trend"], rows["time_trend"]
     shown = [day for day in days if day["is_shown"]]
     rates = [rate for rate in make_weekly_rates(days) if rate["day"] >= shown[0]["day"]]
+    hours = rows["by_hour"]
     charts = {
-        "production": _chart_production(shown) if _has_any(shown, COLORS) else None,
-        "success": _chart_success(rates) if len(rates) > 1 else None,
-        "backlog": _chart_backlog(shown) if _has_any(shown, ("open_at_end",)) else None,
-        "waiting": _chart_times(rows["time_trend"], "wait_seconds") if rows["time_trend"] else None,
-        "rendering": _chart_times(rows["time_trend"], "render_seconds") if rows["time_trend"] else None,
-        "reasons": _chart_reasons(rows["failure_reasons"]) if rows["failure_reasons"] else None,
-        "failures": _chart_failures(rows["reason_trend"]) if rows["reason_trend"] else None,
-        "hours": _chart_hours(rows["by_hour"]) if _has_any(rows["by_hour"], ("created", "ended")) else None,
+        "production": _chart_production(shown, language) if _has_any(shown, COLORS) else None,
+        "success": _chart_success(rates, language) if len(rates) > 1 else None,
+        "backlog": _chart_backlog(shown, language) if _has_any(shown, ("open_at_end",)) else None,
+        "waiting": _chart_times(times, "wait_seconds", language) if _has_any(times, ("wait_seconds_p50",)) else None,
+        "rendering": _chart_times(times, "render_seconds", language)
+        if _has_any(times, ("render_seconds_p50",))
+        else None,
+        "reasons": _chart_reasons(rows["failure_reasons"], language) if rows["failure_reasons"] else None,
+        "failures": _chart_failures(rows["reason_trend"], language) if rows["reason_trend"] else None,
+        "hours": _chart_hours(hours, language) if _has_any(hours, ("created", "ended")) else None,
     }
     return {
         name: {**chart.to_dict(), "autosize": {"type": "fit-x", "contains": "padding"}}
@@ -82,19 +85,30 @@ def _base(rows: Iterable[Row]) -> Any:
     return alt.Chart(_data(rows), width="container", height=_HEIGHT)
 
 
-def _time(field: str = "day") -> alt.X:
-    axis = alt.Axis(format="%d %b", labelOverlap=True, grid=False, tickCount=6)
-    return alt.X(f"{field}:T", title=None, axis=axis)
+def _time(language: Language) -> alt.X:
+    axis = alt.Axis(format=language.gettext("%d %b"), labelOverlap=True, grid=False, tickCount=6)
+    return alt.X("day:T", title=None, axis=axis)
 
 
-def _band(field: str) -> alt.X:
-    axis = alt.Axis(format="%d %b", labelOverlap=True, labelAngle=0, ticks=False)
+def _band(field: str, language: Language) -> alt.X:
+    axis = alt.Axis(
+        format=language.gettext("%d %b"),
+        labelOverlap=True,
+        labelSeparation=10,
+        labelAngle=0,
+        labelPadding=6,
+        ticks=False,
+    )
     return alt.X(f"yearmonthdate({field}):O", title=None, axis=axis)
 
 
 def _count(field: str, title: str, most: int) -> alt.Y:
     """Return an axis of whole numbers; Vega would write 0.5 as 1."""
     return alt.Y(f"{field}:Q", title=title, axis=alt.Axis(tickCount=max(1, min(5, most)), format=",d"))
+
+
+def _day_tooltip(field: str, title: str, language: Language) -> alt.Tooltip:
+    return alt.Tooltip(f"{field}:T", title=title, format=language.gettext("%d %b %Y"))
 
 
 def _color(field: str, colors: Mapping[str, str]) -> alt.Color:
@@ -105,8 +119,8 @@ def _choose_colors(values: Iterable[str]) -> dict[str, str]:
     return {value: _PALETTE[index % len(_PALETTE)] for index, value in enumerate(values)}
 
 
-def _chart_production(days: Sequence[Row]) -> Any:
-    headings = {column.name: column.heading for column in OUTCOMES}
+def _chart_production(days: Sequence[Row], language: Language) -> Any:
+    headings = {column.name: language.gettext(column.heading) for column in OUTCOMES}
     rows = [
         {"day": day["day"], "outcome": headings[name], "order": order, "jobs": day[name]}
         for day in days
@@ -116,79 +130,105 @@ def _chart_production(days: Sequence[Row]) -> Any:
         _base(rows)
         .mark_bar()
         .encode(
-            x=_band("day"),
-            y=_count("jobs", "jobs", max(sum(day[name] for name in COLORS) for day in days)),
+            x=_band("day", language),
+            y=_count("jobs", language.gettext("jobs"), max(sum(day[name] for name in COLORS) for day in days)),
             color=_color("outcome", {headings[name]: color for name, color in COLORS.items()}),
             order=alt.Order("order:Q"),
-            tooltip=[alt.Tooltip("day:T", format="%d %b %Y"), "outcome:N", "jobs:Q"],
-        )
-    )
-
-
-def _chart_success(rates: Sequence[Row]) -> Any:
-    return (
-        _base(rates)
-        .mark_line(color=COLORS["succeeded"], strokeWidth=2.5, interpolate="monotone")
-        .encode(
-            x=_time(),
-            y=alt.Y("rate:Q", title=None, axis=alt.Axis(format=".0%"), scale=alt.Scale(zero=False, nice=True)),
             tooltip=[
-                alt.Tooltip("day:T", format="%d %b %Y"),
-                alt.Tooltip("rate:Q", format=".1%"),
-                alt.Tooltip("finished:Q", title="jobs"),
+                _day_tooltip("day", language.gettext("day"), language),
+                alt.Tooltip("outcome:N", title=language.gettext("outcome")),
+                alt.Tooltip("jobs:Q", title=language.gettext("jobs")),
             ],
         )
     )
 
 
-def _chart_backlog(days: Sequence[Row]) -> Any:
+def _chart_success(rates: Sequence[Row], language: Language) -> Any:
     return (
-        _base([{"day": day["day"], "jobs": day["open_at_end"]} for day in days])
-        .mark_area(
-            color=COLORS["still_open"], opacity=0.6, line={"color": COLORS["still_open"]}, interpolate="step-after"
-        )
+        _base(rates)
+        .mark_line(color=COLORS["succeeded"], strokeWidth=2.5, interpolate="monotone")
         .encode(
-            x=_time(),
-            y=_count("jobs", "open jobs", max(day["open_at_end"] for day in days)),
-            tooltip=[alt.Tooltip("day:T", format="%d %b %Y"), "jobs:Q"],
+            x=_time(language),
+            y=alt.Y("rate:Q", title=None, axis=alt.Axis(format=".0%"), scale=alt.Scale(zero=False, nice=True)),
+            tooltip=[
+                _day_tooltip("day", language.gettext("day"), language),
+                alt.Tooltip("rate:Q", title=language.gettext("success"), format=".1%"),
+                alt.Tooltip("finished:Q", title=language.gettext("jobs")),
+            ],
         )
     )
 
 
-def _chart_times(weeks: Sequence[Row], field: str) -> Any:
+def _chart_backlog(days: Sequence[Row], language: Language) -> Any:
+    return (
+        _base([{"day": day["day"], "jobs": day["open_at_end"]} for day in days])
+        .mark_bar(color=COLORS["still_open"])
+        .encode(
+            x=_band("day", language),
+            y=_count("jobs", language.gettext("open jobs"), max(day["open_at_end"] for day in days)),
+            tooltip=[
+                _day_tooltip("day", language.gettext("day"), language),
+                alt.Tooltip("jobs:Q", title=language.gettext("open jobs")),
+            ],
+        )
+    )
+
+
+def _chart_times(weeks: Sequence[Row], field: str, language: Language) -> Any:
     """Draw medians as lines and 95th percentiles as dashed lines, in a color per job type."""
+    percentiles = {"p50": language.gettext("p50"), "p95": language.gettext("p95")}
     rows = [
-        {"day": week["week"], "type": format_job_type(week["job_type"]), "percentile": name, "minutes": seconds / 60}
+        {
+            "day": week["week"],
+            "type": language.format_job_type(week["job_type"]),
+            "percentile": title,
+            "is_high": name == "p95",
+            "minutes": seconds / 60,
+        }
         for week in weeks
-        for name in ("p50", "p95")
+        for name, title in percentiles.items()
         if (seconds := week[f"{field}_{name}"]) is not None
     ]
     base = _base(rows).encode(
-        x=_time(),
-        y=alt.Y("minutes:Q", title="minutes"),
+        x=_time(language),
+        y=alt.Y("minutes:Q", title=language.gettext("minutes per job")),
         color=_color("type", _choose_colors(sorted({row["type"] for row in rows}))),
         tooltip=[
-            alt.Tooltip("day:T", format="%d %b %Y"),
-            "type:N",
-            "percentile:N",
-            alt.Tooltip("minutes:Q", format=",.1f"),
+            _day_tooltip("day", language.gettext("week of"), language),
+            alt.Tooltip("type:N", title=language.gettext("job type")),
+            alt.Tooltip("percentile:N", title=language.gettext("percentile")),
+            alt.Tooltip("minutes:Q", title=language.gettext("minutes per job"), format=",.1f"),
         ],
     )
     return alt.layer(
-        base.transform_filter("datum.percentile == 'p95'").mark_line(strokeWidth=1.5, strokeDash=[4, 3], point=True),
-        base.transform_filter("datum.percentile == 'p50'").mark_line(strokeWidth=2.5, point=True),
+        base.transform_filter("datum.is_high").mark_line(strokeWidth=1.5, strokeDash=[4, 3], point=True),
+        base.transform_filter("!datum.is_high").mark_line(strokeWidth=2.5, point=True),
     )
 
 
-def _chart_reasons(reasons: Sequence[Row]) -> Any:
+def _chart_reasons(reasons: Sequence[Row], language: Language) -> Any:
     rows = [
-        {"code": row["error_code"], "example": row["example_message"], "jobs": row["jobs"], "share": row["share"]}
+        {
+            "code": language.format_word(row["error_code"]),
+            "example": row["example_message"],
+            "jobs": row["jobs"],
+            "share": row["share"],
+        }
         for row in reasons
     ]
     base = _base(rows).encode(
-        x=alt.X("jobs:Q", title="failed jobs", axis=alt.Axis(tickCount=max(1, min(5, rows[0]["jobs"])), format=",d")),
+        x=alt.X(
+            "jobs:Q",
+            title=language.gettext("failed jobs"),
+            axis=alt.Axis(tickCount=max(1, min(5, rows[0]["jobs"])), format=",d"),
+        ),
         y=alt.Y("code:N", title=None, sort=[row["code"] for row in rows], axis=alt.Axis(labelLimit=140)),
-        tooltip=["code:N", "example:N", "jobs:Q", alt.Tooltip("share:Q", format=".1%")],
+        tooltip=[
+            alt.Tooltip("code:N", title=language.gettext("error code")),
+            alt.Tooltip("example:N", title=language.gettext("example")),
+            alt.Tooltip("jobs:Q", title=language.gettext("failed jobs")),
+            alt.Tooltip("share:Q", title=language.gettext("share"), format=".1%"),
+        ],
     )
     return alt.layer(
         base.mark_bar(color=COLORS["failed"]),
@@ -196,29 +236,41 @@ def _chart_reasons(reasons: Sequence[Row]) -> Any:
     )
 
 
-def _chart_failures(weeks: Sequence[Row]) -> Any:
+def _chart_failures(weeks: Sequence[Row], language: Language) -> Any:
     codes = sorted({row["error_code"] for row in weeks}, key=lambda code: (code == "others", code))
+    rows = [{**row, "error_code": language.format_word(row["error_code"])} for row in weeks]
     return (
-        _base(weeks)
+        _base(rows)
         .mark_bar()
         .encode(
-            x=_band("week"),
-            y=_count("jobs", "failed jobs", max(row["jobs"] for row in weeks)),
-            color=_color("error_code", _choose_colors(codes)),
-            tooltip=[alt.Tooltip("week:T", format="%d %b %Y"), "error_code:N", "jobs:Q"],
+            x=_band("week", language),
+            y=_count("jobs", language.gettext("failed jobs"), max(row["jobs"] for row in weeks)),
+            color=_color("error_code", _choose_colors(map(language.format_word, codes))),
+            tooltip=[
+                _day_tooltip("week", language.gettext("week of"), language),
+                alt.Tooltip("error_code:N", title=language.gettext("error code")),
+                alt.Tooltip("jobs:Q", title=language.gettext("failed jobs")),
+            ],
         )
     )
 
 
-def _chart_hours(hours: Sequence[Row]) -> Any:
-    rows = [{"hour": hour["hour"], "what": what, "jobs": hour[what]} for hour in hours for what in ("created", "ended")]
+def _chart_hours(hours: Sequence[Row], language: Language) -> Any:
+    events = {"created": language.gettext("created"), "ended": language.gettext("ended")}
+    rows = [
+        {"hour": hour["hour"], "event": title, "jobs": hour[name]} for hour in hours for name, title in events.items()
+    ]
     return (
         _base(rows)
         .mark_line(strokeWidth=2.5, point=True)
         .encode(
             x=alt.X("hour:O", title=None, axis=alt.Axis(labelAngle=0, labelOverlap=True)),
-            y=_count("jobs", "jobs", max(row["jobs"] for row in rows)),
-            color=_color("what", {"created": COLORS["still_open"], "ended": COLORS["succeeded"]}),
-            tooltip=["hour:O", "what:N", "jobs:Q"],
+            y=_count("jobs", language.gettext("jobs"), max(row["jobs"] for row in rows)),
+            color=_color("event", {events["created"]: COLORS["still_open"], events["ended"]: COLORS["succeeded"]}),
+            tooltip=[
+                alt.Tooltip("hour:O", title=language.gettext("hour")),
+                alt.Tooltip("event:N", title=language.gettext("event")),
+                alt.Tooltip("jobs:Q", title=language.gettext("jobs")),
+            ],
         )
     )

@@ -5,10 +5,11 @@ Each `describe_` function returns a finding: whether all is well, and a sentence
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
-from metastudio.formatting import format_count, format_figure, format_integer, format_seconds
+from metastudio.formatting import format_figure
+from metastudio.reporting.language import ENGLISH, N_, Language
 from metastudio.reporting.model_version import Models, Row, TenantName
 
 
@@ -56,93 +57,125 @@ def judge_health(health: Row, limits: Limits, now: datetime) -> Row:
     return {**judged, "health": summarize_health(judged)}
 
 
-def summarize_health(health: Row) -> str:
+def summarize_health(health: Row, language: Language = ENGLISH) -> str:
     """Return the health of a tenant in a few words, after a mark."""
     if health["last_sync_at"] is None:
-        return "✗ not synced"
+        return "✗ " + language.gettext("not synced")
     is_grave = describe_completeness(health).is_grave
-    graves = {"stale": health["is_stale"], "not complete": is_grave}
+    graves = {N_("stale"): health["is_stale"], N_("not complete"): is_grave}
     oddities = {
-        "gaps": health["gaps"] and not is_grave,
-        "unseen changes": health["scrub_changed"],
-        "rejected records": health["rejected_records"],
-        "unknown states": health["jobs_in_unknown_states"],
+        N_("gaps"): health["gaps"] and not is_grave,
+        N_("unseen changes"): health["scrub_changed"],
+        N_("rejected records"): health["rejected_records"],
+        N_("unknown states"): health["jobs_in_unknown_states"],
     }
-    words = [word for word, is_so in {**graves, **oddities}.items() if is_so]
+    words = [language.gettext(word) for word, is_so in {**graves, **oddities}.items() if is_so]
     mark = "✗" if any(graves.values()) else "!" if words else "✓"
-    return " ".join([mark, ", ".join(words)]).strip()
+    return f"{mark} {language.list_items(words)}".strip()
 
 
-def describe_health(health: Row) -> list[Finding]:
+def describe_health(health: Row, language: Language = ENGLISH) -> list[Finding]:
     """Return all findings about a project's tables."""
     if not health or health.get("jobs") is None:
-        return [Finding(False, "Nothing was synced yet: run metastudio sync.", is_grave=True)]
-    jobs, deleted = format_count(health["jobs"], "job"), format_integer(health["deleted_jobs"])
-    oddities = [describe_rejected(health), describe_unknown_states(health)]
-    scrub = [describe_scrub(health)] if health["scrubbed"] else []
+        return [Finding(False, language.gettext("Nothing was synced yet: run metastudio sync."), is_grave=True)]
+    oddities = [describe_rejected(health, language), describe_unknown_states(health, language)]
+    scrub = [describe_scrub(health, language)] if health["scrubbed"] else []
     return [
-        describe_freshness(health, health.get("stale_after_seconds")),
-        describe_completeness(health),
-        Finding(True, f"{jobs}, {deleted} of them deleted at the API."),
+        describe_freshness(health, health.get("stale_after_seconds"), language),
+        describe_completeness(health, language),
+        _describe_jobs(health, language),
         *scrub,
         *(finding for finding in oddities if not finding.is_good),
     ]
 
 
-def describe_freshness(health: Row, limit_seconds: float | None = None) -> Finding:
+def _describe_jobs(health: Row, language: Language) -> Finding:
+    sentence = language.ngettext(
+        "{number:,} job, {deleted:,} of them deleted at the API.",
+        "{number:,} jobs, {deleted:,} of them deleted at the API.",
+        health["jobs"],
+        deleted=health["deleted_jobs"],
+    )
+    return Finding(True, sentence)
+
+
+def describe_freshness(health: Row, limit_seconds: float | None = None, language: Language = ENGLISH) -> Finding:
     """Return how long ago the last sync that read all changes ended.
 
     Args:
         limit_seconds: the age from which on the tables are stale.
     """
-    ended_at = health["last_sync_at"]
+    ended_at, age = health["last_sync_at"], health["freshness_seconds"]
     if ended_at is None:
-        return Finding(False, "No sync has read all changes yet: run metastudio sync.", is_grave=True)
-    age = health["freshness_seconds"]
-    sentence = f"The last sync ended {format_figure(ended_at)} UTC, {format_seconds(age)} ago"
+        sentence = language.gettext("No sync has read all changes yet: run metastudio sync.")
+        return Finding(False, sentence, is_grave=True)
+    words = {"time": language.format_second(ended_at.astimezone(UTC)), "age": language.format_seconds(age)}
     if limit_seconds is None or age <= limit_seconds:
-        return Finding(True, f"{sentence}.")
-    limit = format_seconds(limit_seconds)
-    return Finding(
-        False, f"Stale: {sentence[0].lower()}{sentence[1:]}; the limit (stale_after_seconds) is {limit}.", is_grave=True
+        return Finding(True, language.gettext("The last sync ended {time} UTC, {age} ago.", **words))
+    sentence = language.gettext(
+        "Stale: the last sync ended {time} UTC, {age} ago; the limit (stale_after_seconds) is {limit}.",
+        **words,
+        limit=language.format_seconds(limit_seconds),
     )
+    return Finding(False, sentence, is_grave=True)
 
 
-def describe_completeness(health: Row) -> Finding:
+def describe_completeness(health: Row, language: Language = ENGLISH) -> Finding:
     """Return whether anything may be missing. Gaps that `max_missing` accepts are not grave."""
     if health["gaps"]:
-        gaps, missing = format_count(health["gaps"], "gap"), format_count(health["missing"], "job")
         is_grave = bool(health["incomplete_windows"]) or health["missing"] > health.get("max_missing", 0)
-        return Finding(False, f"Not complete: {gaps}, {missing} missing: metastudio status lists them.", is_grave)
+        sentence = language.gettext(
+            "Not complete: {gaps}, {jobs} missing: metastudio status lists them.",
+            gaps=language.ngettext("{number:,} gap", "{number:,} gaps", health["gaps"]),
+            jobs=language.ngettext("{number:,} job", "{number:,} jobs", health["missing"]),
+        )
+        return Finding(False, sentence, is_grave)
     if health["incomplete_windows"]:
-        windows = format_count(health["incomplete_windows"], "window")
-        sentence = f"Not complete: {windows} of the last run could not be proved complete; run metastudio sync."
+        sentence = language.ngettext(
+            "Not complete: {number:,} window of the last run could not be proved complete; run metastudio sync.",
+            "Not complete: {number:,} windows of the last run could not be proved complete; run metastudio sync.",
+            health["incomplete_windows"],
+        )
         return Finding(False, sentence, is_grave=True)
     if health["last_sync_at"] is None:
-        return Finding(False, "Not complete: no sync has reached its end yet; run metastudio sync.", is_grave=True)
-    return Finding(True, "Complete: every window was proved complete.")
+        sentence = language.gettext("Not complete: no sync has reached its end yet; run metastudio sync.")
+        return Finding(False, sentence, is_grave=True)
+    return Finding(True, language.gettext("Complete: every window was proved complete."))
 
 
-def describe_scrub(health: Row) -> Finding:
+def describe_scrub(health: Row, language: Language = ENGLISH) -> Finding:
     """Return whether jobs that were read again had changed without a new update time."""
-    changed, jobs = health["scrub_changed"], format_count(health["scrubbed"], "job")
-    return Finding(not changed, f"Scrub: {format_integer(changed)} of {jobs} had changed unseen in the last 30 days.")
+    sentence = language.ngettext(
+        "Scrub: {changed:,} of {number:,} job had changed unseen in the last 30 days.",
+        "Scrub: {changed:,} of {number:,} jobs had changed unseen in the last 30 days.",
+        health["scrubbed"],
+        changed=health["scrub_changed"],
+    )
+    return Finding(not health["scrub_changed"], sentence)
 
 
-def describe_rejected(health: Row) -> Finding:
+def describe_rejected(health: Row, language: Language = ENGLISH) -> Finding:
     """Return whether records were rejected."""
     number = health["rejected_records"]
     if not number:
-        return Finding(True, "No record was rejected.")
-    verb = "was" if number == 1 else "were"
-    return Finding(False, f"{format_count(number, 'record')} {verb} rejected: see the reasons in rejected_records.")
+        return Finding(True, language.gettext("No record was rejected."))
+    sentence = language.ngettext(
+        "{number:,} record was rejected: see the reasons in rejected_records.",
+        "{number:,} records were rejected: see the reasons in rejected_records.",
+        number,
+    )
+    return Finding(False, sentence)
 
 
-def describe_unknown_states(health: Row) -> Finding:
+def describe_unknown_states(health: Row, language: Language = ENGLISH) -> Finding:
     """Return whether jobs are in states that this release does not know."""
     number = health["jobs_in_unknown_states"]
     if not number:
-        return Finding(True, "All jobs are in states that this release knows.")
-    jobs, verb = format_count(number, "job"), "is" if number == 1 else "are"
-    states = format_figure(health["unknown_states"])
-    return Finding(False, f"{jobs} {verb} in a state that this release does not know: {states}.")
+        return Finding(True, language.gettext("All jobs are in states that this release knows."))
+    sentence = language.ngettext(
+        "{number:,} job is in a state that this release does not know: {states}.",
+        "{number:,} jobs are in a state that this release does not know: {states}.",
+        number,
+        states=format_figure(health["unknown_states"]),
+    )
+    return Finding(False, sentence)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from metastudio.formatting import format_figure, format_seconds
-from metastudio.reporting.health import Finding, Limits, describe_health, judge_health
+from metastudio.reporting.health import Finding, Limits, describe_health, judge_health, summarize_health
+from metastudio.reporting.language import ENGLISH, Language
 from metastudio.reporting.model_version import Models, Row, TenantName, Version
 from metastudio.reporting.period import Period, choose_period, make_time_literal
-from metastudio.reporting.sections import SECTIONS, TENANT, Section
+from metastudio.reporting.sections import NO_JOBS, SECTIONS, TENANT, Section
 
 SPANS = {"by_week": ("week", 8), "by_month": ("month", 6)}
 """Unit of each table by span, and how many of them it has."""
@@ -20,13 +21,36 @@ CHARTS = ("trend", "time_trend", "reason_trend")
 """Queries that only charts need."""
 
 
+MEDIANS = ("wait_seconds_p50", "render_seconds_p50")
+"""Columns of which a week without any is left out: its jobs have no times."""
+
+
 class Report(NamedTuple):
-    """The figures: a row of health and production per tenant, and the rows of each query."""
+    """The figures: a row of health and production per tenant, and the rows of each query.
+
+    The rows are in English until the report is turned into another language.
+    """
 
     version: Version
     period: Period
     tenants: list[Row]
     rows: dict[str, list[Row]]
+    language: Language = ENGLISH
+
+    def in_language(self, language: Language) -> Report:
+        """Return the report in another language, for people. Its JSON is English."""
+        rows = {
+            **self.rows,
+            "production": [
+                {**row, "period": _name_span(row, self.period, language)} for row in self.rows["production"]
+            ],
+            "failure_reasons": [
+                {**row, "example_message": _count_others(row["example_message"], language)}
+                for row in self.rows["failure_reasons"]
+            ],
+        }
+        tenants = [{**row, "health": summarize_health(row, language)} for row in self.tenants]
+        return self._replace(rows=rows, tenants=tenants, language=language)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -40,7 +64,7 @@ class Report(NamedTuple):
     @property
     def findings(self) -> list[Finding]:
         """What is to be said on the data of a single tenant."""
-        return describe_health(self.tenants[0])
+        return describe_health(self.tenants[0], self.language)
 
     @property
     def sections(self) -> tuple[Section, ...]:
@@ -61,13 +85,24 @@ class Report(NamedTuple):
         """Whether a job was created in the period."""
         return bool(self.rows["by_job_type"])
 
-    def describe_period(self) -> str:
-        """Return the days that the report is about."""
-        return f"{format_figure(self.period.since)} to {format_figure(self.period.until)} ({self.version.time_zone})"
+    def list_empty(self, sections: Iterable[Section]) -> list[str]:
+        """Return a sentence on each of these tables that has no rows."""
+        empty = [] if self.has_jobs else [NO_JOBS]
+        empty += [section.empty for section in sections if not self.rows[section.query]]
+        return [self.translate(sentence) for sentence in dict.fromkeys(empty)]
 
-    def fill_in(self, words: str) -> str:
-        """Return a title or note with the figures that it names."""
-        return words.replace("{sla}", format_seconds(self.version.sla_seconds))
+    def describe_days(self) -> str:
+        """Return the days that the report is about."""
+        since, until = self.language.format_day(self.period.since), self.language.format_day(self.period.until)
+        return self.language.gettext("{since} to {until}", since=since, until=until)
+
+    def describe_period(self) -> str:
+        """Return the days that the report is about, with the time zone in which they begin."""
+        return self.language.gettext("{period} ({zone})", period=self.describe_days(), zone=self.version.time_zone)
+
+    def translate(self, message: str) -> str:
+        """Return a title, heading or note with the figures that it names; "" of no message."""
+        return message and self.language.gettext(message, sla=self.language.format_seconds(self.version.sla_seconds))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the figures as `metastudio report --json` prints them."""
@@ -117,7 +152,7 @@ def read_report(
     }
     rows = _read_rows(models, tenants, values, charts=charts)
     for row in rows["production"]:
-        row["period"] = _name_span(row, period)
+        row["period"] = _name_span(row, period, ENGLISH)
     overview = _list_tenants(tenants, models.query_tenants("overview", tenants, **values))
     accepted = limits or {}
     judged = [judge_health(row, accepted.get(tenant, Limits()), now) for tenant, row in overview.items()]
@@ -130,6 +165,8 @@ def _read_rows(
     """Return the rows of each table, and of each chart on request."""
     names = [section.query for section in SECTIONS if section.query not in SPANS]
     rows = {name: models.query_tenants(name, tenants, **values) for name in (*names, *(CHARTS if charts else ()))}
+    if charts:
+        rows["time_trend"] = [row for row in rows["time_trend"] if any(row[name] is not None for name in MEDIANS)]
     for name, (unit, number) in SPANS.items():
         rows[name] = models.query_tenants("by_span", tenants, unit=unit, spans=number, **values)
     return rows
@@ -148,8 +185,14 @@ def _list_tenants(tenants: Sequence[TenantName], overview: list[Row]) -> dict[Te
     return rows
 
 
-def _name_span(row: Row, period: Period) -> str:
+def _name_span(row: Row, period: Period, language: Language) -> str:
     days = (row["until"] - row["since"]).days + 1
     if period.is_chosen:
-        return f"{days} days" if days > 1 else "1 day"
-    return "today" if days == 1 else f"last {days} days"
+        return language.ngettext("{number} day", "{number} days", days)
+    return language.gettext("today") if days == 1 else language.gettext("last {days} days", days=days)
+
+
+def _count_others(example: str | None, language: Language) -> str | None:
+    """Return an example of a message; in its place, the query has the number of the other codes."""
+    found = re.fullmatch(r"error codes: (\d+)", example or "")
+    return language.gettext("error codes: {number}", number=found[1]) if found else example

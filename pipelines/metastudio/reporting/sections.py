@@ -10,24 +10,12 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from metastudio.formatting import (
-    format_change,
-    format_date,
-    format_figure,
-    format_growth,
-    format_hour,
-    format_integer,
-    format_job_type,
-    format_minute,
-    format_month,
-    format_seconds,
-    format_share,
-)
+from metastudio.reporting.language import N_, Language
 from metastudio.reporting.model_version import Row
 
-Format = Callable[[Any], str]
+Format = Callable[[Language, Any], str]
 
-NO_JOBS = "No job was created in the period."
+NO_JOBS = N_("No job was created in the period.")
 
 TEXT = {"example", "message", "tenant", "health"}
 """Headings of columns of prose, which may be wrapped."""
@@ -38,7 +26,7 @@ class Column(NamedTuple):
 
     name: str
     heading: str
-    format: Format = format_integer
+    format: Format = Language.format_integer
 
 
 class Section(NamedTuple):
@@ -56,232 +44,225 @@ class Section(NamedTuple):
     title: str
     columns: tuple[Column, ...]
     note: str = ""
-    empty: str = "None."
+    empty: str = N_("None.")
     is_short: bool = False
     is_of_now: bool = False
 
 
 OUTCOMES = (
-    Column("created", "created"),
-    Column("succeeded", "succeeded"),
-    Column("failed", "failed"),
-    Column("canceled", "canceled"),
-    Column("frozen", "frozen"),
-    Column("still_open", "open"),
+    Column("created", N_("created")),
+    Column("succeeded", N_("succeeded")),
+    Column("failed", N_("failed")),
+    Column("canceled", N_("canceled")),
+    Column("frozen", N_("frozen")),
+    Column("still_open", N_("open")),
 )
 """created is the sum of the others."""
-SUCCESS = Column("success_rate", "success", format_share)
-MINUTES = Column("video_minutes", "minutes", format_figure)
-TENANT = Column("tenant", "tenant", format_figure)
-JOB_TYPE = Column("job_type", "job type", format_job_type)
-JOB_ID = Column("job_id", "job", format_figure)
-JOBS = Column("jobs", "jobs")
-STATE = Column("state", "state", format_figure)
-ERROR_CODE = Column("error_code", "error code", format_figure)
-CHANGE = Column("change", "change", format_change)
+SUCCESS = Column("success_rate", N_("success"), Language.format_share)
+MINUTES = Column("video_minutes", N_("minutes"), Language.format_figure)
+TENANT = Column("tenant", N_("tenant"), Language.format_figure)
+JOB_TYPE = Column("job_type", N_("job type"), Language.format_job_type)
+JOB_ID = Column("job_id", N_("job"), Language.format_figure)
+JOBS = Column("jobs", N_("jobs"))
+STATE = Column("state", N_("state"), Language.format_word)
+ERROR_CODE = Column("error_code", N_("error code"), Language.format_word)
+CHANGE = Column("change", N_("change"), Language.format_change)
+COMPARED = (*OUTCOMES, SUCCESS, CHANGE, Column("created_change", N_("growth"), Language.format_growth), MINUTES)
 
 OVERVIEW = Section(
     "overview",
-    "Tenants",
+    N_("Tenants"),
     (
         TENANT,
-        Column("health", "health", format_figure),
-        Column("last_sync_at", "last sync", format_minute),
+        Column("health", N_("health"), Language.format_figure),
+        Column("last_sync_at", N_("last sync"), Language.format_minute),
         *OUTCOMES[:3],
         SUCCESS,
         MINUTES,
-        Column("open_jobs", "backlog"),
+        Column("open_jobs", N_("backlog")),
     ),
-    "Production in the period, and the jobs that wait or render now.",
+    N_("Production in the period, and the jobs that wait or render now."),
     is_short=True,
 )
 
 SECTIONS = (
     Section(
         "production",
-        "Production by time of creation",
-        (Column("period", "", format_figure), *OUTCOMES, SUCCESS, CHANGE, MINUTES),
-        "The change of the success rate is in percentage points, from as many days before; for today, from yesterday"
-        " until the same hour.",
+        N_("Production by time of creation"),
+        (Column("period", N_("period"), Language.format_figure), *OUTCOMES, SUCCESS, CHANGE, MINUTES),
+        N_(
+            "The change of the success rate is in percentage points, from as many days before; for today, from yesterday"
+            " until the same hour."
+        ),
         is_short=True,
         is_of_now=True,
     ),
     Section(
         "by_week",
-        "Week over week",
-        (
-            Column("span", "week of", format_figure),
-            *OUTCOMES,
-            SUCCESS,
-            CHANGE,
-            Column("created_change", "jobs", format_growth),
-            MINUTES,
-        ),
-        "Weeks begin on Monday. The week that is not over is not compared.",
+        N_("Week over week"),
+        (Column("span", N_("week of"), Language.format_figure), *COMPARED),
+        N_("Weeks begin on Monday. The week that is not over is not compared."),
     ),
     Section(
         "by_month",
-        "Month over month",
-        (
-            Column("span", "month", format_month),
-            *OUTCOMES,
-            SUCCESS,
-            CHANGE,
-            Column("created_change", "jobs", format_growth),
-            MINUTES,
-        ),
-        "The month that is not over is not compared.",
+        N_("Month over month"),
+        (Column("span", N_("month"), Language.format_month), *COMPARED),
+        N_("The month that is not over is not compared."),
     ),
-    Section("by_day", "Jobs by day of creation", (Column("day", "day", format_figure), *OUTCOMES, SUCCESS, MINUTES)),
+    Section(
+        "by_day",
+        N_("Jobs by day of creation"),
+        (Column("day", N_("day"), Language.format_figure), *OUTCOMES, SUCCESS, MINUTES),
+    ),
     Section(
         "by_completion",
-        "Jobs by day of completion",
+        N_("Jobs by day of completion"),
         (
-            Column("day", "day", format_figure),
-            Column("ended", "ended"),
+            Column("day", N_("day"), Language.format_figure),
+            Column("ended", N_("ended")),
             *OUTCOMES[1:5],
-            Column("turnaround_p50", "p50", format_seconds),
-            Column("turnaround_p95", "p95", format_seconds),
-            Column("sla_share", "in SLA", format_share),
-            Column("open_at_end", "backlog"),
+            Column("turnaround_p50", N_("p50"), Language.format_seconds),
+            Column("turnaround_p95", N_("p95"), Language.format_seconds),
+            Column("sla_share", N_("in SLA"), Language.format_share),
+            Column("open_at_end", N_("backlog")),
             MINUTES,
         ),
-        "p50 and p95 are of the time from creation to end of the jobs that succeeded; the SLA is {sla}. The backlog is"
-        " that at midnight, or now.",
+        N_(
+            "p50 and p95 are of the time from creation to end of the jobs that succeeded; the SLA is {sla}. The backlog is"
+            " that at midnight, or now."
+        ),
     ),
     Section(
         "by_job_type",
-        "Production by job type",
+        N_("Production by job type"),
         (
             JOB_TYPE,
             *OUTCOMES,
             SUCCESS,
-            Column("canceled_rate", "cancel rate", format_share),
-            Column("frozen_rate", "freeze rate", format_share),
+            Column("canceled_rate", N_("cancel rate"), Language.format_share),
+            Column("frozen_rate", N_("freeze rate"), Language.format_share),
             MINUTES,
         ),
     ),
     Section(
         "times",
-        "How long jobs wait and render",
+        N_("How long jobs wait and render"),
         (
             JOB_TYPE,
             JOBS,
-            Column("wait_p50", "wait p50", format_seconds),
-            Column("wait_p95", "wait p95", format_seconds),
-            Column("render_p50", "render p50", format_seconds),
-            Column("render_p95", "render p95", format_seconds),
-            Column("turnaround_p50", "all p50", format_seconds),
-            Column("turnaround_p95", "all p95", format_seconds),
+            Column("wait_p50", N_("wait p50"), Language.format_seconds),
+            Column("wait_p95", N_("wait p95"), Language.format_seconds),
+            Column("render_p50", N_("render p50"), Language.format_seconds),
+            Column("render_p95", N_("render p95"), Language.format_seconds),
+            Column("turnaround_p50", N_("all p50"), Language.format_seconds),
+            Column("turnaround_p95", N_("all p95"), Language.format_seconds),
         ),
-        "Jobs created in the period. All is from creation to end, of the jobs that succeeded.",
+        N_("Jobs created in the period. All is from creation to end, of the jobs that succeeded."),
     ),
     Section(
         "state_times",
-        "How long jobs stay in each state",
+        N_("How long jobs stay in each state"),
         (
             STATE,
-            Column("stays", "stays"),
-            Column("seconds_p50", "p50", format_seconds),
-            Column("seconds_p95", "p95", format_seconds),
-            Column("seconds_max", "longest", format_seconds),
+            Column("stays", N_("stays")),
+            Column("seconds_p50", N_("p50"), Language.format_seconds),
+            Column("seconds_p95", N_("p95"), Language.format_seconds),
+            Column("seconds_max", N_("longest"), Language.format_seconds),
         ),
-        "States that jobs entered in the period and have left, as far as syncs saw them: a state that came and went"
-        " between two syncs is not counted.",
-        "No sync saw a job change its state in the period.",
+        N_(
+            "States that jobs entered in the period and have left, as far as syncs saw them: a state that came and went"
+            " between two syncs is not counted."
+        ),
+        N_("No sync saw a job change its state in the period."),
     ),
     Section(
         "failure_reasons",
-        "Why jobs fail",
+        N_("Why jobs fail"),
         (
             ERROR_CODE,
-            Column("example_message", "example", format_figure),
+            Column("example_message", N_("example"), Language.format_figure),
             JOBS,
-            Column("share", "share", format_share),
-            Column("last_failed_at", "last", format_date),
+            Column("share", N_("share"), Language.format_share),
+            Column("last_failed_at", N_("last"), Language.format_date),
         ),
-        "Jobs created in the period that failed.",
-        "No job created in the period failed.",
+        N_("Jobs created in the period that failed."),
+        N_("No job created in the period failed."),
         is_short=True,
     ),
     Section(
         "failure_trend",
-        "Failures by week of creation",
+        N_("Failures by week of creation"),
         (
             ERROR_CODE,
-            Column("three_weeks_ago", "3 weeks ago"),
-            Column("two_weeks_ago", "2 weeks ago"),
-            Column("one_week_ago", "last week"),
-            Column("this_week", "this week"),
+            Column("three_weeks_ago", N_("3 weeks ago")),
+            Column("two_weeks_ago", N_("2 weeks ago")),
+            Column("one_week_ago", N_("last week")),
+            Column("this_week", N_("this week")),
         ),
-        "Weeks begin on Monday; the last one is that of the period's end.",
-        "No job of these weeks failed.",
+        N_("Weeks begin on Monday; the last one is that of the period's end."),
+        N_("No job of these weeks failed."),
     ),
     Section(
         "backlog",
-        "Backlog by age",
+        N_("Backlog by age"),
         (
-            Column("age", "age", format_figure),
-            Column("waiting", "waiting"),
-            Column("processing", "processing"),
-            Column("in_other_states", "other"),
+            Column("age", N_("age"), Language.format_word),
+            Column("waiting", N_("waiting")),
+            Column("processing", N_("processing")),
+            Column("in_other_states", N_("other")),
             JOBS,
         ),
-        empty="No job waits or renders.",
+        empty=N_("No job waits or renders."),
         is_of_now=True,
     ),
     Section(
         "by_hour",
-        "Throughput by hour of day",
+        N_("Throughput by hour of day"),
         (
-            Column("hour", "hour", format_hour),
-            Column("created", "created"),
-            Column("ended", "ended"),
-            Column("videos", "videos"),
+            Column("hour", N_("hour"), Language.format_hour),
+            Column("created", N_("created")),
+            Column("ended", N_("ended")),
+            Column("videos", N_("videos")),
         ),
-        "All days of the period together.",
+        N_("All days of the period together."),
     ),
     Section(
         "stuck_jobs",
-        "Jobs open for longer than {sla}",
+        N_("Jobs open for longer than {sla}"),
         (
             TENANT,
             JOB_ID,
             STATE,
             JOB_TYPE,
-            Column("created_at", "created", format_minute),
-            Column("age_seconds", "age", format_seconds),
+            Column("created_at", N_("created at"), Language.format_minute),
+            Column("age_seconds", N_("age"), Language.format_seconds),
         ),
-        "The ten oldest.",
-        "No job is open for longer than {sla}.",
+        N_("The ten oldest."),
+        N_("No job is open for longer than {sla}."),
         is_short=True,
         is_of_now=True,
     ),
     Section(
         "failed_jobs",
-        "Jobs that failed last",
+        N_("Jobs that failed last"),
         (
             TENANT,
-            Column("failed_at", "failed", format_minute),
+            Column("failed_at", N_("failed at"), Language.format_minute),
             JOB_ID,
             JOB_TYPE,
             ERROR_CODE,
-            Column("error_message", "message", format_figure),
+            Column("error_message", N_("message"), Language.format_figure),
         ),
-        "The last ten of the jobs created in the period.",
-        "No job created in the period failed.",
+        N_("The last ten of the jobs created in the period."),
+        N_("No job created in the period failed."),
         is_short=True,
     ),
     Section(
         "by_state",
-        "All jobs by state",
-        (
-            STATE,
-            JOBS,
-            Column("last_change", "last change", format_minute),
-        ),
-        "Jobs that the API lists, of any time.",
-        "The API lists no job.",
+        N_("All jobs by state"),
+        (STATE, JOBS, Column("last_change", N_("last change"), Language.format_minute)),
+        N_("Jobs that the API lists, of any time."),
+        N_("The API lists no job."),
         is_of_now=True,
     ),
 )
@@ -289,27 +270,27 @@ SECTIONS = (
 
 TIME_TREND = Section(
     "time_trend",
-    "Waiting and rendering by week of creation",
+    N_("Waiting and rendering by week of creation"),
     (
-        Column("week", "week of", format_figure),
+        Column("week", N_("week of"), Language.format_figure),
         JOB_TYPE,
-        Column("wait_seconds_p50", "wait p50", format_seconds),
-        Column("wait_seconds_p95", "wait p95", format_seconds),
-        Column("render_seconds_p50", "render p50", format_seconds),
-        Column("render_seconds_p95", "render p95", format_seconds),
+        Column("wait_seconds_p50", N_("wait p50"), Language.format_seconds),
+        Column("wait_seconds_p95", N_("wait p95"), Language.format_seconds),
+        Column("render_seconds_p50", N_("render p50"), Language.format_seconds),
+        Column("render_seconds_p95", N_("render p95"), Language.format_seconds),
     ),
-    "The middle of all jobs, and 95 of 100 (dashed). Weeks with fewer than 5 jobs are left out.",
-    "No week has 5 jobs of one type, of which times could be shown.",
+    N_("The middle of all jobs, and 95 of 100 (dashed). Weeks with fewer than 5 jobs are left out."),
+    N_("No week has 5 jobs of one type, of which times could be shown."),
 )
 
 
 def is_left(column: Column, rows: Sequence[Row]) -> bool:
     """Return whether a column holds words or times, which are aligned to the left."""
-    return any(isinstance(row.get(column.name), (str, datetime)) for row in rows)
+    return column.heading in TEXT or any(isinstance(row.get(column.name), (str, datetime)) for row in rows)
 
 
-def format_row(section: Section, row: Row, zone: ZoneInfo) -> list[str]:
+def format_row(section: Section, row: Row, zone: ZoneInfo, language: Language) -> list[str]:
     """Return the cells of a row as text, with times in a zone."""
     values = (row.get(column.name) for column in section.columns)  # none of a tenant never synced
     local = (value.astimezone(zone) if isinstance(value, datetime) else value for value in values)
-    return [column.format(value) for column, value in zip(section.columns, local, strict=True)]
+    return [column.format(language, value) for column, value in zip(section.columns, local, strict=True)]
