@@ -22,6 +22,7 @@ from metastudio.records.parser import TERMINAL_STATES
 from metastudio.reporting import PROJECT
 from metastudio.reporting.charts import make_weekly_rates
 from metastudio.reporting.health import Limits, describe_health, judge_health
+from metastudio.reporting.model_version import find_missing
 from metastudio.reporting.period import choose_period, parse_day
 
 HEALTHY = {
@@ -65,6 +66,22 @@ HEALTHY = {
 )
 def test_a_figure_is_written_for_people(written, expected):
     assert written == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("SELECT * FROM main.backlog", "backlog"),
+        ("SELECT app_user_id FROM (SELECT 1 AS jobs)", "app_user_id"),
+        ("SELECT health.gaps FROM (SELECT 1 AS jobs) AS health", "gaps"),
+        ("SELECT 1 FROM", None),
+    ],
+)
+def test_what_models_of_another_version_lack_is_found_in_the_words_of_duckdb(query, expected):
+    with pytest.raises(duckdb.Error) as failed:
+        duckdb.sql(query)
+
+    assert find_missing(failed.value) == expected
 
 
 def test_healthy_data_is_said_to_be_fresh_and_complete():

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from dlt.destinations.exceptions import DestinationConnectionError
+from dlt.destinations.exceptions import DatabaseException, DestinationConnectionError
 
 from metastudio.commands.models import find_names, rebuild_models
 from metastudio.config.settings import find_setting, resolve_settings
@@ -20,7 +20,7 @@ from metastudio.pipeline.factory import open_existing, open_pipeline
 from metastudio.pipeline.lock import lock_pipeline
 from metastudio.pipeline.options import Options
 from metastudio.reporting.health import Limits
-from metastudio.reporting.model_version import Models, TenantName
+from metastudio.reporting.model_version import Models, TenantName, find_missing
 from metastudio.reporting.period import parse_day
 from metastudio.reporting.report import Report, read_report
 
@@ -58,9 +58,8 @@ def run_report(options: Options, request: ReportRequest | None = None) -> Report
         chosen = _list_options(options)
         destination, opened = _open(chosen)
         models = Models(destination)
-        if not models.is_current(find_names()):
-            _rebuild(models, opened)
-        with destination.share_connection():
+        is_current = models.is_current(find_names()) or _rebuild(models, opened)
+        with destination.share_connection(), _name_what_is_missing(is_current):
             tenants = _choose_tenants(models, destination, chosen, request.project)
             limits = find_limits(tenants)
             return read_report(
@@ -127,8 +126,10 @@ def _open(chosen: Sequence[Options]) -> tuple[Destination, Options]:
     return open_existing(chosen[-1], read_only=True)[0], chosen[-1]
 
 
-def _rebuild(models: Models, options: Options) -> None:
+def _rebuild(models: Models, options: Options) -> bool:
     """Build the models; those of another version are read as they are where that is not possible.
+
+    Returns whether they were built.
 
     Raises:
         MetaStudioError: the models could not be built, and there are none that work.
@@ -137,10 +138,33 @@ def _rebuild(models: Models, options: Options) -> None:
         with lock_pipeline(options):
             rebuild_models(open_pipeline(options))
     except Exception as error:
-        if models.version() is None:
-            raise
         reason = to_metastudio_error(error)
-        log.warning("The reporting models are of another version and are read as they are: %s", reason)
+        if models.version() is None:
+            raise type(reason)(
+                f"The reporting models are missing or broken, and could not be built here: {reason.message}",
+                hint=reason.hint,
+            ) from None
+        log.warning(
+            "The reporting models are of another version and could not be built here, so they are read as they are: %s"
+            " metastudio models builds them where that is allowed.",
+            reason.message,
+        )
+        return False
+    return True
+
+
+@contextmanager
+def _name_what_is_missing(is_current: bool) -> Iterator[None]:
+    """Raise a ConfigurationError where models of another version lack what the report reads."""
+    try:
+        yield
+    except DatabaseException as error:
+        if is_current or (name := find_missing(error)) is None:
+            raise
+        raise ConfigurationError(
+            f"The reporting models are of another version, which has no {name}, and this report needs it.",
+            hint="Run metastudio models with this release where it may write to the destination: it builds them again.",
+        ) from None
 
 
 def _choose_tenants(

@@ -6,6 +6,7 @@ The queries go through dlt's SQL client. This module never imports dbt.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 from importlib import resources
@@ -16,6 +17,7 @@ from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.destinations.exceptions import DatabaseException
 
 from metastudio.destination.jobs import Destination
+from metastudio.error_mapping import iter_causes
 from metastudio.reporting import PROJECT
 
 Row = dict[str, Any]
@@ -175,6 +177,13 @@ class Models:
         """Return whether the models work, are of this release's version, and know these names."""
         version = self.version()
         return version is not None and version.fingerprint == make_fingerprint() and {*names} <= {*version.tenants}
+
+
+def find_missing(error: BaseException) -> str | None:
+    """Return the model or column that a query names and the models lack; None for other errors."""
+    pattern = r'(?:with name|relation|column) "?([\w.]+)"? (?:does not exist|not found)|a column named "(\w+)"'
+    matches = (re.search(pattern, str(cause)) for cause in iter_causes(error))
+    return next((str(found[1] or found[2]).rpartition(".")[2] for found in matches if found), None)
 
 
 def make_dataset_name(dataset: str) -> str:
