@@ -56,9 +56,10 @@ def run_report(options: Options, request: ReportRequest | None = None) -> Report
     try:
         check_name(options.tenant)
         chosen = _list_options(options)
-        destination, opened = _open(chosen)
-        models = Models(destination)
-        is_current = models.is_current(find_names()) or _rebuild(models, opened)
+        destination, models, opened = _open(chosen)
+        is_current = models.is_current(find_names())
+        if not is_current and (is_current := _rebuild(models, opened)):
+            models = Models(destination)
         with destination.share_connection(), _name_what_is_missing(is_current):
             tenants = _choose_tenants(models, destination, chosen, request.project)
             limits = find_limits(tenants)
@@ -106,8 +107,8 @@ def _list_options(options: Options) -> list[Options]:
     return [replace(options, tenant=name) for name in names] if names and not options.tenant else [options]
 
 
-def _open(chosen: Sequence[Options]) -> tuple[Destination, Options]:
-    """Open the destination, which all tenants share.
+def _open(chosen: Sequence[Options]) -> tuple[Destination, Models, Options]:
+    """Open the destination, which all tenants share, and its models.
 
     Of named tenants, the settings say whose rows are theirs. Where the models are current, nothing
     else is needed to read them, not even the state of a pipeline.
@@ -117,13 +118,16 @@ def _open(chosen: Sequence[Options]) -> tuple[Destination, Options]:
     """
     if chosen[0].tenant:
         destination = Destination(open_pipeline(chosen[0], read_only=True))
+        models = Models(destination)
         with suppress(DestinationConnectionError):
-            if Models(destination).is_current(find_names()):
-                return destination, chosen[0]
+            if models.is_current(find_names()):
+                return destination, models, chosen[0]
     for options in chosen[:-1]:
         with suppress(ConfigurationError):
-            return open_existing(options, read_only=True)[0], options
-    return open_existing(chosen[-1], read_only=True)[0], chosen[-1]
+            destination = open_existing(options, read_only=True)[0]
+            return destination, Models(destination), options
+    destination = open_existing(chosen[-1], read_only=True)[0]
+    return destination, Models(destination), chosen[-1]
 
 
 def _rebuild(models: Models, options: Options) -> bool:

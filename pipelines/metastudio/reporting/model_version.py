@@ -94,6 +94,7 @@ class Models:
     def __init__(self, destination: Destination) -> None:
         self.pipeline = destination.pipeline
         self._destination = destination
+        self._version: Version | None = None
 
     def query(self, sql: str, *params: Any, **values: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Run a query that names the models `{video_jobs}` and so on, and other values likewise.
@@ -127,7 +128,14 @@ class Models:
         return self.query_dicts(sql, *params, tenants=condition, outcomes=OUTCOMES, **values)
 
     def version(self) -> Version | None:
-        """Return the version of the models, or None if they are missing or broken."""
+        """Return the version of the models, or None if they are missing or broken.
+
+        A version that was found is not asked for again: a database plans all models for the answer.
+        """
+        self._version = self._version or self._read_version()
+        return self._version
+
+    def _read_version(self) -> Version | None:
         try:
             rows = self.query_dicts("SELECT * FROM {models_version}")
         except DatabaseException:
