@@ -98,8 +98,9 @@ RULES = (
          "PostgreSQL cannot be used{}.",
          "Check database and sslmode in DESTINATION__POSTGRES__CREDENTIALS. For PgBouncer, see docs/destinations.md."),
     Rule("<(?:42501|42P10|55000|428C9)>", "PostgreSQL refuses a statement{}.",
-         "Grant it CREATE on the database. It must also own the schemas and tables that it did not create itself. A"
-         " published table needs a replica identity: see docs/destinations.md."),
+         "To read, the role needs USAGE and SELECT on the schemas of tables and models; to sync, CREATE on the database,"
+         " and to own schemas and tables that it did not create itself. A published table needs a replica identity: see"
+         " docs/destinations.md."),
     Rule("<23...>", "A constraint of a table in the destination refuses a row{}.",
          "Drop the constraint, or declare it as DEFERRABLE INITIALLY DEFERRED if it is a foreign key."),
     Rule("<(?:08|40|53|57|58)...>|<25006>|<55P03>", "PostgreSQL did not finish a statement{}.",

@@ -13,7 +13,7 @@ from metastudio.errors import IncompleteError
 from metastudio.extraction.types import Chunk, LedgerEntry
 from metastudio.pipeline.loader import ChunkLoader
 from metastudio.pipeline.lock import lock_pipeline
-from metastudio.pipeline.options import Options
+from metastudio.pipeline.options import PIPELINE, Options
 from metastudio.pipeline.summary import Summary
 from metastudio.records.parser import RowParser
 from metastudio.source.state import read_state
@@ -45,19 +45,20 @@ def make_entry(mode, **fields):
     return LedgerEntry(mode=mode, requests=1, **{**times, **fields})
 
 
-def make_rejected(*records):
-    return [RowParser().make_rejected(record, "the record has no job_id", "request", NOON) for record in records]
+def make_rejected(*records, app_user_id=None):
+    parser = RowParser(app_user_id=app_user_id)
+    return [parser.make_rejected(record, "the record has no job_id", "request", NOON) for record in records]
 
 
 @contextmanager
-def load(*chunks):
+def load(*chunks, pipeline=PIPELINE):
     """Load chunks as one run, which the block then judges."""
 
     async def steps(_context):
         for chunk in chunks:
             yield chunk
 
-    options, tenant = Options(), resolve_tenant()
+    options, tenant = Options(pipeline=pipeline), resolve_tenant()
     with lock_pipeline(options):
         loader = ChunkLoader(Summary(), options, LogProgress(), tenant)
         with loader.destination.keep_connection():
@@ -158,6 +159,17 @@ def test_each_rejected_record_received_counts_against_the_limit_at_the_end_of_th
 
     assert query("SELECT count(*) FROM metastudio.digital_human_videos") == [(3,)]
     assert query("SELECT count(*) FROM metastudio.rejected_records") == [(2,)]
+
+
+def test_equal_records_of_two_app_users_are_two_rows_and_each_counts_its_own(settings, query, monkeypatch):
+    for name in ("one", "two"):
+        monkeypatch.setenv("SOURCES__METASTUDIO__APP_USER_ID", name)
+        with load(make_chunk(rejected=make_rejected({}, app_user_id=name)), pipeline=name) as loader:
+            assert loader.summary.rejected == 1
+            assert loader.destination.count_rows("rejected_records") == 1
+
+    rows = query("SELECT app_user_id, record FROM metastudio.rejected_records ORDER BY 1")
+    assert rows == [("one", "{}"), ("two", "{}")]
 
 
 def test_records_that_an_earlier_run_rejected_do_not_count_again_and_cost_no_load(settings, query):

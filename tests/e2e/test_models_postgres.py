@@ -16,6 +16,7 @@ from metastudio.reporting.dbt_runner import build_models
 from metastudio.reporting.model_version import MODELS, TenantName
 from metastudio.reporting.report import CHARTS, read_report
 
+from tests.support.postgres import execute_postgres, query_postgres
 from tests.support.warehouse import Warehouse, make_warehouse, read_readme_queries
 
 pytestmark = pytest.mark.filterwarnings(
@@ -74,6 +75,60 @@ def test_the_report_is_the_same_as_on_duckdb(warehouse, postgres, run, monkeypat
         printed[place.options.destination] = figures, as_text.out.partition("\n")[2], read_charts(place)
 
     assert printed["postgres"] == printed["duckdb"]
+
+
+OTHER_VERSION = (
+    "SELECT 'other'::text AS version, 'UTC'::text AS time_zone, 1::bigint AS sla_seconds, '[]'::text AS tenants"
+)
+
+
+@pytest.fixture
+def as_reader(postgres, postgres_url, run, monkeypatch, tmp_path):
+    """Return the command line with a role that may only read, and a state directory of its own."""
+    postgres.configure(monkeypatch)
+    execute_postgres(
+        postgres_url,
+        "CREATE ROLE only_reads LOGIN",
+        "GRANT USAGE ON SCHEMA metastudio, metastudio_reporting TO only_reads",
+        "GRANT SELECT ON ALL TABLES IN SCHEMA metastudio, metastudio_reporting TO only_reads",
+    )
+    monkeypatch.setenv(
+        "DESTINATION__POSTGRES__CREDENTIALS", postgres_url.replace("postgres:opensesame", "only_reads:none")
+    )
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "state-of-the-reader"))
+    [(definition,)] = query_postgres(
+        postgres_url, "SELECT pg_get_viewdef('metastudio_reporting.models_version'::regclass)"
+    )
+    yield lambda command: run(command, "--json", "--pipeline", OPTIONS.pipeline, "--destination", "postgres")
+    execute_postgres(
+        postgres_url,
+        f"CREATE OR REPLACE VIEW metastudio_reporting.models_version AS {definition}",
+        "DROP OWNED BY only_reads",
+        "DROP ROLE only_reads",
+    )
+
+
+def test_a_role_that_may_only_read_runs_report_and_status(as_reader, postgres_url, tmp_path, caplog):
+    report, status = as_reader("report"), as_reader("status")
+    assert (report.code, report.json["health"]["jobs"]) == (0, 600), report.err
+    assert (status.code, status.json["tables"]["digital_human_videos"]) == (0, 600), status.err
+    assert not (tmp_path / "state-of-the-reader").exists()
+
+    execute_postgres(postgres_url, f"CREATE OR REPLACE VIEW metastudio_reporting.models_version AS {OTHER_VERSION}")
+    report = as_reader("report")
+    assert (report.code, report.json["health"]["jobs"]) == (0, 600), report.err
+    assert "of another version and could not be built here, so they are read as they are" in caplog.text
+
+    execute_postgres(postgres_url, "ALTER VIEW metastudio_reporting.sync_health RENAME COLUMN missing TO lost")
+    try:
+        report = as_reader("report")
+    finally:
+        execute_postgres(postgres_url, "ALTER VIEW metastudio_reporting.sync_health RENAME COLUMN lost TO missing")
+    assert report.code == 2
+    assert report.json["error"]["message"] == (
+        "The reporting models are of another version, which has no missing, and this report needs it."
+    )
+    assert report.json["error"]["hint"].startswith("Run metastudio models with this release")
 
 
 def test_every_test_passes_and_no_password_touches_the_disk(postgres, monkeypatch):

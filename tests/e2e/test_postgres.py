@@ -198,7 +198,7 @@ def test_a_user_that_may_not_create_schemas_is_reported(settings, run, ask, post
 
     ended = run("sync", "--destination", "postgres", "--dataset", "refused", "--json")
 
-    assert (ended.code, ended.json["error"]["hint"][:26]) == (2, "Grant it CREATE on the dat")
+    assert (ended.code, "CREATE on the database" in ended.json["error"]["hint"]) == (2, True)
 
 
 def test_fields_of_two_tenants_differ_in_type_and_number_and_an_audit_marks_a_job_beside_them(

@@ -84,6 +84,11 @@ def fill(file: str) -> None:
                 " VALUES (?, 1, ?, ?, 'changes', true, 0, 0, 1, 0, 0, ?, ?)",
                 [name, project_id, app_user_id, finished, finished],
             )
+        connection.execute(
+            "INSERT INTO metastudio.rejected_records (project_id, app_user_id, record_hash, record, reason)"
+            " VALUES (?, ?, 'hash', '{}', 'the record has no job_id')",
+            NAMES["t06"],
+        )
 
 
 @pytest.fixture(scope="module")
@@ -211,6 +216,7 @@ def test_a_tenant_has_the_figures_of_its_own_app_user_alone(company, query, run)
             app_user_id,
             name,
         )
+        assert report["health"]["rejected_records"] == (name == "t06")
         whole = report["production"][2]
         assert abs(whole["created"] - raw["created"]) <= (0 if name == "t06" else 5)
         assert {row["job_id"].rsplit("-", 1)[0] for row in report["failed_jobs"]} == {app_user_id}

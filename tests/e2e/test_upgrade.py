@@ -7,19 +7,24 @@ narrowed to the app user `user-1`.
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 import sys
 import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 
+import duckdb
 import pytest
+from metastudio.records.parser import RowParser
 from metastudio_simulator import Simulator
 
 from tests.support.rows import COLUMNS, held_rows, shown_rows
 from tests.support.simulated import NOW, make_settings
 
 RELEASES = sorted(Path(__file__).with_name("released").glob("*.zip"))
+RECORD_HASH = hashlib.sha256(b"{}").hexdigest()
 OF_USER = ("--pipeline", "of_user", "--dataset", "of_user")
 
 
@@ -112,8 +117,17 @@ def test_rows_of_an_app_user_learn_whose_they_are(released, run, query, monkeypa
     jobs = f"SELECT {', '.join(COLUMNS)} FROM of_user.digital_human_videos ORDER BY job_id"
     before = query(jobs)
 
+    with duckdb.connect("videos.duckdb") as connection:
+        connection.execute(
+            "INSERT INTO of_user.rejected_records (project_id, record_hash, record, reason)"
+            f" SELECT DISTINCT project_id, '{RECORD_HASH}', '{{}}', 'old' FROM of_user.digital_human_videos"
+        )
+
     assert run("sync", *OF_USER).code == 0
 
+    parser = RowParser(app_user_id="user-1")
+    new_hash = parser.make_rejected({}, "", None, datetime.now(UTC)).record_hash
+    assert query("SELECT app_user_id, record_hash FROM of_user.rejected_records") == [("user-1", new_hash)]
     assert query(jobs) == before
     assert query("SELECT DISTINCT app_user_id FROM of_user.digital_human_videos") == [("user-1",)]
     assert query("SELECT DISTINCT app_user_id FROM of_user.extraction_windows") == [("user-1",)]

@@ -15,6 +15,7 @@ from metastudio.reporting import PROJECT
 from metastudio.reporting.charts import make_weekly_rates
 from metastudio.reporting.health import Limits, describe_health, judge_health, summarize_health
 from metastudio.reporting.language import ENGLISH, load_language
+from metastudio.reporting.model_version import find_missing
 from metastudio.reporting.period import choose_period, parse_day
 
 from tests.support.chinese import find_english
@@ -77,6 +78,22 @@ CHINESE = load_language("zh")
 )
 def test_a_figure_is_written_for_people(written, expected):
     assert written == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("SELECT * FROM main.backlog", "backlog"),
+        ("SELECT app_user_id FROM (SELECT 1 AS jobs)", "app_user_id"),
+        ("SELECT health.gaps FROM (SELECT 1 AS jobs) AS health", "gaps"),
+        ("SELECT 1 FROM", None),
+    ],
+)
+def test_what_models_of_another_version_lack_is_found_in_the_words_of_duckdb(query, expected):
+    with pytest.raises(duckdb.Error) as failed:
+        duckdb.sql(query)
+
+    assert find_missing(failed.value) == expected
 
 
 def test_healthy_data_is_said_to_be_fresh_and_complete():

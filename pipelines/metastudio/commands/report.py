@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from dlt.destinations.exceptions import DestinationConnectionError
+from dlt.destinations.exceptions import DatabaseException, DestinationConnectionError
 
 from metastudio.commands.models import find_names, rebuild_models
 from metastudio.config.settings import find_setting, resolve_settings
@@ -20,7 +20,7 @@ from metastudio.pipeline.factory import open_existing, open_pipeline
 from metastudio.pipeline.lock import lock_pipeline
 from metastudio.pipeline.options import Options
 from metastudio.reporting.health import Limits
-from metastudio.reporting.model_version import Models, TenantName
+from metastudio.reporting.model_version import Models, TenantName, find_missing
 from metastudio.reporting.period import parse_day
 from metastudio.reporting.report import Report, read_report
 
@@ -56,11 +56,11 @@ def run_report(options: Options, request: ReportRequest | None = None) -> Report
     try:
         check_name(options.tenant)
         chosen = _list_options(options)
-        destination, opened = _open(chosen)
-        models = Models(destination)
-        if not models.is_current(find_names()):
-            _rebuild(models, opened)
-        with destination.share_connection():
+        destination, models, opened = _open(chosen)
+        is_current = models.is_current(find_names())
+        if not is_current and (is_current := _rebuild(models, opened)):
+            models = Models(destination)
+        with destination.share_connection(), _name_what_is_missing(is_current):
             tenants = _choose_tenants(models, destination, chosen, request.project)
             limits = find_limits(tenants)
             return read_report(
@@ -111,8 +111,8 @@ def _list_options(options: Options) -> list[Options]:
     return [replace(options, tenant=name) for name in names] if names and not options.tenant else [options]
 
 
-def _open(chosen: Sequence[Options]) -> tuple[Destination, Options]:
-    """Open the destination, which all tenants share.
+def _open(chosen: Sequence[Options]) -> tuple[Destination, Models, Options]:
+    """Open the destination, which all tenants share, and its models.
 
     Of named tenants, the settings say whose rows are theirs. Where the models are current, nothing
     else is needed to read them, not even the state of a pipeline.
@@ -122,17 +122,22 @@ def _open(chosen: Sequence[Options]) -> tuple[Destination, Options]:
     """
     if chosen[0].tenant:
         destination = Destination(open_pipeline(chosen[0], read_only=True))
+        models = Models(destination)
         with suppress(DestinationConnectionError):
-            if Models(destination).is_current(find_names()):
-                return destination, chosen[0]
+            if models.is_current(find_names()):
+                return destination, models, chosen[0]
     for options in chosen[:-1]:
         with suppress(ConfigurationError):
-            return open_existing(options, read_only=True)[0], options
-    return open_existing(chosen[-1], read_only=True)[0], chosen[-1]
+            destination = open_existing(options, read_only=True)[0]
+            return destination, Models(destination), options
+    destination = open_existing(chosen[-1], read_only=True)[0]
+    return destination, Models(destination), chosen[-1]
 
 
-def _rebuild(models: Models, options: Options) -> None:
+def _rebuild(models: Models, options: Options) -> bool:
     """Build the models; those of another version are read as they are where that is not possible.
+
+    Returns whether they were built.
 
     Raises:
         MetaStudioError: the models could not be built, and there are none that work.
@@ -141,10 +146,33 @@ def _rebuild(models: Models, options: Options) -> None:
         with lock_pipeline(options):
             rebuild_models(open_pipeline(options))
     except Exception as error:
-        if models.version() is None:
-            raise
         reason = to_metastudio_error(error)
-        log.warning("The reporting models are of another version and are read as they are: %s", reason)
+        if models.version() is None:
+            raise type(reason)(
+                f"The reporting models are missing or broken, and could not be built here: {reason.message}",
+                hint=reason.hint,
+            ) from None
+        log.warning(
+            "The reporting models are of another version and could not be built here, so they are read as they are: %s"
+            " metastudio models builds them where that is allowed.",
+            reason.message,
+        )
+        return False
+    return True
+
+
+@contextmanager
+def _name_what_is_missing(is_current: bool) -> Iterator[None]:
+    """Raise a ConfigurationError where models of another version lack what the report reads."""
+    try:
+        yield
+    except DatabaseException as error:
+        if is_current or (name := find_missing(error)) is None:
+            raise
+        raise ConfigurationError(
+            f"The reporting models are of another version, which has no {name}, and this report needs it.",
+            hint="Run metastudio models with this release where it may write to the destination: it builds them again.",
+        ) from None
 
 
 def _choose_tenants(

@@ -212,7 +212,7 @@ class TenantTables:
         """Return the condition on the tenant's rows, and its parameters."""
         if table == ATTEMPTS:  # a run whose settings are wrong knows no project
             return "pipeline = %s", (self.pipeline.pipeline_name,)
-        return (self._own, self._params) if table in (VIDEOS, WINDOWS) else ("project_id = %s", self._params[:1])
+        return ("project_id = %s", self._params[:1]) if table == STATES else (self._own, self._params)
 
 
 def find_short_name(table: str) -> str:

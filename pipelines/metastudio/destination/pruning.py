@@ -16,7 +16,7 @@ from dlt.destinations.exceptions import DatabaseException
 
 from metastudio.destination.connection import make_batches
 from metastudio.destination.ledger import Ledger
-from metastudio.records.schema import WINDOWS
+from metastudio.records.schema import REJECTED, WINDOWS
 
 log = logging.getLogger("metastudio")
 
@@ -168,8 +168,7 @@ class Pruner:
         """Return old rejected records but the newest: a sync takes an empty table for a loss."""
         if not self._rejected:
             return []
-        rows = self._ledger.query(
-            "SELECT record_hash, rejected_at FROM {rejected} WHERE project_id = %s ORDER BY rejected_at DESC",
-            self._ledger.project_id,
-        )
+        own, params = self._ledger.own_rows(REJECTED)
+        sql = f"SELECT record_hash, rejected_at FROM {{rejected}} WHERE {own} ORDER BY rejected_at DESC"
+        rows = self._ledger.query(sql, *params)
         return [record_hash for record_hash, rejected_at in rows[1:] if rejected_at and rejected_at < self._before]

@@ -74,6 +74,11 @@ def write_json(value: Any) -> str:
     )
 
 
+def add_app_user(record_hash: str, app_user_id: str | None) -> str:
+    """Return the hash of a record read for an app user: another one may have an equal record."""
+    return hashlib.sha256(f"{record_hash}/{app_user_id}".encode()).hexdigest() if app_user_id else record_hash
+
+
 def is_blank(value: Any) -> bool:
     """Return whether a value is null or blank text."""
     return value is None or (isinstance(value, str) and not value.strip())
@@ -84,6 +89,7 @@ class RowParser:
 
     Args:
         keep_signed_urls: whether URLs keep their signed query.
+        app_user_id: the app user whose jobs are read; None where all are.
     """
 
     _known = frozenset(
@@ -92,8 +98,9 @@ class RowParser:
     _known_asset = frozenset(("asset_id", "asset_name", "cover_url", "preview_video_url"))
     _known_error = frozenset(("error_code", "error_msg"))
 
-    def __init__(self, *, keep_signed_urls: bool = False) -> None:
+    def __init__(self, *, keep_signed_urls: bool = False, app_user_id: str | None = None) -> None:
         self.keep_signed_urls = keep_signed_urls
+        self.app_user_id = app_user_id
 
     def parse(self, job: Any) -> tuple[Row | None, str | None]:
         """Return the row of a job, and its problems as text. Without a job_id, there is no row."""
@@ -134,7 +141,7 @@ class RowParser:
         """Return the record of a job that could not be loaded, or not in full."""
         raw = write_json(strip_signed(job))
         digest = hashlib.sha256(raw.encode()).hexdigest()
-        return Rejected(digest, raw[:_MAX_RECORD_CHARS], reason, request_id, at)
+        return Rejected(add_app_user(digest, self.app_user_id), raw[:_MAX_RECORD_CHARS], reason, request_id, at)
 
     @staticmethod
     def _clean(text: str) -> str:

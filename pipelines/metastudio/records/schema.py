@@ -198,11 +198,17 @@ REJECTED_TABLE = Table(
     "Records that could not be loaded, or not whole, as the API gave them",
     (
         PROJECT_ID,
-        Column("record_hash", "text", "SHA-256 of the record without signed queries", nullable=False),
+        Column(
+            "record_hash",
+            "text",
+            "SHA-256 of the record without signed queries, and of the app user if only one was asked for",
+            nullable=False,
+        ),
         Column("record", "text", "The record as JSON, without signed queries", nullable=False),
         Column("reason", "text", "What was wrong with it", nullable=False),
         Column("request_id", "text", "The X-Request-Id of the answer it came in"),
         Column("rejected_at", "timestamp", "The server's clock when it was read, UTC"),
+        APP_USER_ID,
     ),
 )
 

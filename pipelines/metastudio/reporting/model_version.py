@@ -6,6 +6,7 @@ The queries go through dlt's SQL client. This module never imports dbt.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 from importlib import resources
@@ -16,6 +17,7 @@ from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.destinations.exceptions import DatabaseException
 
 from metastudio.destination.jobs import Destination
+from metastudio.error_mapping import iter_causes
 from metastudio.reporting import PROJECT
 
 Row = dict[str, Any]
@@ -92,6 +94,7 @@ class Models:
     def __init__(self, destination: Destination) -> None:
         self.pipeline = destination.pipeline
         self._destination = destination
+        self._version: Version | None = None
 
     def query(self, sql: str, *params: Any, **values: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Run a query that names the models `{video_jobs}` and so on, and other values likewise.
@@ -125,7 +128,14 @@ class Models:
         return self.query_dicts(sql, *params, tenants=condition, outcomes=OUTCOMES, **values)
 
     def version(self) -> Version | None:
-        """Return the version of the models, or None if they are missing or broken."""
+        """Return the version of the models, or None if they are missing or broken.
+
+        A version that was found is not asked for again: a database plans all models for the answer.
+        """
+        self._version = self._version or self._read_version()
+        return self._version
+
+    def _read_version(self) -> Version | None:
         try:
             rows = self.query_dicts("SELECT * FROM {models_version}")
         except DatabaseException:
@@ -175,6 +185,13 @@ class Models:
         """Return whether the models work, are of this release's version, and know these names."""
         version = self.version()
         return version is not None and version.fingerprint == make_fingerprint() and {*names} <= {*version.tenants}
+
+
+def find_missing(error: BaseException) -> str | None:
+    """Return the model or column that a query names and the models lack; None for other errors."""
+    pattern = r'(?:with name|relation|column) "?([\w.]+)"? (?:does not exist|not found)|a column named "(\w+)"'
+    matches = (re.search(pattern, str(cause)) for cause in iter_causes(error))
+    return next((str(found[1] or found[2]).rpartition(".")[2] for found in matches if found), None)
 
 
 def make_dataset_name(dataset: str) -> str:

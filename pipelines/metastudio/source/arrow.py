@@ -64,7 +64,7 @@ def make_tables(
         VIDEOS: make_videos(chunk.rows, origin, column_types, normalize),
         STATES: _make_states(chunk.seen, origin.project_id),
         WINDOWS: _make_table(WINDOWS_TABLE, make_ledger(chunk.windows, origin, run_id, first_window)),
-        REJECTED: _make_rejected(chunk.rejected, origin.project_id),
+        REJECTED: _make_rejected(chunk.rejected, origin),
     }
 
 
@@ -129,9 +129,11 @@ def make_attempts(attempts: Sequence[Attempt]) -> pa.Table:
     return _make_table(ATTEMPTS_TABLE, make_columns(attempts))
 
 
-def _make_rejected(rejected: Sequence[Rejected], project_id: str) -> pa.Table:
+def _make_rejected(rejected: Sequence[Rejected], origin: TenantKey) -> pa.Table:
     records = list({item.record_hash: item for item in rejected}.values())
-    data: dict[str, Sequence[Any]] = {"project_id": [project_id] * len(records)}
+    data: dict[str, Sequence[Any]] = {
+        name: [getattr(origin, name)] * len(records) for name in ("project_id", "app_user_id")
+    }
     for column in Rejected._fields:
         data[column] = [getattr(record, column) for record in records]
     return _make_table(REJECTED_TABLE, data)

@@ -41,7 +41,7 @@ async def open_client(tenant: Tenant) -> AsyncIterator[Client]:
 
 def make_fetch(client: Client, tenant: Tenant) -> Fetch:
     """Return the fetch function that the extraction uses."""
-    parser = RowParser(keep_signed_urls=tenant.keep_signed_urls)
+    parser = RowParser(keep_signed_urls=tenant.keep_signed_urls, app_user_id=tenant.app_user_id)
 
     async def fetch(query: Query) -> Page:
         answer = await client.fetch_jobs(make_params(query, tenant), max_attempts=query.attempts)

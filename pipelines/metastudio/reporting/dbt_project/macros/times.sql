@@ -1,17 +1,24 @@
-{#- Seconds from start to end; null if one is missing or if the end is before the start. -#}
+{#-
+    Seconds from start to end; null if one is missing or if the end is before the start. Extract
+    gives decimals on PostgreSQL, which cost as much as all the rest of a query.
+-#}
 {% macro seconds_between(start, end) -%}
-    case when {{ end }} >= {{ start }}
-        then cast(extract(epoch from {{ end }}) - extract(epoch from {{ start }}) as double precision)
+    case when {{ end }} >= {{ start }} then
+        {%- if target.type == "postgres" %} date_part('epoch', {{ end }} - {{ start }})
+        {%- else %} extract(epoch from {{ end }}) - extract(epoch from {{ start }})
+        {%- endif %}
     end
 {%- endmacro %}
 
 {#-
-    The day of a time in the time zone of the variable metastudio_time_zone. Days in UTC are
-    counted from the epoch, which is far cheaper than a conversion. At either end of time, the day
-    elsewhere may be in a year that is no valid one.
+    The day of a time in the time zone of the variable metastudio_time_zone. On DuckDB, days in UTC
+    are counted from the epoch, which is far cheaper than a conversion. At either end of time, the
+    day elsewhere may be in a year that is no valid one.
 -#}
 {% macro day_of(time) -%}
-    {%- if var("metastudio_time_zone") == "UTC" -%}
+    {%- if var("metastudio_time_zone") == "UTC" and target.type == "postgres" -%}
+        cast({{ time }} at time zone 'UTC' as date)
+    {%- elif var("metastudio_time_zone") == "UTC" -%}
         date '1970-01-01' + cast(floor(extract(epoch from {{ time }}) / 86400) as integer)
     {%- else -%}
         case
@@ -34,20 +41,54 @@
 {%- endmacro %}
 
 {#-
+    The table expression `last_runs`: each tenant's last run, and the day of that. With `app_user`
+    instead of a null, PostgreSQL sees that a tenant has one row, and leaves out a join with it
+    where none of its columns is used.
+-#}
+{% macro last_runs() -%}
+last_runs as (
+    select
+        project_id,
+        coalesce(app_user_id, '') as app_user,
+        max(finished_at) as as_of,
+        {{ day_of('max(finished_at)') }} as today
+    from {{ ref('stg_extraction_windows') }}
+    group by project_id, coalesce(app_user_id, '')
+)
+{%- endmacro %}
+
+{#- Whether a row of `last_runs` is that of a row's tenant. -#}
+{% macro is_last_run_of(rows) -%}
+    last_runs.project_id = {{ rows }}.project_id and last_runs.app_user = coalesce({{ rows }}.app_user_id, '')
+{%- endmacro %}
+
+{#- The day of a tenant's last run; without one, of now. -#}
+{% macro today() -%}
+    coalesce(last_runs.today, {{ day_of('current_timestamp') }})
+{%- endmacro %}
+
+{#-
     The table expression `days`: each day and job type of each tenant, from its first job to its
     last run, for ten years at most. A single job with a wrong year would otherwise bring a row for
     each day since. `created` has a row for each day on which jobs were created.
 -#}
 {% macro calendar(created) -%}
+{{ last_runs() }},
+
 job_types as (
     select
         project_id,
         app_user_id,
         job_type,
-        min(min(day)) over (partition by project_id, app_user_id) as first_day,
-        max(max(today)) over (partition by project_id, app_user_id) as last_day
+        min(min(day)) over (partition by project_id, app_user_id) as first_day
     from {{ created }}
     group by project_id, app_user_id, job_type
+),
+
+lifetimes as (
+    select job_types.*, {{ today() }} as last_day
+    from job_types
+    left join last_runs on {{ is_last_run_of('job_types') }}
 ),
 
 days as (
@@ -56,7 +97,7 @@ days as (
         app_user_id,
         job_type,
         {{ each_day('greatest(first_day, last_day - 3650)', 'last_day') }} as day
-    from job_types
+    from lifetimes
 )
 {%- endmacro %}
 

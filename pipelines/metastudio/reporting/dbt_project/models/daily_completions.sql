@@ -6,21 +6,21 @@ with ended as (
         job_type,
         count(*) as ended,
         {{ count_outcomes() }},
-        coalesce(sum(video_seconds) filter (where is_success), 0) / 60 as video_minutes,
-        percentile_cont(0.5) within group (order by turnaround_seconds) filter (where is_success) as turnaround_seconds_p50,
-        percentile_cont(0.95) within group (order by turnaround_seconds) filter (where is_success) as turnaround_seconds_p95,
-        count(*) filter (where is_success and turnaround_seconds is not null) as timed,
-        count(*) filter (where is_success and turnaround_seconds <= {{ var("metastudio_sla_seconds") }}) as within_sla
+        coalesce(sum(video_seconds) filter (where outcome = 'succeeded'), 0) / 60 as video_minutes,
+        percentile_cont(0.5) within group (order by turnaround_seconds) filter (where outcome = 'succeeded') as turnaround_seconds_p50,
+        percentile_cont(0.95) within group (order by turnaround_seconds) filter (where outcome = 'succeeded') as turnaround_seconds_p95,
+        count(*) filter (where outcome = 'succeeded' and turnaround_seconds is not null) as timed,
+        count(*) filter (where outcome = 'succeeded' and turnaround_seconds <= {{ var("metastudio_sla_seconds") }}) as within_sla
     from {{ ref('video_jobs') }}
     where created_at is not null and ended_at is not null
-    group by project_id, app_user_id, ended_on, job_type
+    group by ended_on, job_type, project_id, app_user_id  -- PostgreSQL sorts: days differ most, and fastest
 ),
 
 created as (
-    select project_id, app_user_id, created_on as day, job_type, count(*) as created, max(today) as today
+    select project_id, app_user_id, created_on as day, job_type, count(*) as created
     from {{ ref('video_jobs') }}
     where created_at is not null
-    group by project_id, app_user_id, created_on, job_type
+    group by created_on, job_type, project_id, app_user_id
 ),
 
 {{ calendar('created') }},

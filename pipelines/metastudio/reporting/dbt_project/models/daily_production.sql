@@ -4,19 +4,18 @@ with figures as (
         app_user_id,
         created_on as day,
         job_type,
-        max(today) as today,
         count(*) as created,
         {{ count_outcomes() }},
         count(*) filter (where outcome = 'open') as still_open,
         count(*) filter (where is_deleted) as deleted,
-        coalesce(sum(video_seconds) filter (where is_success), 0) / 60 as video_minutes,
+        coalesce(sum(video_seconds) filter (where outcome = 'succeeded'), 0) / 60 as video_minutes,
         percentile_cont(0.5) within group (order by wait_seconds) as wait_seconds_p50,
         percentile_cont(0.95) within group (order by wait_seconds) as wait_seconds_p95,
         percentile_cont(0.5) within group (order by render_seconds) as render_seconds_p50,
         percentile_cont(0.95) within group (order by render_seconds) as render_seconds_p95
     from {{ ref('video_jobs') }}
     where created_at is not null
-    group by project_id, app_user_id, created_on, job_type
+    group by created_on, job_type, project_id, app_user_id  -- PostgreSQL sorts: days differ most, and fastest
 ),
 
 {{ calendar('figures') }},

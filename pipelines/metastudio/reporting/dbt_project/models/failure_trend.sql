@@ -6,10 +6,10 @@ with failures as (
 ),
 
 created as (
-    select project_id, app_user_id, created_on as day, job_type, max(today) as today
+    select project_id, app_user_id, job_type, min(created_on) as day
     from {{ ref('video_jobs') }}
     where created_at is not null
-    group by project_id, app_user_id, created_on, job_type
+    group by project_id, app_user_id, job_type
 ),
 
 {{ calendar('created') }},

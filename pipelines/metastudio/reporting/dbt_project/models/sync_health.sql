@@ -107,9 +107,9 @@ unknown_states as (
 ),
 
 rejected as (
-    select project_id, count(*) as rejected_records, max(rejected_at) as last_rejected_at
+    select project_id, app_user_id, count(*) as rejected_records, max(rejected_at) as last_rejected_at
     from {{ ref('stg_rejected_records') }}
-    group by project_id
+    group by project_id, app_user_id
 )
 
 select
@@ -146,4 +146,4 @@ from ledger
 left join scrubs on {{ same_tenant('scrubs', 'ledger') }}
 left join jobs on {{ same_tenant('jobs', 'ledger') }}
 left join unknown_states on {{ same_tenant('unknown_states', 'ledger') }}
-left join rejected on rejected.project_id = ledger.project_id
+left join rejected on {{ same_tenant('rejected', 'ledger') }}

@@ -1,13 +1,10 @@
-with last_run as (
-    select project_id, app_user_id, max(finished_at) as as_of
-    from {{ ref('stg_extraction_windows') }}
-    group by project_id, app_user_id
-),
+with {{ last_runs() }},
 
 jobs as (
     select
         jobs.*,
-        coalesce(last_run.as_of, current_timestamp) as as_of,
+        coalesce(last_runs.as_of, current_timestamp) as as_of,
+        {{ today() }} as today,
         {{ outcome_of('jobs.state', 'jobs.deleted_at') }} as outcome,
         case
             when jobs.state not in ({{ terminal_states() }}) then jobs.deleted_at
@@ -15,7 +12,7 @@ jobs as (
             else greatest(jobs.updated_at, jobs.created_at)
         end as ended_at
     from {{ ref('stg_video_jobs') }} as jobs
-    left join last_run on {{ same_tenant('last_run', 'jobs') }}
+    left join last_runs on {{ is_last_run_of('jobs') }}
 )
 
 select
@@ -50,5 +47,5 @@ select
     ended_at,
     {{ day_of('ended_at') }} as ended_on,
     case when state in ({{ terminal_states() }}) then {{ seconds_between('created_at', 'finished_at') }} end as turnaround_seconds,
-    {{ day_of('as_of') }} as today
+    today
 from jobs
