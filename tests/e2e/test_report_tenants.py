@@ -282,11 +282,7 @@ def test_the_page_of_several_tenants_begins_with_the_overview(company):
     assert "<dt>Tenants</dt><dd>20</dd>" in header and "<dt>Projects</dt><dd>10</dd>" in header
     assert f"<dt>Time zone</dt><dd>{ZONE}</dd>" in header
     assert '<td class="text bad">✗ stale, unknown states</td>' in header and header.count('class="text warn"') == 19
-
-
-def test_a_chart_without_times_is_a_sentence(company):
-    page = make_page(read_report(company.models, [TenantName(*NAMES["t01"], "t01")], now=NOW, charts=True), lambda: "")
-
+    # none of these jobs has a time to draw
     assert 'id="waiting"' not in page and 'id="about-time_trend"' not in page
     assert "No week has 5 jobs of one type, of which times could be shown." in page
 
