@@ -64,7 +64,7 @@ def _resolve(options: Options, chosen: Mapping[str, str | None]) -> Options:
     from metastudio.config.settings import find_setting
     from metastudio.config.toml_files import check_files
     from metastudio.config.unknown_settings import warn_of_other_credentials, warn_of_unknown_settings
-    from metastudio.destination.dlt_internals import accept_byte_order_marks, list_config_files
+    from metastudio.destination.dlt_internals.settings import accept_byte_order_marks, list_config_files
     from metastudio.pipeline.names import check_names
 
     if check_files(list_config_files()):

@@ -13,7 +13,7 @@ from metastudio.commands.result import CommandResult, MultiTenantResult
 from metastudio.commands.tenants import list_options
 from metastudio.config.settings import Settings, resolve_settings
 from metastudio.destination.attempts import Attempt, read_failed, read_newest
-from metastudio.destination.dlt_internals import count_pending
+from metastudio.destination.dlt_internals.working_dir import count_pending
 from metastudio.destination.jobs import Destination
 from metastudio.destination.ledger import Completeness
 from metastudio.error_mapping import to_metastudio_error

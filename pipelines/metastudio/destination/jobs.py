@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import dlt
 
 from metastudio.destination.connection import find_short_name, make_batches
-from metastudio.destination.dlt_internals import read_column_types, read_known_columns
+from metastudio.destination.dlt_internals.tables import read_column_types, read_known_columns
 from metastudio.destination.ledger import Ledger
 from metastudio.records.parser import TERMINAL_STATES, Row
 from metastudio.records.schema import VIDEOS

@@ -11,7 +11,7 @@ from functools import partial
 from dlt.destinations.exceptions import DatabaseException
 
 from metastudio.destination.connection import Client, TenantTables
-from metastudio.destination.dlt_internals import open_bucket
+from metastudio.destination.dlt_internals.places import open_bucket
 from metastudio.destination.lease import Lease
 from metastudio.errors import BusyError, UnavailableError
 

@@ -14,7 +14,7 @@ from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.destinations.exceptions import DatabaseException
 
 from metastudio.destination.connection import Client, TenantTables
-from metastudio.destination.dlt_internals import open_bucket
+from metastudio.destination.dlt_internals.places import open_bucket
 from metastudio.destination.duckdb_file import find_file
 from metastudio.destination.foreign_tables import require_own_tables
 from metastudio.errors import ConfigurationError

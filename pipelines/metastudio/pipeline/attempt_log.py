@@ -21,7 +21,8 @@ from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from filelock import FileLock, Timeout
 
 from metastudio.destination.attempts import Attempt, add_attempts
-from metastudio.destination.dlt_internals import find_location, find_pipelines_dir
+from metastudio.destination.dlt_internals.places import find_location
+from metastudio.destination.dlt_internals.working_dir import find_pipelines_dir
 from metastudio.destination.jobs import Destination
 from metastudio.error_mapping import to_metastudio_error
 from metastudio.errors import UnavailableError

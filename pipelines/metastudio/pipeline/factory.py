@@ -13,13 +13,9 @@ from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from metastudio.config.settings import find_setting
-from metastudio.destination.dlt_internals import (
-    drop_local_state,
-    make_duckdb_credentials,
-    make_temporary_pipelines_dir,
-    pin_settings,
-    set_default_settings,
-)
+from metastudio.destination.dlt_internals.places import make_duckdb_credentials
+from metastudio.destination.dlt_internals.settings import pin_settings, set_default_settings
+from metastudio.destination.dlt_internals.working_dir import drop_local_state, make_temporary_pipelines_dir
 from metastudio.destination.duckdb_file import make_rename_command
 from metastudio.destination.factories import BY_TYPE
 from metastudio.destination.jobs import Destination

@@ -19,12 +19,10 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 
 from metastudio.config.tenant import Tenant
 from metastudio.destination.attempts import Attempt
-from metastudio.destination.dlt_internals import (
-    merge_pending,
-    record_base_state,
-    refresh_duckdb_credentials,
-    restore_missing_tables,
-)
+from metastudio.destination.dlt_internals.places import refresh_duckdb_credentials
+from metastudio.destination.dlt_internals.state import record_base_state
+from metastudio.destination.dlt_internals.tables import restore_missing_tables
+from metastudio.destination.dlt_internals.working_dir import merge_pending
 from metastudio.destination.foreign_tables import require_own_tables
 from metastudio.destination.jobs import Destination
 from metastudio.destination.ledger import make_ledger

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from filelock import FileLock, Timeout
 
-from metastudio.destination.dlt_internals import find_pipelines_dir
+from metastudio.destination.dlt_internals.working_dir import find_pipelines_dir
 from metastudio.errors import BusyError, ConfigurationError
 from metastudio.pipeline.options import Options
 

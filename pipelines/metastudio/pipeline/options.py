@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from metastudio.config.settings import find_setting
-from metastudio.destination.dlt_internals import set_default_settings
+from metastudio.destination.dlt_internals.settings import set_default_settings
 
 PIPELINE = "metastudio"
 """The name of the pipeline where none is given."""

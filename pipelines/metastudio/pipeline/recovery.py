@@ -14,14 +14,9 @@ from datetime import UTC, datetime
 from dlt.destinations.exceptions import DatabaseException
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from metastudio.destination.dlt_internals import (
-    lacks_tables,
-    read_base_mark,
-    read_committed_mark,
-    read_local_mark,
-    repair_working_dir,
-    restore_missing_tables,
-)
+from metastudio.destination.dlt_internals.state import read_base_mark, read_committed_mark, read_local_mark
+from metastudio.destination.dlt_internals.tables import lacks_tables, restore_missing_tables
+from metastudio.destination.dlt_internals.working_dir import repair_working_dir
 from metastudio.destination.jobs import Destination
 from metastudio.destination.replica_identity import write_replica_identity
 from metastudio.error_mapping import is_known_error, is_out_of_memory

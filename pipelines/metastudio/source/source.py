@@ -17,15 +17,10 @@ from dlt.extract import DltResource
 from metastudio.config.tenant import Tenant, resolve_tenant
 from metastudio.config.unknown_settings import warn_of_unknown_settings
 from metastudio.destination.attempts import Attempt
-from metastudio.destination.dlt_internals import (
-    find_active_pipeline,
-    find_changed_dispositions,
-    is_refreshed,
-    pin_settings,
-    read_committed_mark,
-    read_local_mark,
-    restore_missing_tables,
-)
+from metastudio.destination.dlt_internals.running import find_active_pipeline, find_changed_dispositions, is_refreshed
+from metastudio.destination.dlt_internals.settings import pin_settings
+from metastudio.destination.dlt_internals.state import read_committed_mark, read_local_mark
+from metastudio.destination.dlt_internals.tables import restore_missing_tables
 from metastudio.destination.jobs import Destination
 from metastudio.errors import ConfigurationError
 from metastudio.extraction.state import State

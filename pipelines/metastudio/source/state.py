@@ -10,7 +10,7 @@ from typing import NamedTuple, cast
 import dlt
 
 from metastudio.config.tenant import Tenant
-from metastudio.destination.dlt_internals import read_committed_source_state
+from metastudio.destination.dlt_internals.state import read_committed_source_state
 from metastudio.destination.jobs import Destination
 from metastudio.errors import ConfigurationError, IncompleteError
 from metastudio.extraction.limits import EndpointLimits
