@@ -1,7 +1,6 @@
-"""What an answer of the API or IAM means: a page of jobs, or a failure typed by what helps.
+"""What an answer of the API or IAM means: a page of jobs, or a failure.
 
-Pure. The error code decides before the status does. The words of failures hold no header, no body
-and no query.
+The type of a failure says what helps. Its words hold no header, no body and no query.
 """
 
 from __future__ import annotations
@@ -15,22 +14,9 @@ from typing import Any
 
 import orjson
 
-from metastudio.api.retry import (
-    AttemptError,
-    FatalError,
-    RequestCounters,
-    RetryableError,
-    ThrottledError,
-    UnauthenticatedError,
-)
+from metastudio.api.error_rules import RETRYABLE, Rule, find_code_rule, find_iam_rule, find_rule
+from metastudio.api.retry import AttemptError, FatalError, RequestCounters, RetryableError
 from metastudio.api.transport import HttpResponse
-from metastudio.errors import (
-    ConfigurationError,
-    CredentialsError,
-    MetaStudioError,
-    RefusedError,
-    UnavailableError,
-)
 from metastudio.redaction import redact, redact_id
 
 MAX_ERROR_BYTES = 64 * 1024
@@ -58,100 +44,16 @@ class JobsPage:
     counters: RequestCounters = field(default_factory=RequestCounters)
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """The meaning of a code or status: what helps, or which error and hint to raise."""
-
-    failure: type[AttemptError]
-    error: type[MetaStudioError]
-    hint: str
-
-
-_NOT_AUTHENTICATED = Rule(
-    UnauthenticatedError, CredentialsError, "Check the credentials: wrong, expired, or of another region."
-)
-_OTHER_PROJECT = Rule(
-    UnauthenticatedError, CredentialsError, "The token belongs to another project: check project_id and the token."
-)
-_NO_SUCH_API = Rule(FatalError, ConfigurationError, "There is no such API at this address: check region and endpoint.")
-_THROTTLED = Rule(
-    ThrottledError,
-    UnavailableError,
-    "Lower requests_per_second: the quota is one for all programs of the tenant.",
-)
-_RETRYABLE = Rule(RetryableError, UnavailableError, "")
-_REDIRECT = Rule(FatalError, ConfigurationError, "Check region and endpoint: credentials are sent there only.")
-
-
-def _forbidden(hint: str) -> Rule:
-    return Rule(FatalError, CredentialsError, hint)
-
-
-def _refused(hint: str) -> Rule:
-    return Rule(FatalError, RefusedError, hint)
-
-
-BY_CODE = {
-    "MSS.00000001": _NOT_AUTHENTICATED,
-    "MSS.00010008": _NOT_AUTHENTICATED,
-    "MSS.00010009": _OTHER_PROJECT,
-    "APIGW.0301": _NOT_AUTHENTICATED,
-    "APIGW.0308": _THROTTLED,
-    "MSS.00010003": _NO_SUCH_API,
-    "APIGW.0101": _NO_SUCH_API,
-    "MSS.00022009": _forbidden("The account is frozen: see its bills in the console."),
-    "MSS.00022010": _forbidden("The account is not verified: complete the real-name authentication in the console."),
-    "MSS.00024001": _forbidden("The user lacks the privilege: grant the IAM user read access to MetaStudio."),
-}
-BY_STATUS = {
-    400: _refused("Check the filters and start_date in the settings."),
-    401: _NOT_AUTHENTICATED,
-    403: _forbidden("The credentials are known, but may not read this project's videos."),
-    404: _refused("Check project_id, region and endpoint: they belong together."),
-    408: _RETRYABLE,
-    413: _refused("The request is too long."),
-    414: _refused("The request is too long."),
-    425: _RETRYABLE,
-    429: _THROTTLED,
-    431: _refused("The headers are too long for this endpoint, as a long token may be."),
-}
-BY_STATUS_CLASS = {
-    2: _RETRYABLE,
-    3: _REDIRECT,
-    4: _refused("Check region and endpoint."),
-    5: _RETRYABLE,
-}
-"""For a status that is not listed, by its first digit."""
-
-_REFUSED_LOGIN = _forbidden("Check username, password, domain_name and project_id; the user needs programmatic access.")
-_NO_IAM = Rule(FatalError, ConfigurationError, "Check region and iam_endpoint.")
-IAM_BY_STATUS = {
-    400: _REFUSED_LOGIN,
-    401: _REFUSED_LOGIN,
-    403: _REFUSED_LOGIN,
-    408: _RETRYABLE,
-    425: _RETRYABLE,
-    429: _RETRYABLE,
-}
-IAM_BY_STATUS_CLASS = {2: _RETRYABLE, 3: _NO_IAM, 4: _NO_IAM, 5: _RETRYABLE}
-
-
 def make_failure(response: HttpResponse, secrets: tuple[str, ...]) -> AttemptError:
     """Return the failure that an answer of the API means, other than 200."""
     code, message = read_problem(response, secrets)
-    return _make_failure(response, _find_rule(response.status, code), code, message, secrets)
+    return _make_failure(response, find_rule(response.status, code), code, message, secrets)
 
 
 def make_iam_failure(response: HttpResponse, secrets: tuple[str, ...]) -> AttemptError:
     """Return the failure that an answer of IAM means, other than 200 and 201."""
     code, message = read_problem(response, secrets)
-    rule = IAM_BY_STATUS.get(response.status) or IAM_BY_STATUS_CLASS.get(response.status // 100, _RETRYABLE)
-    return _make_failure(response, rule, code, message, secrets)
-
-
-def _find_rule(status: int, code: str | None) -> Rule:
-    known = BY_CODE.get(code.replace("APIG.", "APIGW.", 1)) if code else None
-    return known or BY_STATUS.get(status) or BY_STATUS_CLASS.get(status // 100, _RETRYABLE)
+    return _make_failure(response, find_iam_rule(response.status), code, message, secrets)
 
 
 def _make_failure(
@@ -204,6 +106,26 @@ def parse_jobs_page(response: HttpResponse, server_time: datetime | None, secret
     Raises:
         AttemptError: the answer is not a page of jobs.
     """
+    answer = _load_answer(response, secrets)
+    jobs, count = answer.get("jobs"), _read_count(answer.get("count"))
+    if not isinstance(jobs, list | None):
+        raise _make_senseless("answered 200 without a list of jobs", response, secrets)
+    if count is None and answer.get("count") is not None:
+        raise _make_senseless("answered 200 without an integer count", response, secrets)
+    if not jobs:
+        count = count or 0
+    if server_time is None:
+        reason = "answered 200 without a Date header, which has the server's time"
+        raise _make_senseless(reason, response, secrets)
+    return JobsPage(count, jobs or [], server_time, redact_id(response.request_id, secrets))
+
+
+def _load_answer(response: HttpResponse, secrets: tuple[str, ...]) -> dict[str, Any]:
+    """Return the object of an answer that has a count, jobs or neither.
+
+    Raises:
+        AttemptError: the answer is an error, whatever its status is, or another object.
+    """
     if response.status != 200:
         raise make_failure(response, secrets)
     try:
@@ -213,23 +135,11 @@ def parse_jobs_page(response: HttpResponse, server_time: datetime | None, secret
         raise _make_senseless(f"answered 200 with {looks}", response, secrets) from None
     code, message = _read_problem(answer, secrets) if isinstance(answer, dict) else (None, "")
     if code is not None:
-        rule = BY_CODE.get(code.replace("APIG.", "APIGW.", 1), _RETRYABLE)
-        raise _make_failure(response, rule, code, message, secrets)
+        raise _make_failure(response, find_code_rule(code) or RETRYABLE, code, message, secrets)
     said = f": {message}" if message else ""
     if not isinstance(answer, dict) or (answer and answer.keys().isdisjoint(("count", "jobs"))):
         raise _make_senseless(f"answered 200 without a count and without jobs{said}", response, secrets)
-    jobs = answer.get("jobs")
-    if not isinstance(jobs, list | None):
-        raise _make_senseless("answered 200 without a list of jobs", response, secrets)
-    count = _read_count(answer.get("count"))
-    if count is None and answer.get("count") is not None:
-        raise _make_senseless("answered 200 without an integer count", response, secrets)
-    if not jobs:
-        count = count or 0
-    if server_time is None:
-        reason = "answered 200 without a Date header, which has the server's time"
-        raise _make_senseless(reason, response, secrets)
-    return JobsPage(count, jobs or [], server_time, redact_id(response.request_id, secrets))
+    return answer
 
 
 def parse_isolation(response: HttpResponse, secrets: tuple[str, ...]) -> bool | None:
