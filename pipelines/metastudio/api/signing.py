@@ -47,17 +47,12 @@ def make_signed_headers(
     lines = sorted((name.lower(), value.strip()) for name, value in signed.items() if "_" not in name)
     names = ";".join(name for name, _ in lines)
     uri = quote(unquote(path), safe="/")
-    request = "\n".join(
-        (
-            method.upper(),
-            uri if uri.endswith("/") else uri + "/",
-            make_query_string(query),
-            *(f"{name}:{value}" for name, value in lines),
-            "",
-            names,
-            hashlib.sha256(body).hexdigest(),
-        )
+    canonical = (
+        *(method.upper(), uri if uri.endswith("/") else uri + "/", make_query_string(query)),
+        *(f"{name}:{value}" for name, value in lines),
+        *("", names, hashlib.sha256(body).hexdigest()),
     )
+    request = "\n".join(canonical)
     text = f"{ALGORITHM}\n{date}\n{hashlib.sha256(request.encode()).hexdigest()}"
     signature = hmac.new(key.secret_key.encode(), text.encode(), hashlib.sha256).hexdigest()
     signed["Authorization"] = f"{ALGORITHM} Access={key.access_key}, SignedHeaders={names}, Signature={signature}"

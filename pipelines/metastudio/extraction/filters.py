@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from metastudio.errors import IncompleteError, RefusedError
 from metastudio.extraction.context import SMALL_QUESTION, ExtractionContext
@@ -61,17 +61,13 @@ async def verify_filters(context: ExtractionContext, newest_first: Sequence[Row]
     """
     if are_ignored(context):
         raise _make_error("create_since or create_until")
-    if context.filters_verified:
-        return
+    is_known = context.filters_verified or "filters" in context.limits.values
     context.filters_verified = True
-    if "filters" in context.limits.values:
+    if is_known:
         return
     if (await context.fetch(SMALL_QUESTION)).records:
         raise ignore_filters(context, "create_until")
-    before = await context.now() - SECOND  # the window of a younger job would end ahead of now
-    newest = next((row for row in newest_first if row.create_time and row.create_time < before), None)
-    if newest is None:
-        newest = await _find_newest(context, before)
+    newest = await _find_newest(context, newest_first)
     if newest is None or newest.create_time is None:
         return
     second = newest.create_time.replace(microsecond=0)
@@ -87,21 +83,44 @@ async def verify_filters(context: ExtractionContext, newest_first: Sequence[Row]
             page = await read_page(context, Query(since=window.since, until=until, limit=context.settings.page_size))
         except (RefusedError, UnreadableError):
             return
-        if finding == KEPT and page.rows and lies_outside(window, page):
-            if page.count > len(page.records):
-                raise ignore_filters(context, "create_since")
-            finding = OTHER_ZONE
-        is_crowded = finding == KEPT and page.count > len(page.records)
-        if is_crowded and await _is_future_crowded(context, page.count):
-            raise ignore_filters(context, "create_since")
-        if is_crowded or any(row.job_id == newest.job_id for row in page.rows):
-            context.learn("filters", finding)
+        if shown := await _judge_page(context, window, page, newest.job_id, finding):
+            context.learn("filters", shown)
             return
-    context.filters_verified = False  # it vanished meanwhile
+    context.filters_verified = False  # the job vanished meanwhile
 
 
-async def _find_newest(context: ExtractionContext, before: datetime) -> Row | None:
-    """Ask for the newest job created before a time; None where none can be read."""
+async def _judge_page(context: ExtractionContext, window: Window, page: Page, job_id: str, finding: str) -> str | None:
+    """Return what an answer shows about the filters; None if it lacks the job that it must hold.
+
+    Args:
+        finding: what is true if the job is in the answer.
+
+    Raises:
+        FiltersIgnoredError: the answer shows that create_since is ignored.
+    """
+    has_more = page.count > len(page.records)
+    if finding == KEPT and page.rows and lies_outside(window, page):
+        if has_more:
+            raise ignore_filters(context, "create_since")
+        finding = OTHER_ZONE
+    is_crowded = finding == KEPT and has_more
+    if is_crowded and await _is_future_crowded(context, page.count):
+        raise ignore_filters(context, "create_since")
+    return finding if is_crowded or any(row.job_id == job_id for row in page.rows) else None
+
+
+async def _find_newest(context: ExtractionContext, newest_first: Sequence[Row]) -> Row | None:
+    """Return the newest job that is older than a second, or None if none can be read.
+
+    The window of a younger job would end in the future.
+
+    Args:
+        newest_first: the newest jobs that are known. The API is asked if all of them are younger.
+    """
+    before = await context.now() - SECOND
+    known = next((row for row in newest_first if row.create_time and row.create_time < before), None)
+    if known is not None:
+        return known
     since = context.settings.start_date
     if context.limits.max_range:
         since = max(since, await context.now() - context.limits.max_range)

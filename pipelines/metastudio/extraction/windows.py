@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -57,22 +57,13 @@ async def read_window(context: ExtractionContext, window: Window, mode: Mode, *,
             first = await read_page(context, query)
         except (RefusedError, UnreadableError) as error:
             return await _give_up(context, reading, error)
-        fits = first.count <= len(first.records)
-        if not fits or lies_outside(window, first):
-            await verify_filters(context, first.rows if window.until == OPEN_END else ())
-        if not fits and (parts := cut_window(window, closed_until, await context.now())):
-            return parts
-        is_large = first.count > context.limits.max_rows(context.settings.max_rows_per_window)
-        is_large |= not first.is_counted and not fits
-        is_restless = reading.passes > 1 and first.count > context.settings.page_size and not is_part
-        if (is_large or is_restless) and (parts := plan_parts(context, window, first)):
+        if parts := await _split_by_first_page(context, reading, first, closed_until, is_part=is_part):
             return parts
         try:
             pages = [first, *await read_rest(context, query, first)]
         except TooDeepError:
-            if parts := plan_parts(context, window, first):
-                return parts
-            return await _read_as_deep_as_possible(context, reading, query, first)
+            parts = plan_parts(context, window, first)
+            return parts or await _read_as_deep_as_possible(context, reading, query, first)
         if reading.add(pages):
             if await _is_cut_short(context, reading) and (parts := plan_parts(context, window, first)):
                 return parts
@@ -93,6 +84,24 @@ def make_query(context: ExtractionContext, window: Window) -> Query:
         until=None if window.until == OPEN_END else window.until,
         limit=context.settings.page_size,
     )
+
+
+async def _split_by_first_page(
+    context: ExtractionContext, reading: WindowReading, first: Page, closed_until: datetime, *, is_part: bool
+) -> list[Window]:
+    """Return the parts of a window that its first page shows to be open, too large or too restless.
+
+    The list is empty if the window can be read at once.
+    """
+    window, fits = reading.window, first.count <= len(first.records)
+    if not fits or lies_outside(window, first):
+        await verify_filters(context, first.rows if window.until == OPEN_END else ())
+    if not fits and (parts := cut_window(window, closed_until, await context.now())):
+        return parts
+    is_large = first.count > context.limits.max_rows(context.settings.max_rows_per_window)
+    is_large |= not first.is_counted and not fits
+    is_restless = reading.passes > 1 and first.count > context.settings.page_size and not is_part
+    return plan_parts(context, window, first) if is_large or is_restless else []
 
 
 async def _is_cut_short(context: ExtractionContext, reading: WindowReading) -> bool:

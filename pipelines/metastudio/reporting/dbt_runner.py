@@ -98,19 +98,8 @@ def build_models(
         MetaStudioError: dbt could not build the models.
     """
     connection = Connection(pipeline)
-    if not is_installed(pipeline):
-        extras = "the extras reporting and postgres" if connection.adapter == "postgres" else "the extra reporting"
-        raise ConfigurationError(
-            "dbt, which builds the reporting models, is not installed.",
-            hint=f"Install metastudio with {extras}, as the README shows.",
-        )
-    variables = {
-        "metastudio_dataset": connection.dataset,
-        "metastudio_time_zone": version.time_zone,
-        "metastudio_sla_seconds": version.sla_seconds,
-        "metastudio_tenants": [[*tenant] for tenant in version.tenants],
-        "metastudio_version": make_fingerprint(),
-    }
+    _require_installed(pipeline, connection.adapter)
+    variables = _make_variables(connection.dataset, version)
     with _temporary_folder(connection.profile) as arguments, connection.environment():
         runner = _make_runner([*arguments, "--vars", orjson.dumps(variables).decode()], connection.names)
         _run_models(pipeline, runner, force=force)
@@ -122,6 +111,26 @@ def build_models(
             for result in results
         )
     )
+
+
+def _require_installed(pipeline: dlt.Pipeline, adapter: str) -> None:
+    if not is_installed(pipeline):
+        extras = "the extras reporting and postgres" if adapter == "postgres" else "the extra reporting"
+        raise ConfigurationError(
+            "dbt, which builds the reporting models, is not installed.",
+            hint=f"Install metastudio with {extras}, as the README shows.",
+        )
+
+
+def _make_variables(dataset: str, version: Version) -> dict[str, Any]:
+    """Return the values of the variables that the dbt project declares."""
+    return {
+        "metastudio_dataset": dataset,
+        "metastudio_time_zone": version.time_zone,
+        "metastudio_sla_seconds": version.sla_seconds,
+        "metastudio_tenants": [[*tenant] for tenant in version.tenants],
+        "metastudio_version": make_fingerprint(),
+    }
 
 
 def _run_models(pipeline: dlt.Pipeline, runner: Callable[..., list[Any]], *, force: bool) -> None:
