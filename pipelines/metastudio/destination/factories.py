@@ -1,4 +1,4 @@
-"""dlt's destinations DuckDB and PostgreSQL, as this project uses them."""
+"""dlt's destinations DuckDB and PostgreSQL, with less work in each run and our session settings."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from dlt.destinations import duckdb, postgres
 from metastudio.destination.session import add_session_settings
 
 
-class _KnownCapabilities:
+class _CachedConfiguration:
     """Resolves the configuration behind a destination's capabilities once.
 
-    dlt asks for the capabilities dozens of times in each run, and resolves it each time.
+    dlt asks for the capabilities dozens of times in each run, and would resolve the configuration
+    each time.
     """
 
     _partial: Any = None
 
     def configuration(self, initial_config: Any, accept_partial: bool = False) -> Any:
-        """Return the resolved configuration; a partial one, which capabilities need, only once."""
+        """Return the resolved configuration. A partial one is resolved only once."""
         resolve: Any = super().configuration  # type: ignore[misc]
         if not accept_partial:
             return resolve(initial_config)
@@ -27,7 +28,7 @@ class _KnownCapabilities:
         return self._partial
 
 
-class DuckDb(_KnownCapabilities, duckdb):
+class DuckDb(_CachedConfiguration, duckdb):
     """dlt's DuckDB destination."""
 
     @property
@@ -35,15 +36,15 @@ class DuckDb(_KnownCapabilities, duckdb):
         return "dlt.destinations.duckdb"
 
 
-class Postgres(_KnownCapabilities, postgres):
-    """dlt's PostgreSQL destination, with sessions whose settings are ours."""
+class Postgres(_CachedConfiguration, postgres):
+    """dlt's PostgreSQL destination. Its sessions have our settings."""
 
     @property
     def destination_type(self) -> str:
         return "dlt.destinations.postgres"
 
     def configuration(self, initial_config: Any, accept_partial: bool = False) -> Any:
-        """Return the resolved configuration. Our settings follow the user's, and hence count."""
+        """Return the resolved configuration. Our settings come after the user's, so ours win."""
         config = super().configuration(initial_config, accept_partial)
         if config.credentials is not None:
             add_session_settings(config.credentials)
@@ -51,3 +52,4 @@ class Postgres(_KnownCapabilities, postgres):
 
 
 BY_TYPE = {"dlt.destinations.duckdb": DuckDb, "dlt.destinations.postgres": Postgres}
+"""The classes that take the place of dlt's, by the type of the destination."""

@@ -1,4 +1,4 @@
-"""What the destination holds of a tenant's jobs: the questions of the extraction's `LoadedJobs`."""
+"""The jobs of a tenant in the destination. Answers what the extraction's `LoadedJobs` asks."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from metastudio.records.parser import TERMINAL_STATES, Row
 from metastudio.records.schema import VIDEOS
 
 EXACT_ROWS = 100_000
-"""Size of a table up to which doubled rows and states are counted in every sync: 0.1 s."""
+"""Up to this number of rows, every sync counts doubled rows and states. It takes 0.1 s."""
 
 _FIELDS = [name for name in Row._fields if name not in ("updated", "extra")]
 MAX_COMPARED = 1_000
-"""Number of rows up to which a comparison costs less than a load package."""
+"""Up to this number of rows, a comparison costs less than a load package."""
 _JOB_ID = _FIELDS.index("job_id")
 _LIVE = "deleted_at IS NULL AND (create_time >= %s OR create_time IS NULL)"
 _VERSION = "coalesce(jobs.lastupdate_time, jobs.create_time)"
 
 
 class Books(NamedTuple):
-    """What was counted: the fields of the extraction's `Books`."""
+    """The figures that the extraction's `Books` describes."""
 
     live: int
     older: int
@@ -36,7 +36,7 @@ class Books(NamedTuple):
 
 
 class Extent(NamedTuple):
-    """What a tenant's table of jobs holds.
+    """The size of a tenant's table of jobs.
 
     Attributes:
         rows: the number of rows.
@@ -69,7 +69,7 @@ class Destination(Ledger):
     _extent: Extent | None = None
 
     def extent(self, since: datetime) -> Extent:
-        """Return what the tables hold; the answer holds until `forget_extent`.
+        """Return the size of the table of jobs. It is read again only after `forget_extent`.
 
         Args:
             since: the start_date, before which a job counts as older.
@@ -86,25 +86,26 @@ class Destination(Ledger):
         return self._extent
 
     def forget_extent(self) -> None:
-        """Count again, because rows were loaded."""
+        """Forget the size of the table, because rows were loaded."""
         self._extent = None
 
     def has_rows(self, table: str) -> bool:
-        """Return whether there is a row of the tenant; of its project, without app users."""
+        """Return whether a table has a row of the tenant, or the table of states one of its project."""
         own, params = self.own_rows(table)
         return bool(self.query(f"SELECT 1 FROM {{{find_short_name(table)}}} WHERE {own} LIMIT 1", *params))
 
     def holds_any(self, job_ids: Sequence[str]) -> bool:
         """Return whether the project has a row of one of these jobs; for DuckDB only.
 
-        They are sent as one text: DuckDB takes 9 s for a list of 50,000, and 0.07 s for the text.
+        The IDs are sent as one text: DuckDB takes 9 s for a list of 50,000, 0.07 s for the text.
         """
         sql = "SELECT 1 FROM {videos} WHERE project_id = %s AND job_id IN (SELECT unnest(string_split(%s, chr(0))))"
         return bool(self.query(f"{sql} LIMIT 1", self.project_id, "\0".join(job_ids)))
 
     def books(self, since: datetime, expected: int | None) -> Books:
-        """Count live jobs, and rows beyond one for each job; in a large table only where it has
-        more live rows than `expected`.
+        """Count the jobs, and the rows beyond one for each job.
+
+        In a large table, these rows are counted only if it has more live rows than `expected`.
         """
         extent = self.extent(since)
         if extent.rows > EXACT_ROWS and (expected is None or extent.live <= expected):
@@ -119,7 +120,10 @@ class Destination(Ledger):
         return Books(int(live), extent.older, extent.rows - int(jobs))
 
     def doubled(self) -> list[tuple[str, datetime | None]]:
-        """Return the jobs with several rows; their creation only where a row is live."""
+        """Return the jobs with several rows.
+
+        Each has its job_id and create_time; the time is None if no row is live.
+        """
         rows = self.query(
             "SELECT job_id, max(CASE WHEN deleted_at IS NULL THEN create_time END) FROM {videos}"
             f" WHERE {self._own} GROUP BY job_id HAVING count(*) > 1",
@@ -128,7 +132,7 @@ class Destination(Ledger):
         return [(job_id, created and created.astimezone(UTC)) for job_id, created in rows]
 
     def newest_rows(self, job_ids: Sequence[str]) -> list[dict[str, Any]]:
-        """Return one row of each job: a live one before others, and of these the newest."""
+        """Return one row of each job: its newest live row, or its newest row if none is live."""
         newest: dict[str, dict[str, Any]] = {}
         for batch, _ in make_batches(job_ids):
             for row in sorted(self.rows(batch), key=_rank):
@@ -188,8 +192,9 @@ class Destination(Ledger):
         return [dict(zip(names, row, strict=True)) for row in rows]
 
     def changed(self, rows: Sequence[Row]) -> list[Row]:
-        """Return the rows that are not loaded exactly as here, and once; unknown fields do not
-        count.
+        """Return the rows of jobs that are not loaded exactly like this, or more than once.
+
+        Unknown fields are not compared.
         """
         loaded: set[tuple[Any, ...]] = set()
         numbers: Counter[str] = Counter()
@@ -204,7 +209,10 @@ class Destination(Ledger):
         return [row for row in rows if numbers[row.job_id] > 1 or row[: len(_FIELDS)] not in loaded]
 
     def already_loaded(self, rows: Sequence[Row]) -> bool:
-        """Return whether loading these rows would change nothing; more than a few are loaded."""
+        """Return whether loading these rows would change nothing.
+
+        More than `MAX_COMPARED` rows are not compared: they are loaded.
+        """
         return len(rows) <= MAX_COMPARED and not any(row.extra for row in rows) and not self.changed(rows)
 
     def open_jobs(self, before: datetime) -> list[tuple[str, datetime | None]]:
@@ -219,7 +227,10 @@ class Destination(Ledger):
         return [(job_id, created and created.astimezone(UTC)) for job_id, created in rows]
 
     def inversion(self) -> int | None:
-        """Return the place of the first job, newest update first, created after the one before."""
+        """Return the place, from 0, of the first job that was created after the one before it.
+
+        The live jobs are in the order of their updates, newest first. None: there is no such job.
+        """
         newest = "OVER (ORDER BY coalesce(lastupdate_time, create_time) DESC, create_time DESC)"
         rows = self.query(
             f"SELECT place FROM (SELECT row_number() {newest} AS place, create_time, lag(create_time) {newest} AS above"
@@ -230,7 +241,7 @@ class Destination(Ledger):
         return int(rows[0][0]) - 1 if rows else None
 
     def counts(self, since: datetime | None = None) -> dict[str | None, int]:
-        """Return the number of live jobs by state; with `since`, not of those known to be older."""
+        """Return the number of live jobs by state; `since` leaves out those known to be older."""
         condition, params = ("", ()) if since is None else (" AND (create_time >= %s OR create_time IS NULL)", (since,))
         rows = self.query(
             f"SELECT state, count(*) FROM {{videos}} WHERE {self._own} AND deleted_at IS NULL{condition} GROUP BY state",
@@ -251,7 +262,7 @@ class Destination(Ledger):
         return dict(rows)
 
     def nth_created(self, before: datetime, place: int) -> datetime | None:
-        """Return the create_time of the n-th live job before a time, newest first."""
+        """Return the create_time of the n-th live job before a time, newest first, or None."""
         rows = self.query(
             f"SELECT create_time FROM {{videos}} WHERE {self._own} AND deleted_at IS NULL AND create_time < %s"
             f" ORDER BY create_time DESC LIMIT 1 OFFSET {place - 1}",
@@ -262,6 +273,6 @@ class Destination(Ledger):
 
 
 def _rank(row: dict[str, Any]) -> tuple[bool, bool, Any]:
-    """Return what orders the rows of one job: the last one counts."""
+    """Return the sort key for the rows of one job: the row to keep comes last."""
     updated = row["lastupdate_time"]
     return row["deleted_at"] is None, updated is not None, updated

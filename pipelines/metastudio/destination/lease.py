@@ -1,9 +1,11 @@
-"""A lock for destinations that are folders of files: a claim, a file that expires unless renewed.
+"""A lock for destinations that are folders of files.
 
-A run puts its claim among the others and then looks at them. Of two runs that do so at the same
-time at least one sees the other, and takes its claim back. Who watches a claim for `EXPIRE_SECONDS`
-without a change may remove it, since its holder relies on a renewal for `RELY_SECONDS` only. So no
-clock is compared with another one, and no request need be conditional, which few stores support.
+A run that holds the lock has a claim: a file that expires unless the run renews it. A run writes
+its claim first and looks for other claims after that. If two runs do so at the same time, at least
+one of them sees the other's claim and removes its own. A run that has watched a claim for
+`EXPIRE_SECONDS` without a change may remove it. This is safe, because the owner of a claim relies
+on a renewal for `RELY_SECONDS` only. No clock is compared with that of another machine, and no
+request is conditional, because few stores support that.
 """
 
 from __future__ import annotations
@@ -29,21 +31,23 @@ EXPIRE_SECONDS = 60.0
 RELY_SECONDS = 45.0
 POLL_SECONDS = 1.0
 TRIES = 5
+"""How often a claim is written again because its folder was missing."""
 
 
 def read_clock() -> float:
-    """Return seconds that also count while the machine is suspended, as far as it tells."""
+    """Return a time in seconds that goes on while the machine is suspended, where that exists."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class Lease:
-    """A claim among those in a folder. Claims that share a key exclude each other.
+    """The lock of one run, with its claim in a folder. Claims that share a key exclude each other.
 
     Args:
-        filesystem: of fsspec.
-        keys: letters, digits, hyphens and underscores.
-        clock: returns seconds.
-        wait: waits for some seconds.
+        filesystem: a file system of fsspec.
+        folder: the folder of all claims.
+        keys: names of what is locked, of letters, digits, hyphens and underscores.
+        clock: returns the time in seconds.
+        wait: sleeps for a number of seconds.
     """
 
     def __init__(
@@ -60,15 +64,18 @@ class Lease:
         self._path = f"{self._folder}/{self._name}"
         self._clock, self._wait = clock, wait
         self._lock = threading.Lock()
-        self._made: list[str] = []
+        self._made_folders: list[str] = []
         self._renewals = 0
         self._renewed_at: float | None = None
 
     def acquire(self) -> None:
-        """Claim what the keys stand for. Wait until other claims are gone, renewed or expired.
+        """Write the claim as soon as no other claim shares a key with it.
+
+        Claims that expire are removed.
 
         Raises:
-            BusyError: another run renewed its claim meanwhile.
+            BusyError: another run renewed its claim, so it is alive.
+            ConfigurationError: the claim of a killed run cannot be removed.
         """
         seen: dict[str, tuple[bytes, float]] = {}
         while True:
@@ -86,11 +93,15 @@ class Lease:
             self._wait(random.uniform(0, POLL_SECONDS))
 
     def _compare(self, content: bytes, before: tuple[bytes, float] | None) -> tuple[bytes, float]:
-        """Return the content of a claim, and since when nothing changed it."""
-        if before and before[0] and content != before[0]:  # an empty one is about to be written
+        """Return the content of a claim, and the time since when it has been the same.
+
+        Raises:
+            BusyError: the content has changed.
+        """
+        if before and before[0] and content != before[0]:  # empty: its owner is writing it right now
             raise BusyError(
                 f"Another run {_describe(content)}holds this pipeline or tenant in the destination.",
-                hint="Nothing was touched; the next scheduled run will do.",
+                hint="Nothing was changed. Wait for that run, or for the next scheduled one.",
             )
         return content, before[1] if before else self._clock()
 
@@ -101,11 +112,11 @@ class Lease:
         except Exception as error:
             raise ConfigurationError(
                 f"The lock of a killed run cannot be removed from the destination: {type(error).__name__}.",
-                hint=f"Delete the files in {self._folder}, and let the connector's user do so.",
+                hint=f"Delete the files in {self._folder}, and grant the connector's user the right to delete files there.",
             ) from error
 
     def renew(self) -> None:
-        """Renew the claim, unless it is lost: somebody removed it, or could have done so."""
+        """Renew the claim. It is lost instead if another run removed it, or was allowed to."""
         with self._lock:
             if not self._is_held():
                 return
@@ -119,7 +130,7 @@ class Lease:
         """Renew the claim. Raise UnavailableError if it is lost."""
         try:
             self.renew()
-        except Exception as error:  # the last renewal may still do
+        except Exception as error:  # the last renewal may be recent enough
             log.debug("The claim was not renewed: %s.", type(error).__name__)
         if not self._is_held():
             raise UnavailableError(
@@ -136,16 +147,18 @@ class Lease:
             self._renewed_at = None
             try:
                 self._remove(self._path)
-            except Exception as error:  # it expires
-                log.warning("This run's lock in the destination stays behind: %s.", type(error).__name__)
-            for folder in reversed(self._made):
-                with suppress(Exception):  # others put something into it
+            except Exception as error:  # the claim expires by itself
+                log.warning(
+                    "This run's lock in the destination cannot be removed and will expire: %s.", type(error).__name__
+                )
+            for folder in reversed(self._made_folders):
+                with suppress(Exception):  # others have put something into it
                     self._filesystem.rmdir(folder)
-            self._made = []
+            self._made_folders = []
 
     @contextmanager
     def hold(self) -> Iterator[None]:
-        """Hold the claim within the block, and renew it in a thread."""
+        """Hold the lock within the block, and renew the claim in a thread."""
         stop = threading.Event()
         try:
             self.acquire()
@@ -159,11 +172,11 @@ class Lease:
         while not stop.wait(RENEW_SECONDS):
             try:
                 self.renew()
-            except Exception as error:  # the next renewal may do; `require` notices if none does
+            except Exception as error:  # the next one may succeed; `require` notices if none does
                 log.debug("The claim was not renewed: %s.", type(error).__name__)
 
     def _read_others(self) -> dict[str, bytes]:
-        """Return path and content of the other claims that share a key."""
+        """Return the content of the other claims that share a key, by path."""
         self._filesystem.invalidate_cache(self._folder)
         try:
             paths = self._filesystem.ls(self._folder, detail=False)
@@ -181,19 +194,19 @@ class Lease:
         now = self._clock()
         self._renewals += 1
         claim = {"host": socket.gethostname(), "process": os.getpid(), "renewals": self._renewals}
-        for is_last in (*[False] * TRIES, True):
+        for attempt in range(TRIES + 1):
             try:
                 self._filesystem.pipe_file(self._path, json.dumps(claim).encode())
                 break
             except FileNotFoundError:  # the folder is missing, or another run has just removed it
-                if is_last:
+                if attempt == TRIES:
                     raise
                 self._make_folders()
         self._renewed_at = now
 
     def _make_folders(self) -> None:
         folders = (self._folder.rpartition("/")[0], self._folder)
-        self._made += [folder for folder in folders if not self._filesystem.exists(folder)]
+        self._made_folders += [folder for folder in folders if not self._filesystem.exists(folder)]
         self._filesystem.makedirs(self._folder, exist_ok=True)
 
     def _remove(self, path: str) -> None:

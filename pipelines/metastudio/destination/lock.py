@@ -1,4 +1,4 @@
-"""Locks in the destination: what two runs share is there, not in a folder of one machine."""
+"""Locks in the destination, which also exclude runs on other machines."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _NO_TIMEOUTS = (
     "SELECT set_config(name, '0', true) FROM pg_settings"
     " WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')"
 )
-"""The transaction that holds the lock is idle as long as the run takes."""
+"""The transaction that holds the lock is idle for the whole run, so the server must not end it."""
 _TRY = "SELECT pg_try_advisory_xact_lock(%s)"
 
 LOCKS = "_metastudio_locks"
-"""The folder of the leases."""
+"""Name of the folder, beside the datasets, that has the claims of the leases."""
 
 
 @dataclass(frozen=True, slots=True)
 class DestinationLock:
-    """A lock that is held. It is free when this process ends, however it ends.
+    """A lock that this run holds. It is released, or expires, however the process ends.
 
     Args:
         require: raises UnavailableError if the lock was lost.
@@ -41,12 +41,12 @@ class DestinationLock:
 def hold_lock(tables: TenantTables, purpose: str) -> Iterator[DestinationLock]:
     """Hold a lock in the destination within the block.
 
-    PostgreSQL has locks, of which one of the tables' dataset and staging dataset is held. Where
-    tables are files, a lease does the same for the pipeline and for its tenant. A DuckDB file is
-    locked by DuckDB. Other destinations have no lock.
+    PostgreSQL: an advisory lock for the dataset and its staging dataset. Tables that are files: a
+    lease for the pipeline and its tenant. Elsewhere nothing is held: DuckDB locks its file itself,
+    and other destinations have no locks.
 
     Args:
-        purpose: what is held: locks with different purposes do not exclude each other.
+        purpose: what the lock is for. Locks with different purposes do not exclude each other.
 
     Raises:
         BusyError: another run holds the lock.
@@ -69,19 +69,22 @@ def _hold_nothing(tables: TenantTables, purpose: str) -> Iterator[DestinationLoc
 
 @contextmanager
 def _hold_in_transaction(tables: TenantTables, purpose: str) -> Iterator[DestinationLock]:
-    """Hold a lock by a transaction on a connection of its own; so it works behind a pooler, too."""
+    """Hold a lock in a transaction on a connection of its own.
+
+    Behind a pooler, a transaction keeps its session, but a connection does not.
+    """
     with tables.open() as client, client.begin_transaction():
         if not _try_lock(client, _make_key(purpose, client)):
             raise BusyError(
                 f"Another run holds the {purpose} of the dataset {client.dataset_name} in the destination.",
-                hint="Nothing was touched; the next scheduled run will do.",
+                hint="Nothing was changed. Wait for that run, or for the next scheduled one.",
             )
         yield DestinationLock(partial(_require_connection, client))
 
 
 @contextmanager
 def _hold_lease(tables: TenantTables, purpose: str) -> Iterator[DestinationLock]:
-    """Hold a lease beside the dataset: dlt makes no dataset from a folder that exists."""
+    """Hold a lease beside the dataset, not in it: dlt makes no dataset of a folder that exists."""
     filesystem, bucket, dataset = open_bucket(tables.pipeline)
     tenant = hashlib.sha256("\0".join((tables.project_id, tables.app_user_id or "")).encode()).hexdigest()[:16]
     keys = [f"{dataset}-{purpose}-{name}" for name in (tables.pipeline.pipeline_name, tenant)]
@@ -107,6 +110,6 @@ def _try_lock(client: Client, key: int) -> bool:
 
 
 def _make_key(purpose: str, client: Client) -> int:
-    """Return a number that names the dataset and the staging in it, as they are called there."""
+    """Return the key of the lock: a hash of its purpose and the names of both datasets."""
     name = "\0".join((purpose, str(client.dataset_name), str(client.staging_dataset_name)))
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)

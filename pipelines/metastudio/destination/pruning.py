@@ -1,4 +1,4 @@
-"""Deletes old lines of the ledger, and nothing that a proof still needs.
+"""Deletes old lines of the ledger that no proof needs any more.
 
 What the ledger proves (`docs/extraction.md`): each range of creation times was read whole, and what
 changed since then was read, too. So the newest complete window over each range stays, and so does
@@ -27,7 +27,7 @@ _BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 class Line(NamedTuple):
-    """What decides whether a line of the ledger is still needed."""
+    """The columns of a line of the ledger that decide whether a proof needs it."""
 
     run_id: str
     window: int
@@ -45,7 +45,14 @@ class Line(NamedTuple):
 
 
 class Pruned(NamedTuple):
-    """Numbers of rows: of those older than the limit, and of those among them that go."""
+    """Numbers of rows.
+
+    Attributes:
+        old_windows: lines of the ledger that are older than the limit.
+        windows: those of them that are deleted, or would be without `dry_run`.
+        attempts: likewise, for attempts.
+        rejected: likewise, for rejected records.
+    """
 
     old_windows: int
     windows: int
@@ -54,7 +61,7 @@ class Pruned(NamedTuple):
 
 
 def select_unneeded(lines: Iterable[Line], before: datetime, kept_runs: Iterable[str]) -> list[Line]:
-    """Return the lines that are older than a time, and that no proof needs.
+    """Return the lines that ended before a time and that no proof needs.
 
     Args:
         kept_runs: runs whose lines stay in any case.
@@ -75,7 +82,7 @@ def select_unneeded(lines: Iterable[Line], before: datetime, kept_runs: Iterable
 
 
 def _select_proving(newest_first: Sequence[Line]) -> list[Line]:
-    """Return the complete windows of which a part is in no newer complete window."""
+    """Return the complete windows that newer complete windows do not cover."""
     covered: list[tuple[datetime, datetime]] = []
     proving = []
     for line in newest_first:
@@ -96,7 +103,7 @@ class Pruner:
 
     Args:
         before: rows younger than this stay.
-        rejected: whether rejected records go, too, because somebody looked at them.
+        rejected: whether to delete rejected records, too, because somebody has looked at them.
     """
 
     def __init__(self, ledger: Ledger, before: datetime, *, rejected: bool) -> None:
@@ -110,7 +117,7 @@ class Pruner:
         with ledger.share_connection(), ledger.connect() as client:
             lines = self._list_lines()
             unneeded = select_unneeded(lines, self._before, self._list_kept_runs(lines))
-            attempts, rejected = self._list_attempts(), self._list_rejected()
+            attempts, rejected = self._list_old_attempts(), self._list_old_rejected()
             if not dry_run:
                 with client.begin_transaction():
                     self._delete_lines(unneeded)
@@ -127,7 +134,7 @@ class Pruner:
         return [Line(*row) for row in rows if row[-1] is not None and row[-2] is not None]
 
     def _list_kept_runs(self, lines: Sequence[Line]) -> set[str]:
-        """Return the last run, and the last ones that read all changes, and that were complete."""
+        """Return the last run, the last one that read all changes, and the last complete one."""
         found = self._ledger.completeness()
         ends: dict[str, datetime] = {}
         for line in lines:
@@ -150,22 +157,27 @@ class Pruner:
         for batch, marks in make_batches(values):
             self._ledger.execute(f"DELETE FROM {{{table}}} WHERE {key} IN ({marks})", *batch)
 
-    def _list_attempts(self) -> list[str]:
-        """Return the old attempts but the newest one, and the newest one that succeeded."""
+    def _list_old_attempts(self) -> list[str]:
+        """Return the runs of old attempts, without the newest and the newest successful attempt."""
         try:
             rows = self._ledger.query(
                 "SELECT run_id, exit_code, started_at FROM {attempts} WHERE pipeline = %s ORDER BY started_at DESC",
                 self._ledger.pipeline.pipeline_name,
             )
         except DatabaseException as error:
-            log.warning("No attempt is deleted, since they cannot be read: %s.", type(error.dbapi_exception).__name__)
+            log.warning(
+                "No attempts are deleted, because they cannot be read: %s.", type(error.dbapi_exception).__name__
+            )
             return []
         kept = {run_id for run_id, _, _ in rows[:1]}
         kept |= {run_id for run_id, _, _ in [row for row in rows if row[1] == 0][:1]}
         return [run_id for run_id, _, started_at in rows if started_at < self._before and run_id not in kept]
 
-    def _list_rejected(self) -> list[str]:
-        """Return old rejected records but the newest: a sync takes an empty table for a loss."""
+    def _list_old_rejected(self) -> list[str]:
+        """Return the hashes of old rejected records.
+
+        The newest record is kept, because a sync takes an empty table for a loss.
+        """
         if not self._rejected:
             return []
         own, params = self._ledger.own_rows(REJECTED)

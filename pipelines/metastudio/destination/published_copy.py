@@ -1,4 +1,4 @@
-"""A whole copy of a DuckDB file for readers, who would hold up a sync if they read the file."""
+"""A copy of the whole DuckDB file for readers. Reading the file itself would block a sync."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _ATTACHED = "metastudio_published_copy"
 def publish_file(tables: TenantTables, folder: Path) -> Path | None:
     """Put a copy of the DuckDB file into a folder, unless the copy there has the same loads.
 
-    The file is held, so that nobody writes to it meanwhile. The copy gets its name by one rename:
-    readers see the old copy or the new one, and those that hold the old one keep it.
+    The file stays open meanwhile, so that nobody else writes to it. The new copy replaces the old
+    one by a rename: readers see one of the two, and those that have opened the old one keep it.
 
     Returns:
         The path of the new copy, or None.
@@ -52,14 +52,14 @@ def publish_file(tables: TenantTables, folder: Path) -> Path | None:
 def _replace(file: Path, copy: Path) -> None:
     copy.parent.mkdir(exist_ok=True)
     draft = copy.with_name(f".{copy.name}.draft")
-    # another process: a file that this one opened and closed would lose DuckDB's lock
+    # not in this process: closing the file here would release DuckDB's lock on it
     copied = subprocess.run(["cp", "--", str(file), str(draft)], capture_output=True, text=True, check=False)
     if copied.returncode:
         draft.unlink(missing_ok=True)
         raise OSError(None, copied.stderr.strip().rpartition(": ")[2] or "cp failed")
     with draft.open("rb") as written:
         os.fsync(written.fileno())
-    copy.with_name(f"{copy.name}.wal").unlink(missing_ok=True)  # of a reader that wrote; it would not fit
+    copy.with_name(f"{copy.name}.wal").unlink(missing_ok=True)  # left by a reader that wrote to the old copy
     draft.replace(copy)
 
 
@@ -70,7 +70,7 @@ def _has_same_loads(client: Client, copy: Path) -> bool:
     try:
         client.execute_sql(f"ATTACH {client.capabilities.escape_literal(str(copy))} AS {_ATTACHED} (READ_ONLY)")
     except DatabaseException:
-        return False  # damaged, or of somebody else: it is replaced
+        return False  # damaged, or not ours: it is replaced
     try:
         return _read_marks(client, f"{_ATTACHED}.") == _read_marks(client, "")
     finally:

@@ -1,4 +1,7 @@
-"""Lets PostgreSQL publish the raw tables: without a replica identity, it refuses to change them."""
+"""Makes the raw tables on PostgreSQL ready for publications.
+
+PostgreSQL refuses to update and delete rows of a published table without a replica identity.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from metastudio.records.schema import TABLES
 log = logging.getLogger("metastudio")
 
 LOCK_TIMEOUT = "2s"
-"""How long to wait for readers of a table, which hold up whatever comes after this statement."""
+"""How long to wait for readers of a table: while the statement waits, it blocks all others."""
 
 _WITHOUT_IDENTITY = f"""
 SELECT relname
@@ -28,10 +31,10 @@ WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s)
 
 
 def write_replica_identity(tables: TenantTables) -> None:
-    """Let the rows themselves identify the rows of the raw tables, as far as nothing else does.
+    """Give each raw table that has no replica identity the identity FULL: all of its columns.
 
-    A primary key would do as well, but a table that holds a job twice could not get one. Where a
-    table is in use, or refuses, the next run tries again: only a publication needs the identity.
+    A primary key would do as well, but a table with two rows of one job cannot get one. If a table
+    is in use, or the statement fails, the next run tries again: only a publication needs it.
     """
     if not tables.capabilities.is_postgres:
         return

@@ -1,4 +1,4 @@
-"""The settings of each session in PostgreSQL: ours, whatever server, role or environment say.
+"""Settings of sessions on PostgreSQL, in place of those of the server, role and environment.
 
 Times arrive in UTC and texts in UTF-8, and a session may write.
 """
@@ -11,8 +11,9 @@ from typing import Any
 from metastudio.errors import ConfigurationError
 
 _VARIABLES = {"PGTZ": "UTC", "PGDATESTYLE": "ISO, MDY", "PGCLIENTENCODING": "UTF8"}
-"""libpq sends these with each connection, dbt's too. They come before `options`, before what the
-server, the database and the role set, and PgBouncer knows them."""
+"""libpq sends these with each connection, also with dbt's. They override `options` and the settings
+of the server, the database and the role. PgBouncer supports them.
+"""
 
 _OPTIONS = (
     "-cdefault_transaction_read_only=off -cdefault_transaction_isolation=read\\ committed"
@@ -21,7 +22,7 @@ _OPTIONS = (
 
 
 def add_session_settings(credentials: Any) -> None:
-    """Add our settings to the credentials of PostgreSQL, behind the user's."""
+    """Add our settings to the credentials of PostgreSQL, after the user's, so that ours win."""
     query = dict(credentials.query or {})
     given = query.get("options", "")
     credentials.query = {**query, "options": f"{given.removesuffix(_OPTIONS).strip()} {_OPTIONS}".strip()}
@@ -34,16 +35,16 @@ def set_session_variables() -> None:
 
 
 def check_session(client: Any) -> None:
-    """Check what the server said about a new session; no query is needed for that.
+    """Check what the server reported when a session began; no query is needed for that.
 
     Raises:
-        ConfigurationError: the database cannot hold every text, or a connection pooler keeps our
-            settings from the session.
+        ConfigurationError: the database cannot hold every text, or a connection pooler does not
+            pass on our settings.
     """
     find = client.native_connection.get_parameter_status
     if find("server_encoding") not in (None, "UTF8"):
         raise ConfigurationError(
-            f"The database {client.database_name} is {find('server_encoding')}, which cannot hold all texts.",
+            f"The database {client.database_name} has the encoding {find('server_encoding')}, which lacks characters.",
             hint="Sync into a database with UTF8: CREATE DATABASE … TEMPLATE template0 ENCODING 'UTF8'.",
         )
     if find("client_encoding") != "UTF8" or find("TimeZone") not in ("UTC", "Etc/UTC"):

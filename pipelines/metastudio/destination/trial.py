@@ -23,12 +23,12 @@ from metastudio.records.schema import TABLES
 _PROBE = "metastudio_check"
 
 
-class _TakenBackError(Exception):
-    """Ends a transaction that is not to be committed."""
+class _RollbackError(Exception):
+    """Ends a transaction that must not be committed."""
 
 
 def try_destination(tables: TenantTables, schemas: Sequence[str]) -> str:
-    """Try whether a sync could write, and return what was tried.
+    """Try whether a sync could write, and return a sentence about the result.
 
     Args:
         schemas: the names of all schemas that a sync writes to.
@@ -50,7 +50,7 @@ def try_destination(tables: TenantTables, schemas: Sequence[str]) -> str:
             _try_schema(client, schema)
         require_own_tables(tables)
         for table in TABLES:
-            with suppress(DestinationUndefinedEntity):  # it is not there yet
+            with suppress(DestinationUndefinedEntity):  # the table does not exist yet
                 _try_table(client, table.name)
     return f"schemas {', '.join(schemas)} can be written to"
 
@@ -95,12 +95,12 @@ def _try_bucket(tables: TenantTables) -> str:
 
 
 def _try_schema(client: Client, schema: str) -> None:
-    """Create the schema if it is missing, and a table in it; write a row; take all of it back."""
+    """Create the schema if it is missing, and a table in it; write a row; roll everything back."""
     with client.with_alternative_dataset_name(schema):
-        with _name_failure(f"The schema {schema} cannot be created"), _take_back(client):
+        with _name_failure(f"The schema {schema} cannot be created"), _roll_back(client):
             if not client.has_dataset():
                 client.create_dataset()
-        with _name_failure(f"No table can be created in the schema {schema}"), _take_back(client):
+        with _name_failure(f"No table can be created in the schema {schema}"), _roll_back(client):
             if not client.has_dataset():
                 client.create_dataset()
             name = client.make_qualified_table_name(_PROBE)
@@ -109,20 +109,20 @@ def _try_schema(client: Client, schema: str) -> None:
 
 
 def _try_table(client: Client, table: str) -> None:
-    """Write no row to a table that exists, and delete none."""
+    """Insert into a table and delete from it, with statements that match no row."""
     name = client.make_qualified_table_name(table)
-    with _name_failure(f"The table {table} cannot be written to"), _take_back(client):
+    with _name_failure(f"The table {table} cannot be written to"), _roll_back(client):
         client.execute_sql(f"INSERT INTO {name} SELECT * FROM {name} WHERE 1 = 0")
         client.execute_sql(f"DELETE FROM {name} WHERE 1 = 0")
 
 
 @contextmanager
-def _take_back(client: Client) -> Iterator[None]:
+def _roll_back(client: Client) -> Iterator[None]:
     try:
         with client.begin_transaction():
             yield
-            raise _TakenBackError
-    except _TakenBackError:
+            raise _RollbackError
+    except _RollbackError:
         pass
 
 

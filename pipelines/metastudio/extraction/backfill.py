@@ -55,13 +55,11 @@ async def backfill(context: ExtractionContext, state: State) -> AsyncGenerator[C
 
 
 async def _read_overview(context: ExtractionContext) -> tuple[Page | None, int | None]:
-    """Ask for the job updated last, whose time is where the later runs begin, and for the count of
-    all jobs. The newest jobs may be what cannot be read: then the first one behind them is asked
-    for.
+    """Return a page with the job updated last, and the number of all jobs; None for the unknown.
 
-    Where the whole list is refused, the widest window that is answered is found, and only its
-    newest
-    job is known.
+    Later runs begin at the update time of that job. If no answer comes, the newest job is asked
+    for, and then the first job behind a page of newest jobs, which may be unreadable. If the whole
+    list is refused, the page is of the widest window that the endpoint answers.
     """
     start, behind = context.settings.start_date, context.settings.page_size
     failure: RefusedError | UnreadableError
@@ -83,7 +81,7 @@ async def _read_overview(context: ExtractionContext) -> tuple[Page | None, int |
 
 
 def _find_newest(overview: Page | None, start: datetime) -> str:
-    """Return the latest update shown; without one, a time before all of them."""
+    """Return the latest update on a page; without one, a time before all updates."""
     updates = [row.updated for row in overview.rows if row.updated] if overview else []
     return format_time(max(updates, default=start))
 
@@ -96,10 +94,9 @@ def read_again(context: ExtractionContext, window: Window, state: State) -> Asyn
 async def read_chunks(
     context: ExtractionContext, window: Window, mode: Mode, state: State
 ) -> AsyncGenerator[Chunk, None]:
-    """Read a range of create_time as chunks of whole windows, newest first, none changing the
-    state.
+    """Read a range of create_time as chunks of whole windows, newest first.
 
-    What was read before an error ends the reading is a chunk, too.
+    No chunk changes the state. If an error ends the reading, a last chunk has what was read before.
     """
     reads: list[WindowRead] = []
     rows = 0
@@ -122,7 +119,7 @@ async def read_chunks(
 
 
 def make_chunk(reads: list[WindowRead], mode: Mode, state: State) -> Chunk:
-    """Put windows together, each job once."""
+    """Return one chunk with what was read of several windows, each job once."""
     seen = [row for read in reads for row in read.seen]
     return Chunk(
         mode=mode,
@@ -135,7 +132,7 @@ def make_chunk(reads: list[WindowRead], mode: Mode, state: State) -> Chunk:
 
 
 async def keep_changed(context: ExtractionContext, chunk: Chunk) -> None:
-    """Drop the jobs that are held as they are shown, and count the others in the ledger's lines."""
+    """Drop the jobs that are loaded as they are, and count the others in the ledger entries."""
     chunk.rows = await context.loaded.changed(chunk.rows)
     changed = {row.job_id for row in chunk.rows}
     chunk.seen = [row for row in chunk.seen if row.job_id in changed]
@@ -147,9 +144,7 @@ async def keep_changed(context: ExtractionContext, chunk: Chunk) -> None:
 
 
 def _find_entry(chunk: Chunk, row: Row) -> LedgerEntry:
-    """Return the line of the window that a job shows its creation in; the first one where none
-    is.
-    """
+    """Return the entry of the window in which a job was created, or else the first entry."""
     time = row.create_time
     lines = (entry for entry in chunk.windows if time is not None and entry.since <= time <= entry.until)
     return next(lines, chunk.windows[0])

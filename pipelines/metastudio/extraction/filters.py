@@ -19,9 +19,9 @@ IGNORED = "ignored"
 A_DAY_AROUND = timedelta(hours=26)
 """No two time zones are further apart."""
 FEW_ROWS = 10
-"""So many of the newest jobs are asked for: the first of them may be one that cannot be read."""
+"""Number of the newest jobs to ask for: some of them may be unreadable."""
 MAX_SHARED = 4
-"""Number of neighboring windows that may hold one job: they share their ends, and a second more."""
+"""The most neighboring windows that can list one job: they overlap by a second and their ends."""
 
 
 class FiltersIgnoredError(IncompleteError):
@@ -29,8 +29,9 @@ class FiltersIgnoredError(IncompleteError):
 
 
 def lies_outside(window: Window, page: Page) -> bool:
-    """Return whether most rows of an answer show a creation outside of the window, and outside of
-    the second before it, which is asked for, too.
+    """Return whether most rows of an answer were created outside of the window that it is for.
+
+    The second before the window is asked for, too, and counts as inside.
     """
     times = [row.create_time for row in page.rows if row.create_time is not None]
     return sum(not window.since - SECOND <= time <= window.until for time in times) * 2 > len(times)
@@ -48,9 +49,9 @@ def are_ignored(context: ExtractionContext) -> bool:
 
 
 async def verify_filters(context: ExtractionContext, newest_first: Sequence[Row] = ()) -> None:
-    """Look for the newest job in the window that must hold it, and for none where none can be.
+    """Look for the newest job in the window that must list it, and for none in an empty window.
 
-    What was learned holds for a day. Windows lose nothing where an end is left out or where times
+    The result holds for a day. Windows lose nothing where an end is left out or where times
     are read in another zone: they overlap, and the newest one has no end.
 
     Args:
@@ -132,7 +133,7 @@ async def _find_newest(context: ExtractionContext, newest_first: Sequence[Row]) 
 
 
 async def _is_future_crowded(context: ExtractionContext, count: int) -> bool:
-    """Return whether as many jobs are counted behind the present, in any zone, as before it."""
+    """Return whether the API counts as many jobs in the future of every zone as in the past."""
     try:
         return await context.count(await context.now() + A_DAY_AROUND) >= count
     except (RefusedError, UnreadableError):  # a create_since ahead of now is refused, so it is read
@@ -140,7 +141,7 @@ async def _is_future_crowded(context: ExtractionContext, count: int) -> bool:
 
 
 class RepeatedJobs:
-    """Notices jobs that come in window after window, as they do where a filter is ignored."""
+    """Notices jobs that are listed in window after window, as happens if a filter is ignored."""
 
     def __init__(self) -> None:
         self._windows_in_a_row: dict[str, int] = {}

@@ -10,14 +10,18 @@ from metastudio.extraction.filters import OTHER_ZONE
 from metastudio.extraction.types import Query, UnreadableError
 
 MAX_LOOKUPS = 50
-"""Number of jobs asked for one by one; more are left to where windows tell."""
+"""The most jobs that are asked for one by one. More of them are left as they are."""
 
 
 async def find_gone(context: ExtractionContext, job_ids: Sequence[str], listed: Sequence[str]) -> set[str]:
-    """Return the jobs that are not listed any more, where the filters read times in another zone.
+    """Return the jobs that are not listed any more, if the filters read times in another zone.
 
-    Each is asked for alone, which is the same in every form of job_ids. The answer is believed only
-    of an endpoint that finds a job known to be `listed`.
+    Each request asks for one job, because endpoints differ in how they read several job_ids. The
+    answers count only if the endpoint finds a job that is known to be listed.
+
+    Args:
+        job_ids: the jobs that may be gone.
+        listed: jobs that the API has just listed.
     """
     is_shifted = context.limits.values.get("filters") == OTHER_ZONE
     if not is_shifted or not listed or not 0 < len(job_ids) <= MAX_LOOKUPS:
@@ -28,7 +32,7 @@ async def find_gone(context: ExtractionContext, job_ids: Sequence[str], listed: 
 
 
 async def _find_by_id(context: ExtractionContext, job_id: str) -> set[str] | None:
-    """Return the jobs of the answer to a question for one; None where there is no answer."""
+    """Return the jobs in the answer to a query for one job, or None if the answer is no proof."""
     query = Query(since=EPOCH, limit=2, job_ids=(job_id,))
     try:
         page = await context.fetch(query)

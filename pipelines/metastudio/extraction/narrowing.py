@@ -1,7 +1,7 @@
-"""Finds, by counting, the parts of a window in which jobs are missing: one request a halving.
+"""Finds the parts of a window in which jobs are missing, by counting: one request per halving.
 
 What is counted is always "created at t or later", so that the difference of two counts is exact: a
-window closed at both ends would hold only a part of its last second.
+window closed at both ends would include only a part of its last second.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from metastudio.timestamps import SECOND
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Jobs created in [since, until): how many the API counts, and how many came."""
+    """How many jobs created in [since, until) the API counts, and how many were received."""
 
     window: Window
     count: int
@@ -28,7 +28,7 @@ class Part:
 async def find_doubtful(context: ExtractionContext, reading: WindowReading) -> list[Part]:
     """Return the smallest parts that lack jobs: of one page, or of one second.
 
-    The list is empty where the counts moved meanwhile, or where the time of a job is unknown.
+    The list is empty if the counts changed meanwhile, or if the creation time of a job is unknown.
     """
     times = reading.create_times()
     if times is None:

@@ -1,6 +1,7 @@
-"""Cuts ranges of create_time into windows that are likely to hold as many jobs as one may.
+"""Cuts ranges of create_time into windows that are likely to be nearly full.
 
-A plan needs not be right: each window is read and proved by itself, and split if it holds more.
+A plan need not be right: each window is read and proved by itself, and split if it has too many
+jobs.
 """
 
 from __future__ import annotations
@@ -15,20 +16,18 @@ from metastudio.extraction.types import OPEN_END, Page, Query, Window
 from metastudio.timestamps import SECOND
 
 MAX_PARTS = 8
-"""Number of parts that a window is split into at most: where jobs stand close together, more would
-be empty.
-"""
+"""The most parts for a window. Where its jobs are close together, further parts would be empty."""
 MAX_PLANNED = 32
-"""The same for the whole history, whose oldest job is known."""
+"""The most parts for the whole history, which begins with a known job."""
 FULL = 0.8
-"""How full windows are planned, because jobs are not spread evenly."""
+"""How full a window is planned to be. Jobs are not spread evenly, so that some have more."""
 
 
 async def plan_range(context: ExtractionContext, window: Window) -> list[Window]:
     """Cut a range that begins at `start_date`, newest first, if its jobs need several windows.
 
-    The last job of the list shows where the history begins. To find that by halving would take up
-    to 20 requests.
+    The last job of the list shows where the history begins. Finding the beginning by halving would
+    take up to 20 requests.
     """
     count, max_rows = context.largest_count, context.limits.max_rows(context.settings.max_rows_per_window)
     if window.since > context.settings.start_date or count <= max_rows:
@@ -45,7 +44,7 @@ async def plan_range(context: ExtractionContext, window: Window) -> list[Window]
 
 
 async def _find_oldest(context: ExtractionContext, count: int) -> datetime | None:
-    """Return when the last job of the whole list was created; None where that is not answered."""
+    """Return when the last job of the whole list was created, or None without an answer."""
     if context.limits.max_offset is not None:
         return None
     query = Query(since=context.settings.start_date, offset=count - 1, limit=1, attempts=1)
@@ -58,8 +57,10 @@ async def _find_oldest(context: ExtractionContext, count: int) -> datetime | Non
 
 
 def split_window(window: Window, parts: int = 2) -> list[Window]:
-    """Split a window into equal parts, newest first; fewer where it has fewer seconds, none where
-    it is one second wide.
+    """Split a window into equal parts, newest first.
+
+    A window with fewer seconds than `parts` has one part for each second. A window of one second
+    has no parts.
     """
     seconds = window.width // SECOND
     parts = min(parts, seconds)
@@ -70,8 +71,12 @@ def split_window(window: Window, parts: int = 2) -> list[Window]:
 
 
 def cut_window(window: Window, closed_until: datetime, now: datetime) -> list[Window]:
-    """Cut an open window where jobs stop appearing, or, where that lies behind it, at the present:
-    what is older is proved by the count.
+    """Cut a window in two, at `closed_until` or else at the present, whichever is inside it.
+
+    The older part is proved by its count alone. The list is empty if neither is inside the window.
+
+    Args:
+        closed_until: no job created before this time can appear any more.
     """
     for end in (closed_until, now):
         if window.since < end < window.until:
@@ -80,7 +85,7 @@ def cut_window(window: Window, closed_until: datetime, now: datetime) -> list[Wi
 
 
 def plan_parts(context: ExtractionContext, window: Window, first: Page) -> list[Window]:
-    """Split a window so that its parts would be four fifths full if its jobs were spread evenly."""
+    """Split a window so that its parts would be `FULL` if its jobs were spread evenly."""
     end = window.until
     if end == OPEN_END:
         end = max([row.create_time for row in first.rows if row.create_time] + [window.since]) + SECOND

@@ -18,9 +18,9 @@ REFUSED = "refused"
 TOO_DEEP = "deeper than the endpoint answers"
 
 FEW_MISSING = 5
-"""So few missing jobs are looked for at once; more may come when the window is read again."""
+"""Up to this number, missing jobs are looked for after one pass; another may bring more of them."""
 MANY_MISSING = 50
-"""So many missing jobs are not looked for one by one."""
+"""Up to this number, missing jobs are looked for after further passes."""
 MAX_PASSES = 50
 """Number of passes over one window, as long as each brings jobs that the others did not."""
 
@@ -30,8 +30,8 @@ class WindowRead:
     """What was read of a window: rows, the entry that proves it whole, and the gaps in it.
 
     The entry of a window with gaps has the figures of the rest of the window. `rejected` includes
-    the records `without_id`; `doubled` names each job once for every time that it stands in the
-    list again.
+    the records `without_id`; `doubled` has a job once for each time that the list
+    repeats it.
     """
 
     window: Window
@@ -55,10 +55,11 @@ class WindowRead:
 class WindowReading:
     """The passes over one window: the jobs found so far, and whether they prove the window whole.
 
-    In a closed window jobs can only vanish. So equal counts mean that it stood still, and passes
-    with equal counts add up, which makes an unstable order of rows of one second harmless. In an
-    open window a job that vanished and one that appeared leave the count as it was, so two passes
-    in a row must find the same jobs. A job that stands twice on one page is counted twice, too.
+    In a closed window, jobs can vanish but not appear. So equal counts mean that nothing changed,
+    and the jobs found by passes with equal counts are added up. It then does no harm that the rows
+    of one second change places between passes. In an open window, one job may vanish and another
+    appear without a change of the count, so two passes in a row must find the same jobs. A job that
+    is listed twice on one page is also counted twice.
     """
 
     def __init__(self, window: Window, mode: Mode, *, is_closed: bool) -> None:
@@ -106,11 +107,11 @@ class WindowReading:
 
     @property
     def missing(self) -> int:
-        """Return how many jobs are counted that did not come; below zero: came, but not counted."""
+        """Return how many jobs were counted and not received; below zero, the other way round."""
         return self.entry.count - self.entry.rows_read
 
     def create_times(self) -> list[datetime] | None:
-        """Return the create_time of each job found, newest first; None where one is unknown."""
+        """Return the create_time of each job found, newest first; None if one of them is unknown."""
         times = [self._times[job_id] for job_id in self._found.elements()]
         known = [time for time in times if time is not None]
         return sorted(known, reverse=True) if len(known) == len(times) and not self._without_id else None
@@ -118,8 +119,8 @@ class WindowReading:
     def is_worth_a_pass(self, tries: int, *, is_part: bool) -> bool:
         """Return whether reading the window once more may bring the proof.
 
-        One answer that holds all of a closed window does not change; nor do rows that could not be
-        read twice. An unstable order is read as long as each pass brings more.
+        A closed window on one page does not change, and rows that twice could not be read stay so.
+        Where the order of the list is unstable, reading goes on while each pass brings more jobs.
         """
         if self.skipped and self.passes > 1:
             return False
@@ -136,7 +137,11 @@ class WindowReading:
         return self.is_closed and self.count is not None and 0 < self.missing <= few
 
     def make_read(self, reason: str | None = None) -> WindowRead:
-        """Return what was read; without the proof, the window is a gap for a reason."""
+        """Return what was read. Without the proof, the window is a gap.
+
+        Args:
+            reason: why there is no proof; None if the figures of the passes tell.
+        """
         if not self.entry.complete:
             self.entry.reason = reason or self._find_reason()
         return WindowRead(

@@ -1,7 +1,7 @@
-"""Where sorting cannot be trusted: reads again what can still change.
+"""Reads again what can still change, for an endpoint whose sorting cannot be trusted.
 
-Everything created lately, as windows, and each older job that was not in a terminal state when last
-seen. A change to an older job in a terminal state is for `audit` and `scrub` to find.
+That is everything created lately, as windows, and each older job that was not in a terminal state
+when last seen. A change to an older job in a terminal state is for `audit` and `scrub` to find.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from metastudio.extraction.types import OPEN_END, Chunk, LedgerEntry, Query, Unr
 from metastudio.timestamps import SECOND, parse_time
 
 MAX_WINDOW_GAP = timedelta(hours=6)
-"""Open jobs created closer together than this are asked for in one window, where the endpoint
-ignores job_ids.
+"""Where the endpoint ignores job_ids, one window asks for all open jobs that were created closer
+together than this.
 """
 SMALLEST_BATCH = 5
-"""Number of job_ids that are still asked for where more are refused."""
+"""The smallest number of job_ids to ask for. If that is refused, so is the filter job_ids."""
 
 
 async def rescan(context: ExtractionContext, state: State) -> AsyncGenerator[Chunk, None]:
@@ -70,7 +70,7 @@ async def _read_open_jobs(context: ExtractionContext, before: datetime, state: S
 async def _read_batch(
     context: ExtractionContext, job_ids: Sequence[str], before: datetime, state: State
 ) -> Chunk | None:
-    """Ask for jobs by their IDs; None where that is refused, or an answer shows it was ignored."""
+    """Return the jobs with these IDs, or None if the endpoint refuses or ignores job_ids."""
     entry = LedgerEntry(mode="rescan", since=context.settings.start_date, until=before, is_window=False)
     chunk = Chunk(mode="rescan", windows=[entry], state=State(**state))
     query = Query(since=context.settings.start_date, limit=context.settings.page_size, job_ids=tuple(job_ids))
@@ -95,15 +95,15 @@ async def _read_batch(
 
 
 def batched(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    """Split items into runs of a size."""
+    """Split items into batches of a size; the last one may be smaller."""
     for start in range(0, len(items), size):
         yield items[start : start + size]
 
 
 def plan_windows(created: Sequence[datetime]) -> Iterator[Window]:
-    """Put creation times together into windows, newest first.
+    """Group creation times into windows, newest first.
 
-    A second is asked for up to the next one, which holds its fractions.
+    A window ends a second after its newest time, because times may have fractions of a second.
     """
     until = since = None
     for time in sorted(created, reverse=True):

@@ -49,11 +49,10 @@ class UnreadableError(UnavailableError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """One question for a page of jobs; the settings' filters are added where it becomes a request.
+    """A query for a page of jobs. The filters in the settings are added when the request is made.
 
     Attributes:
-        attempts: how often the question is asked before it counts as not answered; None: for as
-            long as the setting retry_seconds says.
+        attempts: how many attempts the request has; None for as many as retry_seconds allows.
     """
 
     since: datetime
@@ -71,10 +70,10 @@ class Page:
     """One answer: the API's `count`, the records in the order in which they came, and its cost.
 
     `records` holds one item for each job received: a row, or a rejected record in place of one.
-    `noted` holds, by job_id, the records whose row had to leave something out. `skipped` counts
-    rows that could not be read and were read around, `skipped_at_end` those behind the last record.
-    Where the API did not count (`is_counted`),
-    `count` is what can be told from the page: beyond its last job where it may go on.
+    `noted` holds, by job_id, the records whose row had to leave something out. `skipped` is the
+    number of rows that could not be read, `skipped_at_end` of those behind the last record. If
+    `is_counted` is False, the API did not count: then `count` is the number of jobs up to the end
+    of the page, and one more if the page is full.
     """
 
     count: int
@@ -122,8 +121,12 @@ class LoadedJobs(Protocol):
     """What the destination holds, as far as the protocol asks."""
 
     async def books(self, since: datetime, expected: int | None) -> Books:
-        """Count the jobs, with `since` as start_date. In a large table, doubled rows are counted
-        only where more jobs are held than `expected`.
+        """Count the jobs, and the rows beyond one for each job.
+
+        In a large table, these rows are counted only if it has more live jobs than `expected`.
+
+        Args:
+            since: the start_date.
         """
         ...
 
@@ -144,15 +147,15 @@ class LoadedJobs(Protocol):
         ...
 
     async def inversion(self) -> int | None:
-        """Return a place that can prove the order: in the live jobs by descending update time, the
-        place of one created after the one before it, and updated before it, too; or None.
+        """Return a place in the list that can prove its order, or None.
+
+        In the live jobs by descending update time, it is the place of a job that was created after
+        the one before it.
         """
         ...
 
     async def counts(self, since: datetime | None = None) -> dict[str | None, int]:
-        """Count the live jobs by state: those created at `since` or later or at an unknown time,
-        or all of them.
-        """
+        """Count the live jobs by state; `since` leaves out those known to be older."""
         ...
 
     async def states(self, since: datetime, before: datetime) -> dict[str, str | None]:
@@ -160,7 +163,7 @@ class LoadedJobs(Protocol):
         ...
 
     async def changed(self, rows: Sequence[Row]) -> list[Row]:
-        """Return those rows that are not loaded exactly as they are here."""
+        """Return the rows of jobs that are not loaded exactly like this, or more than once."""
         ...
 
     async def nth_created(self, before: datetime, place: int) -> datetime | None:
@@ -194,8 +197,10 @@ class ExtractionSettings:
 
     @property
     def lookahead(self) -> int:
-        """How many windows are read at a time: enough for `max_concurrency` requests, though a
-        window begins with one, but no more than make a chunk.
+        """Number of windows that are read at the same time.
+
+        They keep `max_concurrency` requests busy, although each window begins with a single
+        request. They have no more jobs than a chunk.
         """
         enough = min(
             self.max_concurrency, max(10, 2 * self.max_concurrency * self.page_size // self.max_rows_per_window)
@@ -213,8 +218,8 @@ class LedgerEntry:
         is_window: whether since and until are a window of create_time that was asked for as such.
         open_gaps: the number of gaps that are open once this line is committed.
         missing: the number of jobs that are missing in them.
-        has_holes: whether more rows came than there are: behind a page that is not full, its last
-            rows come again where hidden rows keep their places.
+        has_holes: whether more rows were received than there are jobs. Where hidden rows keep their
+            places, a page may have fewer rows than its limit, and the next page repeats the last.
     """
 
     mode: Mode
@@ -281,7 +286,7 @@ def newest_versions(rows: Iterable[Row]) -> list[Row]:
 
 
 async def gather_or_cancel(tasks: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Await all at once; the first failure cancels the others and is raised as it is."""
+    """Return the results of all. The first failure cancels the others and is raised as it is."""
     try:
         async with asyncio.TaskGroup() as group:
             running = [group.create_task(task) for task in tasks]

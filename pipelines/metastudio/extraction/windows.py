@@ -26,7 +26,7 @@ from metastudio.extraction.types import OPEN_END, LedgerEntry, Mode, Page, Query
 from metastudio.timestamps import SECOND
 
 PAUSE_SECONDS = 0.5
-"""Pause before an open window is read again, doubled each time: copies need time to agree."""
+"""Pause before an open window is read again, doubled each time: replicas need time to agree."""
 DAY = timedelta(days=1)
 
 _Outcome: TypeAlias = WindowRead | list[Window]
@@ -36,13 +36,13 @@ _Item: TypeAlias = asyncio.Task[_Outcome] | Window
 async def read_window(context: ExtractionContext, window: Window, mode: Mode, *, is_part: bool = False) -> _Outcome:
     """Read a window, or return its parts where it is too large or too restless to be read at once.
 
-    What comes back unproved is a gap, or has gaps.
+    A window that is returned without a proof is a gap, or has gaps.
 
     Args:
-        is_part: the window is a doubtful part of another one and not narrowed down further.
+        is_part: whether the window is a doubtful part of another one and not narrowed down further.
 
     Raises:
-        IncompleteError: the endpoint does not keep to create_since or create_until.
+        IncompleteError: the endpoint ignores create_since or create_until.
         UnavailableError: the endpoint does not answer at all.
     """
     if parts := await _split_by_width(context, window):
@@ -76,8 +76,10 @@ async def read_window(context: ExtractionContext, window: Window, mode: Mode, *,
 
 
 def make_query(context: ExtractionContext, window: Window) -> Query:
-    """Return the question for a window's first page, and for the second before it: an endpoint may
-    leave the ends out, which shows only in jobs created at the very start of a second.
+    """Return the query for a window's first page. It begins a second before the window.
+
+    An endpoint may leave out the ends of a range, and with them jobs created at the very start of a
+    second.
     """
     return Query(
         since=max(window.since - SECOND, min(window.since, context.settings.start_date)),
@@ -105,9 +107,10 @@ async def _split_by_first_page(
 
 
 async def _is_cut_short(context: ExtractionContext, reading: WindowReading) -> bool:
-    """Return whether older jobs exist below a list that seems whole: count and list stop alike.
+    """Return whether a window that seems whole lacks its oldest jobs.
 
-    Only a window with the largest count of all can be cut; what was verified holds for a day.
+    That is so if count and list stop at the same number of jobs. Only a window with the largest
+    count so far can be cut short. A count that was verified is trusted for a day.
     """
     count, limits = reading.entry.count, context.limits
     if count < context.largest_count or count <= context.settings.page_size or "count_verified" in limits.values:
@@ -125,7 +128,7 @@ async def _is_cut_short(context: ExtractionContext, reading: WindowReading) -> b
 
 
 async def _split_by_width(context: ExtractionContext, window: Window) -> list[Window]:
-    """Split a window that is wider than the endpoint answers."""
+    """Return the parts of a window that is wider than the endpoint answers; none if it is not."""
     if context.limits.max_range is None:
         return []
     width = context.limits.max_range - SECOND  # a window is asked for with the second before it
@@ -144,9 +147,10 @@ async def _split_by_width(context: ExtractionContext, window: Window) -> list[Wi
 async def _give_up(
     context: ExtractionContext, reading: WindowReading, error: RefusedError | UnreadableError
 ) -> _Outcome:
-    """Find out what an unanswered window suffers from: its width, or something in it.
+    """Return the parts of a window that is not answered, or a gap if it is one second wide.
 
-    Windows of a learned width, or halves, are read instead; a second without an answer is a gap.
+    Either the window is too wide, or something in it cannot be read. The parts are as wide as the
+    endpoint answers, or halves.
     """
     window, now = reading.window, await context.now()
     end = max(window.since, now) if window.until == OPEN_END else window.until
@@ -175,9 +179,10 @@ async def _read_as_deep_as_possible(
 
 
 def _read_miscounted(context: ExtractionContext, reading: WindowReading, first: Page) -> _Outcome:
-    """Deal with a count below what came: it stops at a figure, or it is wrong.
+    """Return what becomes of a window with a count below the number of jobs received.
 
-    A count that stops anywhere stops at the largest figure ever seen: windows then stay below it.
+    Such a count is capped, or it is wrong. If it is capped, it equals the largest count ever seen,
+    and the window is split so that its parts stay below the cap.
     """
     if reading.count == context.largest_count:
         context.learn("count_cap", reading.count)
@@ -190,7 +195,7 @@ async def _narrow(context: ExtractionContext, reading: WindowReading) -> WindowR
     """Find the parts of a window in which jobs are missing, and read each once more.
 
     Returns:
-        the window with its gaps, or None where its counts do not tell.
+        the window with its gaps, or None if counting does not find the parts.
     """
     doubtful = await find_doubtful(context, reading)
     if not doubtful:
@@ -223,10 +228,10 @@ def _make_gap_entry(read: WindowRead, window: Window, count: int, rows: int, rea
 
 
 async def read_range(context: ExtractionContext, window: Window, mode: Mode) -> AsyncGenerator[WindowRead, None]:
-    """Read a range of create_time as windows, newest first; `lookahead` windows at a time.
+    """Read a range of create_time as windows, newest first, `lookahead` of them at the same time.
 
     Raises:
-        IncompleteError: the endpoint does not keep to create_since or create_until.
+        IncompleteError: the endpoint ignores create_since or create_until.
         UnavailableError: the endpoint does not answer at all.
     """
     ahead: deque[_Item] = deque(await plan_range(context, window))

@@ -17,7 +17,7 @@ def lock_pipeline(options: Options) -> Iterator[None]:
     """Hold the pipeline within the block.
 
     Raises:
-        BusyError: another run holds it.
+        BusyError: another run holds the pipeline.
         ConfigurationError: the state directory cannot be written.
     """
     folder = find_pipelines_dir()
@@ -28,7 +28,7 @@ def lock_pipeline(options: Options) -> Iterator[None]:
     except Timeout:
         raise BusyError(
             f"Another run of the pipeline {options.name} is under way.",
-            hint="Nothing was touched; the next scheduled run will do.",
+            hint="Nothing was changed. Wait for that run, or for the next scheduled one.",
         ) from None
     except OSError as error:
         raise ConfigurationError(
