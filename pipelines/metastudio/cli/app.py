@@ -85,7 +85,7 @@ def check(options: Options, as_json: bool) -> None:
 
 
 @cli.command(short_help="Show freshness, gaps, last runs and failures, and tables")
-@click.option("--max-age", type=click.FloatRange(0), help="Exit code 5 if the last complete sync is older, in seconds")
+@click.option("--max-age", type=click.FloatRange(0), help="Exit code 5 if the last complete sync is older (in seconds)")
 @click.option("--prometheus", type=_FILE, help="Write the figures to a file for Prometheus' textfile collector, too")
 @on_pipeline
 def status(options: Options, as_json: bool, max_age: float | None, prometheus: Path | None) -> None:
@@ -110,7 +110,7 @@ def status(options: Options, as_json: bool, max_age: float | None, prometheus: P
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write one self-contained page instead")
 @click.option("--since", help="First day, e.g. 2026-01-01; default: 30 days before the end")
 @click.option("--until", help="Last day, which is included; default: the day of the last sync")
-@click.option("--project", help="Only a project, by its ID")
+@click.option("--project", help="Only the project with this ID")
 @click.option("--language", type=click.Choice([*LANGUAGES]), help="Language of the report; default: the locale's")
 @on_pipeline
 def report(
@@ -124,7 +124,7 @@ def report(
 ) -> None:
     """Show what was produced, what failed and why, and how long jobs wait and render.
 
-    Of several tenants, it shows an overview. The exit code is 5 if the figures are stale or not
+    For several tenants, it shows an overview. The exit code is 5 if the figures are stale or not
     complete.
     """
     from metastudio.cli.report import show_report
@@ -153,7 +153,7 @@ def models(options: Options, as_json: bool, time_zone: str | None, sla_seconds: 
 
 @cli.command(short_help="Delete old lines of the ledger")
 @click.option("--older-than", "days", required=True, type=click.IntRange(1, 36_500), help="Age in days")
-@click.option("--rejected", is_flag=True, help="Also delete old rejected records: somebody looked at them")
+@click.option("--rejected", is_flag=True, help="Also delete old rejected records, once somebody has looked at them")
 @click.option("--dry-run", is_flag=True, help="Only count")
 @on_pipeline
 def prune(options: Options, as_json: bool, days: int, rejected: bool, dry_run: bool) -> None:
@@ -172,7 +172,7 @@ def prune(options: Options, as_json: bool, days: int, rejected: bool, dry_run: b
 @cli.command(short_help="Serve a simulated tenant")
 @click.option("--port", default=0, show_default="a free one", type=click.IntRange(0, 65535), help="Loopback port")
 @click.option("--jobs", default=5000, show_default=True, type=click.IntRange(0, 10_000_000), help="Jobs to begin with")
-@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Each seed is another tenant")
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Each seed makes another tenant")
 def simulate(port: int, jobs: int, seed: int) -> None:
     """Serve a simulated tenant and print the settings to sync from it."""
     from metastudio_simulator import serve

@@ -74,7 +74,7 @@ def is_quiet() -> bool:
 
 
 def write_message(level: int, text: str, tenant: str = "") -> None:
-    """Write what ends a command, or comes before its log: for people without time and level name.
+    """Write a message that ends a command or comes before its log. As text, it has no time.
 
     Args:
         tenant: the tenant's name, with what follows it.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 _COMMON = (
-    click.option("-v", "--verbose", count=True, help="Log more; twice: every request"),
+    click.option("-v", "--verbose", count=True, help="Log more; -vv logs every request"),
     click.option("-q", "--quiet", is_flag=True, help="Print nothing unless something is wrong"),
     click.option("--log-format", type=click.Choice(["text", "json"]), default="text", help="json: for collectors"),
     click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line"),

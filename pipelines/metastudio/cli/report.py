@@ -22,7 +22,7 @@ from metastudio.pipeline.options import Options
 from metastudio.reporting.language import ENGLISH, find_language, load_language
 from metastudio.reporting.model_version import Row
 from metastudio.reporting.report import Report
-from metastudio.reporting.sections import OVERVIEW, TEXT, Section, format_row, is_left
+from metastudio.reporting.sections import OVERVIEW, TEXT, Section, format_row, is_left_aligned
 
 _ENDLESS = 10_000
 """A width in characters that no line reaches."""
@@ -112,7 +112,7 @@ def _lay_out(section: Section, rows: list[Row], report: Report) -> Table:
         width = min(width, _MIN_TEXT) if is_text else width
         table.add_column(
             heading,
-            justify="left" if index == 0 or is_left(column, rows) else "right",
+            justify="left" if index == 0 or is_left_aligned(column, rows) else "right",
             overflow="fold",
             no_wrap=not is_text,
             min_width=width,

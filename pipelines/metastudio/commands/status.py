@@ -35,8 +35,8 @@ def run_status(options: Options, max_age: float | None = None) -> CommandResult:
     """Return the status of a pipeline, or of the pipelines of all tenants.
 
     Args:
-        max_age: the age in seconds of the last complete sync from which it is an error; so are
-            gaps beyond `max_missing`, then.
+        max_age: the greatest age, in seconds, of the last complete sync. If it is given, an older
+            sync and gaps beyond `max_missing` are errors.
 
     Raises:
         ConfigurationError: a name of a tenant is not valid.

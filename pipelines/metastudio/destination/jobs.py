@@ -90,7 +90,7 @@ class Destination(Ledger):
         self._extent = None
 
     def has_rows(self, table: str) -> bool:
-        """Return whether a table has a row of the tenant, or the table of states one of its project."""
+        """Return whether a table has a row of the tenant, or for states one of its project."""
         own, params = self.own_rows(table)
         return bool(self.query(f"SELECT 1 FROM {{{find_short_name(table)}}} WHERE {own} LIMIT 1", *params))
 

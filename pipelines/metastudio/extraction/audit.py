@@ -1,9 +1,9 @@
-"""Proves the destination equal to the API by counting, or mends it (`docs/extraction.md`, "Audit").
+"""Proves by counting that the destination equals the API, or repairs it.
 
-Counts are compared for the whole range, in all and by state. Where they differ the range is halved
-and only the differing part followed down, until it fits one page and is read. What is counted is
-always "created at t or later", so that the difference of two counts is exact: a window closed at
-both ends would hold only a part of its last second.
+See "Audit" in `docs/extraction.md`. Counts are compared for the whole range, in all and by state.
+Where they differ, the range is halved, and only the half that differs is halved again, until a part
+fits one page and is read. What is counted is always "created at t or later", so that the difference
+of two counts is exact: a window closed at both ends would include only a part of its last second.
 """
 
 from __future__ import annotations
@@ -29,16 +29,18 @@ from metastudio.extraction.windows import DAY, read_range
 from metastudio.timestamps import SECOND
 
 ROUNDS = 3
-"""How often a difference is looked for; more than once only where the tenant works meanwhile."""
+"""How often a difference is looked for. One round is enough unless jobs change meanwhile."""
 ALWAYS_DELETED = 100
-"""So many jobs may be marked as deleted whatever their share is."""
+"""Up to this number of jobs may be marked as deleted, whatever their share is."""
 DELETED_PER_CHUNK = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Jobs created in [since, before): how many were created at each end or later, at the API and
-    in the destination.
+    """A part of the range: the jobs created in [since, before).
+
+    For both ends, it has the number of jobs created then or later, at the API and in the
+    destination.
     """
 
     since: datetime
@@ -52,12 +54,12 @@ class _Part:
 
 
 class Audit:
-    """One audit: iterate `chunks`, each of which mends something, then read `comparisons`,
+    """One audit: iterate `chunks`, each of which repairs something, then read `comparisons`,
     `findings` and `unfiltered_states`.
 
     Args:
-        repair: with False nothing is mended; the findings only tell.
-        allow_deletions: marks vanished jobs, however many.
+        repair: whether to repair differences; if not, they are only found.
+        allow_deletions: whether to mark vanished jobs, however many they are.
     """
 
     def __init__(
@@ -68,13 +70,13 @@ class Audit:
         self.repair = repair
         self.allow_deletions = allow_deletions
         self.comparisons: list[Comparison] = []
-        self.findings = Findings(is_mending=repair)
+        self.findings = Findings(is_repairing=repair)
         self.unfiltered_states: list[str] = []
         self._vanished: dict[str, datetime] = {}
         self._failures: list[IncompleteError] = []
 
     def chunks(self) -> AsyncGenerator[Chunk, None]:
-        """Compare in all, then state by state, and yield what mends the differences.
+        """Compare all jobs, then state by state, and yield the chunks that repair the differences.
 
         Raises:
             IncompleteError: a difference stays after all rounds, or too many jobs vanished.
@@ -112,8 +114,10 @@ class Audit:
         return limits.count_cap is None and limits.max_range is None and not limits.is_uncounted
 
     async def _reconcile(self, state: str | None, held: int) -> AsyncGenerator[Chunk, None]:
-        """Compare the jobs in a state, or all of them, and yield what mends the difference; `held`
-        were there before the audit.
+        """Compare the jobs in a state, or all of them, and yield what repairs the difference.
+
+        Args:
+            held: the number of these jobs in the destination before the audit.
         """
         for number in range(ROUNDS + 1):
             compared = await self._compare(state)
@@ -153,9 +157,7 @@ class Audit:
             return Comparison(state, None, held)
 
     async def _look_for_count_cap(self, compared: Comparison) -> None:
-        """Learn that the API's count stops at a figure, where its halves count more than the
-        whole.
-        """
+        """Learn that the API's count is capped, if the halves of the range count more than it."""
         if compared.api is None or compared.api >= compared.destination:
             return
         middle = await self.context.loaded.nth_created(OPEN_END, compared.destination // 2)
@@ -197,7 +199,7 @@ class Audit:
             yield self._make_chunk(reads)
 
     async def _read_part(self, part: _Part) -> AsyncGenerator[WindowRead, None]:
-        """Read a part, cut where jobs stop appearing: what vanished is told only behind that."""
+        """Read a part, cut at `closed_until`: only before that can a job be found to be gone."""
         window = Window(part.since, part.before)
         for cut in cut_window(window, await self.context.closed_until(), await self.context.now()) or [window]:
             async with aclosing(read_range(self.context, cut, "audit")) as windows:
@@ -205,7 +207,7 @@ class Audit:
                     yield read
 
     async def _find_parts(self, state: str | None, api: int, *, whole: bool) -> AsyncGenerator[_Part, None]:
-        """Halve the range as long as a half differs, newer half first; one request a halving."""
+        """Yield the smallest parts that differ, newest first. Each halving costs one request."""
         start, now = self.context.settings.start_date, await self.context.now() + SECOND
         later = await self._held(OPEN_END, state)
         everything = _Part(start, OPEN_END, (api, 0), (await self._held(start, state), later))
@@ -231,8 +233,8 @@ class Audit:
     async def _compare_jobs(self, read: WindowRead) -> None:
         """Compare a window with the destination, job by job.
 
-        What did not come has vanished only from a whole window in which no job can appear any more:
-        where some do, a count that lags behind may pass for that of a list cut short.
+        A job that is not listed has vanished only if the window was read whole and no job can
+        appear in it any more. Otherwise, a count that lags behind may fit a list that is cut short.
         """
         window, findings = read.window, self.findings
         held = await self.context.loaded.states(window.since, window.until)
@@ -258,12 +260,13 @@ class Audit:
         findings.add_doubled(read.doubled, came)
 
     async def _held_ahead(self) -> dict[str, str | None]:
-        """Return the live jobs that show a creation ahead of now, whose windows never close."""
+        """Return the live jobs with a creation time in the future, whose windows never close."""
         return await self.context.loaded.states(await self.context.now() + DAY, OPEN_END)
 
     async def _can_tell_vanished(self, read: WindowRead) -> bool:
-        """Return whether what a window did not list is gone: the filters must mean what they say,
-        as far as any job can show it.
+        """Return whether a job that a window did not list is gone.
+
+        That needs filters that work, as far as any job can show it.
         """
         page = Page(count=0, records=list(read.seen), server_time=await self.context.now())
         kept = self.context.filters_verified and self.context.limits.values.get("filters", KEPT) == KEPT
@@ -274,7 +277,7 @@ class Audit:
         return make_chunk(reads, "audit", self.state)
 
     async def _mark_deleted(self, held: int) -> AsyncGenerator[Chunk, None]:
-        """Yield the jobs that vanished, unless they are so many that something else is likelier."""
+        """Yield the vanished jobs, unless they are so many that another cause is more likely."""
         if not self._vanished or not self.repair:
             return
         share = self.context.settings.max_deleted_share

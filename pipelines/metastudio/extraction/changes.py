@@ -1,8 +1,8 @@
 """Later runs: the update_time scan down to the watermark (`docs/extraction.md`, "Later runs").
 
-The scan trusts nothing: a page must begin with a job already seen, the rows read must show that the
-list is in order of the update and not of the creation, and a list that took several pages is looked
-at once more from the top. What to do where that fails is for `sync` to decide.
+The scan trusts nothing. A page must begin with a job that was already seen. The rows must show that
+the list is in order of the update and not of the creation. A list of several pages is read once
+more from the top. `sync` decides what to do if that fails.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ from metastudio.records.parser import Rejected, Row
 from metastudio.timestamps import SECOND, format_time, parse_time
 
 MAX_REWINDS = 100
-"""Number of pages read again, in one scan, because they do not join what was read."""
+"""The most pages that one scan reads again because they do not overlap what was read."""
 
 
 async def should_scan(context: ExtractionContext, state: State) -> bool:
-    """Return whether sorting by update_time is worth a try: not if it was disproved, or the whole
-    list refused, within the last day.
+    """Return whether sorting by update_time is worth a try.
+
+    It is not, for a day, after it was disproved or the whole list was refused.
     """
     if state.get("limits", {}).get("max_range_days") is not None:
         await context.now()  # forgets what was learned too long ago
@@ -43,8 +44,8 @@ async def should_scan(context: ExtractionContext, state: State) -> bool:
 def find_horizon(state: State, overlap: timedelta) -> datetime:
     """Return the update time down to which a scan must read.
 
-    That is `overlap` behind the watermark. It is just past the watermark once a scan at least
-    `overlap` later had read through it again: what was to become visible late has done so by then.
+    That is `overlap` before the watermark, because a change may become visible late. It is just
+    past the watermark if a scan at least `overlap` later has read those changes once more.
     """
     watermark = parse_time(state["watermark"])
     return watermark + SECOND if state.get("settled") else watermark - overlap
@@ -81,8 +82,10 @@ class Scan:
 
     @property
     def is_complete(self) -> bool:
-        """Return whether the scan is proved to have missed nothing: by having read the whole list,
-        or by the order of what it read. Rows that cannot be read must be known as gaps.
+        """Return whether the scan is proved to have missed nothing.
+
+        The proof is the whole list, or the order of what was read. Unreadable rows must be known as
+        gaps.
         """
         unreadable = sum(count_missing(State(gaps=[gap])) for gap in self.context.gaps if gap["reason"] == NOT_READABLE)
         if self._stuck or self._skipped > unreadable:
@@ -95,8 +98,9 @@ class Scan:
         return self.order == "proved" and not self.is_complete
 
     async def chunks(self) -> AsyncGenerator[Chunk, None]:
-        """Walk down the list, then again from the top as long as a walk takes several pages: what
-        moved up meanwhile stands there. Chunks on the way leave the state as it is.
+        """Walk down the list, then again from the top as long as a walk takes several pages.
+
+        The top has what moved up meanwhile. Chunks on the way leave the state as it is.
 
         Raises:
             MetaStudioError: the endpoint does not answer; what was read before is yielded first.
@@ -124,8 +128,9 @@ class Scan:
             raise failure
 
     async def _walk(self, *, again: bool) -> AsyncGenerator[Page, None]:
-        """Read page after page from the top, each anchored in what was read, down to the horizon
-        or, `again`, to what is known.
+        """Read page after page from the top, each anchored in what was read.
+
+        A walk ends at the horizon, a walk `again` at what is known.
         """
         offset = 0
         newest_before, self._newest_at_top = self._newest_at_top, None
@@ -153,8 +158,9 @@ class Scan:
             offset += anchor
 
     async def _fetch(self, offset: int) -> Page | None:
-        """Fetch a page; None where the endpoint refuses the order or the offset, or where no row of
-        the page can be read.
+        """Fetch a page.
+
+        Return None if the endpoint refuses the order or the offset, or if no row can be read.
         """
         settings = self.context.settings
         query = Query(since=settings.start_date, offset=offset, limit=settings.page_size, sort_key="update_time")
@@ -171,7 +177,7 @@ class Scan:
         return page
 
     def _rewind(self, offset: int, page: Page) -> int | None:
-        """Return the offset to read again from, after a page that did not join; None: give up."""
+        """Return the offset to read again from, after a page without an overlap; None: give up."""
         rows = self._overlap.rewind_rows(page, self.context.settings.page_size)
         self._rewinds += 1 if rows is not None else MAX_REWINDS // 5
         if self._rewinds > MAX_REWINDS:
@@ -206,8 +212,9 @@ class Scan:
                     self._newest = max(self._newest or record.updated, record.updated)
 
     async def _prove_order(self) -> None:
-        """Look where the destination knows an older job to be updated last: one request, far less
-        than a rescan.
+        """Look for proof of the order at a place where the loaded jobs must show it.
+
+        That takes one request, far fewer than a rescan.
         """
         place = await self.context.loaded.inversion()
         if place is None:
@@ -228,8 +235,9 @@ class Scan:
         return chunk
 
     async def finish(self) -> Chunk:
-        """Make the last chunk: what is left, the ledger's line, what was learned, and, where the
-        scan is complete, the new watermark.
+        """Return the last chunk, with the ledger entry and what was learned.
+
+        If the scan is complete, the state of the chunk has the new watermark.
         """
         now = await self.context.now()
         old = parse_time(self.state["watermark"])

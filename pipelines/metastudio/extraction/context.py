@@ -16,7 +16,7 @@ from metastudio.extraction.types import Chunk, ExtractionSettings, Fetch, Loaded
 from metastudio.timestamps import SECOND
 
 ATTEMPTS = 3
-"""How often a question is asked before it is found out whether the endpoint answers at all."""
+"""How often a question is asked before asking whether the endpoint answers at all."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SMALL_QUESTION = Query(since=EPOCH, until=EPOCH + SECOND, limit=1)
@@ -98,8 +98,8 @@ class ExtractionContext:
     async def fetch(self, query: Query) -> Page:
         """Fetch a page.
 
-        A question that stays without an answer is put aside only if the endpoint answers others:
-        what is down is waited for, as long as the setting retry_seconds says.
+        A query without an answer is given up only if the endpoint answers another one. An endpoint
+        that is down is waited for, up to retry_seconds.
 
         Raises:
             RefusedError: the endpoint refuses the question.
@@ -136,7 +136,7 @@ class ExtractionContext:
         return page
 
     async def now(self) -> datetime:
-        """Return the server's time at the run's first answer; ask for one where none came yet."""
+        """Return the server's time at the run's first answer; ask for one if there is none yet."""
         if self.server_now is None:
             await self.require_answers()
         assert self.server_now is not None
@@ -147,7 +147,7 @@ class ExtractionContext:
         return await self.now() - self.settings.overlap - SECOND
 
     async def count(self, since: datetime, until: datetime | None = None, state: str | None = None) -> int:
-        """Ask how many jobs were created in a range."""
+        """Return how many jobs the API counts in a range of creation times."""
         query = Query(since=since, until=until, state=state, limit=1)
         for offset in (0, max(self.largest_count, self.settings.page_size)):
             try:
@@ -165,8 +165,8 @@ class ExtractionContext:
         """Wait until the endpoint answers a question that asks for nothing.
 
         Raises:
-            UnavailableError: it does not, for as long as the setting retry_seconds says.
-            RefusedError: it refuses even this question.
+            UnavailableError: the endpoint did not answer within retry_seconds.
+            RefusedError: the endpoint refuses even this question.
         """
         asked_before = self._small_questions
         async with self._asking:
@@ -179,7 +179,7 @@ async def find_max_range(context: ExtractionContext, refusal: RefusedError | Una
     """Find the width of the widest window that is answered, and remember it.
 
     Raises:
-        RefusedError, UnavailableError: the given one, where not even a day is answered.
+        RefusedError, UnavailableError: `refusal`, if not even the window of a day is answered.
     """
     try:
         now = await context.now()
@@ -202,8 +202,9 @@ async def find_max_range(context: ExtractionContext, refusal: RefusedError | Una
 
 
 async def is_width_answered(context: ExtractionContext, width: timedelta) -> bool:
-    """Return whether a window of this width is answered, if only behind its newest jobs: those may
-    be what cannot be read.
+    """Return whether a window of this width is answered.
+
+    An answer behind its newest jobs is enough, because they may be unreadable.
     """
     now = await context.now()
     for offset in (0, context.settings.page_size):

@@ -51,8 +51,8 @@ def are_ignored(context: ExtractionContext) -> bool:
 async def verify_filters(context: ExtractionContext, newest_first: Sequence[Row] = ()) -> None:
     """Look for the newest job in the window that must list it, and for none in an empty window.
 
-    The result holds for a day. Windows lose nothing where an end is left out or where times
-    are read in another zone: they overlap, and the newest one has no end.
+    The result holds for a day. Windows lose nothing where an end is left out or where times are
+    read in another zone: they overlap, and the newest one has no end.
 
     Args:
         newest_first: the newest jobs, where they are known.

@@ -15,8 +15,9 @@ from metastudio.timestamps import SECOND
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The number of live jobs in one state (None: in all) at the API and in the destination, before
-    anything was mended. `api` is None where the endpoint refuses the state.
+    """The number of live jobs at the API and in the destination, before anything was repaired.
+
+    `state` is None for all states. `api` is None if the endpoint refuses the state.
     """
 
     state: str | None
@@ -26,23 +27,25 @@ class Comparison:
 
 @dataclass(slots=True)
 class Findings:
-    """What the parts that differed turned out to hold. Records without a job_id, which cannot be
-    loaded, and jobs that the API lists twice are no difference.
+    """The differences that were found in the parts that differ.
+
+    Records without a job_id, which cannot be loaded, and jobs that the API lists twice are not
+    differences.
 
     Attributes:
-        is_mending: whether missing jobs and other states are loaded, and so leave the counts.
-        not_listed: the jobs, with their state, that did not come where jobs still appear: a later
-            audit tells whether they vanished.
+        is_repairing: whether missing jobs and other states are loaded, and so leave the counts.
+        not_listed: jobs, with their state, that are not listed where jobs still appear. A later
+            audit finds out whether they vanished.
     """
 
-    is_mending: bool = True
+    is_repairing: bool = True
     missing: set[str] = field(default_factory=set)
     vanished: set[str] = field(default_factory=set)
     other_state: set[str] = field(default_factory=set)
     not_listed: dict[str, str | None] = field(default_factory=dict)
     without_id: Counter[str] = field(default_factory=Counter)
     doubled: Counter[str] = field(default_factory=Counter)
-    _unmended: Counter[str | None] = field(default_factory=Counter)
+    _unrepaired: Counter[str | None] = field(default_factory=Counter)
 
     @property
     def differences(self) -> int:
@@ -54,20 +57,22 @@ class Findings:
         return len(self.without_id) + self.doubled.total()
 
     def is_explained(self, compared: Comparison, hidden: int) -> bool:
-        """Return whether the API counts more by what was found and is not mended, and by no more
-        than that and the number of jobs `hidden` in gaps.
+        """Return whether the findings that are not repaired explain a difference of the counts.
+
+        Args:
+            hidden: the number of jobs that are missing in gaps; any part of them may explain it.
         """
         if compared.api is None:
             return compared.state is not None
         everything = compared.state is None
-        unmended = self._unmended.total() if everything else self._unmended[compared.state]
-        stateless = 0 if everything else max(0, self._unmended[None])  # counted in any state
+        unrepaired = self._unrepaired.total() if everything else self._unrepaired[compared.state]
+        stateless = 0 if everything else max(0, self._unrepaired[None])  # counted in any state
         not_listed = sum(everything or state == compared.state for state in self.not_listed.values())
-        return -not_listed <= compared.api - compared.destination - unmended <= hidden + stateless
+        return -not_listed <= compared.api - compared.destination - unrepaired <= hidden + stateless
 
     def add_vanished(self, job_id: str, state: str | None) -> None:
         """Keep a job that the API no longer shows."""
-        self._add(self.vanished, job_id, {state: -1}, is_mended=False)
+        self._add(self.vanished, job_id, {state: -1}, is_repaired=False)
 
     def compare_states(self, held: dict[str, str | None], came: dict[str, Row], window: Window) -> None:
         """Keep the jobs of a window that are held in another state, or not at all.
@@ -86,23 +91,23 @@ class Findings:
             ):
                 self._add(self.missing, job_id, {row.state: 1})
 
-    def _add(self, found: set[str], job_id: str, counts: dict[str | None, int], *, is_mended: bool = True) -> None:
-        """Keep a difference; what is not mended by now stays in the counts."""
-        if job_id not in found and not (self.is_mending and is_mended):
-            self._unmended.update(counts)
+    def _add(self, found: set[str], job_id: str, counts: dict[str | None, int], *, is_repaired: bool = True) -> None:
+        """Keep a difference; what is not repaired by now stays in the counts."""
+        if job_id not in found and not (self.is_repairing and is_repaired):
+            self._unrepaired.update(counts)
         found.add(job_id)
 
     def add_without_id(self, rejected: Sequence[Rejected]) -> None:
         """Keep records without a job_id, the same ones of another window only once."""
         items = {item.key: item for item in rejected}
         for key, number in Counter(item.key for item in rejected).items():
-            self._unmended[_find_state(items[key])] += max(0, number - self.without_id[key])
+            self._unrepaired[_find_state(items[key])] += max(0, number - self.without_id[key])
             self.without_id |= Counter({key: number})
 
     def add_doubled(self, job_ids: Iterable[str], came: dict[str, Row]) -> None:
-        """Keep the jobs that stand in the list again, once for every time."""
+        """Keep the jobs that the list repeats, once for each repetition."""
         for job_id, number in Counter(job_ids).items():
-            self._unmended[came[job_id].state] += max(0, number - self.doubled[job_id])
+            self._unrepaired[came[job_id].state] += max(0, number - self.doubled[job_id])
             self.doubled |= Counter({job_id: number})
 
 

@@ -1,4 +1,4 @@
-"""Open gaps: which there are after a chunk, and which are asked for again when.
+"""Open gaps: which ones there are after a chunk, and when they are asked for again.
 
 A gap is data: a window with its figures and a reason. Whatever covers it with a proof closes it.
 """
@@ -16,7 +16,7 @@ from metastudio.timestamps import format_time, parse_time
 FIRST_RETRY = timedelta(hours=1)
 LAST_RETRY = timedelta(days=1)
 MAX_GAPS = 100
-"""Number of gaps that a state holds; beyond it neighbors become one, which stays true."""
+"""The most gaps in a state. Beyond that, neighbors are joined, which is still a true statement."""
 MAX_RETRIES = 10
 """Number of gaps that one sync asks for again."""
 
@@ -53,7 +53,7 @@ def update_gaps(gaps: Sequence[Gap], entries: Sequence[LedgerEntry], now: dateti
 
 
 def _repeats(gap: Gap, other: Gap) -> bool:
-    """Return whether a gap is what the same run found in a smaller window, too."""
+    """Return whether the same run also found a gap in a smaller window."""
     figures = (gap["found_at"], gap["count"] - gap["rows_read"]) == (
         other["found_at"],
         other["count"] - other["rows_read"],
@@ -74,7 +74,7 @@ def _unite(windows: Sequence[Window]) -> list[Window]:
 
 
 def due_gaps(gaps: Sequence[Gap], now: datetime) -> list[Gap]:
-    """Return the gaps to be asked for again now, at most a fifth of them, or two, a sync."""
+    """Return the gaps that this sync asks for again: at most a fifth of them, or two."""
     due = sorted((gap for gap in gaps if parse_time(gap["next_try_at"]) <= now), key=lambda gap: gap["next_try_at"])
     return due[: min(MAX_RETRIES, max(2, len(gaps) // 5))]
 
@@ -94,7 +94,7 @@ def _make_gap(entry: LedgerEntry, now: datetime) -> Gap:
 
 
 def _ask_later(gap: Gap, entry: LedgerEntry, now: datetime) -> Gap:
-    """Return a gap that was asked for in vain once more: each time it waits twice as long."""
+    """Return a gap after one more try in vain. The wait until the next try doubles each time."""
     tries = gap["tries"] + 1
     again = _make_gap(entry, now)
     delay = min(LAST_RETRY, FIRST_RETRY * 2 ** min(tries, 10))

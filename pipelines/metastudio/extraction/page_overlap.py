@@ -1,4 +1,4 @@
-"""Remembers what a scan by update time has read, to tell whether the next page joins it."""
+"""Remembers what a scan by update time has read, to tell whether the next page overlaps it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from metastudio.records.parser import Rejected, Row
 
 
 class PageOverlap:
-    """What a scan has read; bounded, whatever the length of the scan.
+    """What a scan has read. Its size is bounded, however long the scan is.
 
     Attributes:
-        versions: the update time in which each job was last seen, by its key: of the first rows
-            read and of the last.
+        versions: the update time with which each job was last seen, by its key; only of the first
+            and the last rows read.
     """
 
     def __init__(self, keep: int) -> None:
@@ -32,8 +32,9 @@ class PageOverlap:
     def is_contiguous(self, page: Page) -> bool:
         """Return whether nothing unseen can lie above a page: its first job was seen.
 
-        Where that job is of the very second in which the page before ended, nothing may have moved
-        between the two, either: the API may order the jobs of one second anew each time.
+        If that job was updated in the second in which the page before ended, nothing may have moved
+        between the two pages, either: the API may order the jobs of one second differently each
+        time.
         """
         if page.records and isinstance(page.records[0], Rejected) and page.records[0].key == self._last:
             return True
@@ -46,20 +47,24 @@ class PageOverlap:
         return page.count == self._count and again <= {first.key}
 
     def rewind_rows(self, page: Page, page_size: int) -> int | None:
-        """Return how many rows further up to read again after a page that does not join; None:
-        from the top.
+        """Return how many rows to go back after a page that does not overlap.
+
+        None means back to the top.
         """
         if not page.rows or page.rows[0].key not in self.versions:
             return max(1, page_size - 1)
         return len(self._tied) if len(self._tied) < page_size - 1 else None
 
     def was_seen(self, page: Page, newest: datetime | None) -> bool:
-        """Return whether what stands below a page was read by the walk before: that began when
-        `newest` was the newest update, and saw the page's last job in that version.
+        """Return whether the walk before has read what is below a page.
 
-        A job that moved up meanwhile may stand below others of its second. So where that job is as
-        new as the `newest` one, the whole page must have been seen. What is newer may have been
-        seen by this walk alone, before it had to read a part again.
+        It has if it saw the last job of the page in the same version. A job that moved up meanwhile
+        may be below others of its second: if the last job is as new as `newest`, the whole page
+        must have been seen. A job newer than that may have been seen by this walk alone, before it
+        read a part again.
+
+        Args:
+            newest: the newest update when the walk before began.
         """
         seen = [
             (row.updated, self.versions.get(row.key) == row.updated) for row in page.rows if row.updated is not None
@@ -70,7 +75,7 @@ class PageOverlap:
         return is_known and (last < newest or (last == newest and all(known for _, known in seen)))
 
     def add(self, page: Page) -> None:
-        """Remember a page, and forget what lies too far between the top and the bottom."""
+        """Remember a page, and forget rows that are far from both the top and the bottom."""
         self.versions |= {record.key: record.updated if isinstance(record, Row) else None for record in page.records}
         timed = [row for row in page.rows if row.updated is not None]
         if timed:

@@ -9,9 +9,9 @@ from metastudio.extraction.context import ExtractionContext
 from metastudio.extraction.types import Page, Query, UnreadableError, gather_or_cancel
 
 QUICK_ATTEMPTS = 2
-"""How often a part of a page is asked for that was not answered as a whole."""
+"""How often each part is asked for, of a page that was not answered as a whole."""
 MAX_QUESTIONS = 60
-"""Number of questions spent on one page; three rows that cannot be read take some 40."""
+"""The most requests for one page. To read around three unreadable rows takes about 40."""
 
 
 class TooDeepError(Exception):
@@ -19,7 +19,7 @@ class TooDeepError(Exception):
 
 
 async def read_page(context: ExtractionContext, query: Query) -> Page:
-    """Read a page; one that is not answered is read around the rows that cause it.
+    """Read a page. If it is not answered, leave out the rows that cause this.
 
     Raises:
         TooDeepError: the offset is refused; the limit is remembered.
@@ -80,8 +80,9 @@ def _halve(query: Query) -> list[Query]:
 
 
 def _join(parts: dict[int, Page], skipped: list[Query]) -> Page:
-    """Join the parts of a page, by their offsets, leaving out the rows that were skipped. Where the
-    list moved between two parts, one row at least may have been missed.
+    """Join the parts of a page, by their offsets, without the rows that were skipped.
+
+    If the list moved between two parts, at least one row may have been missed.
     """
     if not parts:
         raise UnreadableError("A page of jobs cannot be read, not even row by row.")

@@ -18,7 +18,7 @@ REFUSED = "refused"
 TOO_DEEP = "deeper than the endpoint answers"
 
 FEW_MISSING = 5
-"""Up to this number, missing jobs are looked for after one pass; another may bring more of them."""
+"""Up to this number, missing jobs are looked for after one pass; a second may bring more."""
 MANY_MISSING = 50
 """Up to this number, missing jobs are looked for after further passes."""
 MAX_PASSES = 50
@@ -30,8 +30,7 @@ class WindowRead:
     """What was read of a window: rows, the entry that proves it whole, and the gaps in it.
 
     The entry of a window with gaps has the figures of the rest of the window. `rejected` includes
-    the records `without_id`; `doubled` has a job once for each time that the list
-    repeats it.
+    the records `without_id`. `doubled` has a job once for each time that the list repeats it.
     """
 
     window: Window
@@ -107,11 +106,11 @@ class WindowReading:
 
     @property
     def missing(self) -> int:
-        """Return how many jobs were counted and not received; below zero, the other way round."""
+        """Number of jobs that were counted and not received; below zero, the other way round."""
         return self.entry.count - self.entry.rows_read
 
     def create_times(self) -> list[datetime] | None:
-        """Return the create_time of each job found, newest first; None if one of them is unknown."""
+        """Return the create_time of each job found, newest first; None if one is unknown."""
         times = [self._times[job_id] for job_id in self._found.elements()]
         known = [time for time in times if time is not None]
         return sorted(known, reverse=True) if len(known) == len(times) and not self._without_id else None

@@ -44,7 +44,7 @@ class Reconciliation:
         self._lacking = 0
 
     async def chunks(self, *, reread: bool) -> AsyncGenerator[Chunk, None]:
-        """Yield what mends the destination, and the state with what stays unexplained.
+        """Yield what repairs the destination, and the state with what stays unexplained.
 
         Raises:
             IncompleteError: jobs are lacking even when everything was read again.
@@ -58,7 +58,7 @@ class Reconciliation:
         books = await self._count_books()
         found = self._count_lacking(books)
         if books.doubled:
-            async with aclosing(self._mend_doubled()) as chunks:
+            async with aclosing(self._repair_doubled()) as chunks:
                 async for chunk in chunks:
                     yield chunk
             books = await self._count_books()
@@ -81,7 +81,7 @@ class Reconciliation:
                 yield chunk
 
     async def _can_compare(self) -> bool:
-        """Return whether the count of the whole list is known; ask where no scan was made."""
+        """Return whether the count of the whole list is known; ask for it if no scan was made."""
         limits = self.context.limits
         if limits.is_uncounted:
             return False
@@ -136,7 +136,7 @@ class Reconciliation:
                     await keep_changed(self.context, chunk)
                     yield chunk
         except IncompleteError:
-            return  # the next dearer way decides
+            return  # the next, more expensive way decides
         self.context.whole_count = await self.context.count(self.context.settings.start_date)
         books = await self._count_books()
         self._explain(self._count_lacking(books))
@@ -148,7 +148,7 @@ class Reconciliation:
             self.state["backfill"] = {**progress, "not_rows": progress.get("not_rows", 0) + lacking}
 
     def _explain_older(self, books: Books) -> None:
-        """Count jobs that show a creation before `start_date`, but came in a window behind it."""
+        """Count jobs that were created before `start_date` and listed in a window after it."""
         if self.has_reread or self.is_first:
             self._explain(min(self._count_lacking(books), books.older))
 
@@ -175,9 +175,10 @@ class Reconciliation:
                 yield chunk
         self.state = to_incremental_state(self.state, self.context.settings.start_date)
 
-    async def _mend_doubled(self) -> AsyncGenerator[Chunk, None]:
-        """Read the jobs that have several rows again, unless they are too many; then keep one row
-        of each.
+    async def _repair_doubled(self) -> AsyncGenerator[Chunk, None]:
+        """Reduce jobs with several rows to one row each.
+
+        They are read again, unless they are too many.
         """
         settings = self.context.settings
         created = [time for _, time in await self.context.loaded.doubled() if time is not None]

@@ -1,4 +1,4 @@
-"""Asks for a gap again: one question for one that fits a page."""
+"""Asks for a gap again, with one request if the gap fits a page."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from metastudio.extraction.windows import make_query, read_range
 async def retry_gap(context: ExtractionContext, state: State, gap: Gap) -> AsyncGenerator[Chunk, None]:
     """Read a gap once more; the chunk tells whether it is whole by now.
 
-    Where rows were counted and not listed, one question tells that nothing changed: the one behind
-    those that came, because a server may cap its pages; where hidden rows keep their places in the
-    list, the one for all of them.
+    If jobs were counted and not listed, one request can show that nothing changed. It asks for the
+    place behind the rows that were received, because a server may cap its pages. If hidden rows
+    keep their places in the list, it asks for all rows.
     """
     window = to_window(gap)
     reading = WindowReading(window, "gap", is_closed=window.until <= await context.closed_until())
@@ -50,12 +50,14 @@ async def retry_gap(context: ExtractionContext, state: State, gap: Gap) -> Async
     async with aclosing(read_range(context, window, "gap")) as windows:
         async for read in windows:
             reads.append(read)
-    context.gaps = [other for other in context.gaps if other != gap or len(reads) == 1]  # by its parts, else
+    context.gaps = [
+        other for other in context.gaps if other != gap or len(reads) == 1
+    ]  # otherwise its parts replace the gap
     yield make_chunk(reads, "gap", state)
 
 
 async def _make_unchanged(context: ExtractionContext, state: State, gap: Gap, reason: str) -> Chunk:
-    """Return the line of a gap that one request showed to be as it was."""
+    """Return a chunk with the ledger entry of a gap that one request showed to be unchanged."""
     window, now = to_window(gap), await context.now()
     entry = LedgerEntry(
         mode="gap", since=window.since, until=window.until, count=gap["count"], rows_read=gap["rows_read"],

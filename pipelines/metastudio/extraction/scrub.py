@@ -57,11 +57,13 @@ async def plan_scrub(
     due: datetime | None = None,
     expected_rows: int | None = None,
 ) -> Scrub:
-    """Return where and when the scrub goes on: a window's share of the history takes its share of
-    `scrub_days`, counted from when the window was `due`. At the bottom it begins again behind the
-    part where jobs still appear.
+    """Return where and when the scrub goes on.
+
+    A window with a share of the history takes the same share of `scrub_days`. At the beginning of
+    the history, the scrub starts again at its end, before the part where jobs still appear.
 
     Args:
+        due: when the window was due.
         expected_rows: the number of jobs in all, where they are not loaded yet.
     """
     now, settings = await context.now(), context.settings

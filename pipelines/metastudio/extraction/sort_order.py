@@ -1,4 +1,4 @@
-"""What neighboring rows tell about the order of a list: of the update, or of the creation?"""
+"""Finds out from neighboring rows whether a list is in order of the update or of the creation."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def find_order_evidence(rows: Sequence[Row]) -> set[OrderEvidence]:
     """Return what neighboring rows of one answer show of its order, from the top down.
 
     In an order of the update, `updated` never rises. In an order of the creation, create_time only
-    falls or only rises. Where it rises the update must have fallen, so that jobs all updated in
-    one second prove nothing.
+    falls or only rises. A rise counts only if the update fell, so that jobs that were all updated
+    in one second prove nothing.
     """
     evidence: set[OrderEvidence] = set()
     for above, below in pairwise(row for row in rows if row.updated is not None):
@@ -32,7 +32,7 @@ def find_order_evidence(rows: Sequence[Row]) -> set[OrderEvidence]:
 
 
 def classify_order(evidence: set[OrderEvidence]) -> Order:
-    """Return what the evidence proves: an order of the update that is none of the creation."""
+    """Return what the evidence proves: an order of the update, and not of the creation."""
     if "update rises" in evidence:
         return "disproved"
     return "proved" if evidence >= {"create rises", "create falls"} else "not proved"

@@ -9,13 +9,13 @@ from metastudio.timestamps import format_time, parse_time
 
 
 class Progress(TypedDict, total=False):
-    """The backfill's place: everything created since `done_since` was read.
+    """How far the backfill got: everything created since `done_since` was read.
 
     `snapshot_at` is the server's time when the backfill began, `newest_update` the latest
     lastupdate_time that the API showed then. `not_rows` counts the records that make no row of
-    their own: those without a job_id, and jobs that stand twice in the list. `lacking` is by how
-    many jobs the API still counted more, when all was read, at `lacking_at`. `surplus` is by how
-    many it last counted fewer than are held: jobs that vanished, which an audit marks.
+    their own: those without a job_id, and jobs that the list repeats. `lacking` is how many more
+    jobs the API counted than were loaded after everything was read, at `lacking_at`. `surplus` is
+    how many fewer it counted last: jobs that vanished, which an audit marks.
     """
 
     snapshot_at: str
@@ -62,9 +62,9 @@ class State(TypedDict, total=False):
     """All that is remembered.
 
     `watermark_at` is the server's time when the watermark got its value. `settled` says that the
-    changes up to the watermark were read once more at least `overlap` later.
-    `update_time_sorting` is there where the last scan did not prove it, at `sorting_asked_at`.
-    `limits` holds what the endpoint was found to refuse or to leave out, `limits_learned_at` when.
+    changes up to the watermark were read once more at least `overlap` later. `update_time_sorting`
+    exists if the last scan, at `sorting_asked_at`, did not prove the sorting. `limits` has what the
+    endpoint was found to refuse or to leave out, `limits_learned_at` the times of these findings.
     `rejected` says that `rejected_records` has records.
     """
 

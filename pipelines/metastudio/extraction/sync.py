@@ -1,4 +1,4 @@
-"""Brings a pipeline up to date: one loop over ways of reading, each dearer than the one before.
+"""Brings a pipeline up to date: one loop over ways of reading, each more expensive than the last.
 
 `changes`, `rescan`, `reread`: each loads what it reads, and then says whether that is everything.
 All of it is one stream of chunks; each is loaded and committed with its state before the next one
@@ -48,8 +48,9 @@ class _Sync:
         self.has_reread = False
 
     async def chunks(self) -> AsyncGenerator[Chunk, None]:
-        """Read by the cheapest way that can tell whether it read everything, then look after the
-        past: gaps, and a window to scrub.
+        """Read by the cheapest way that proves to have read everything.
+
+        Then ask for gaps again, and scrub a part of the past.
         """
         start = self.context.settings.start_date
         is_first = not is_backfilled(self.state, start)

@@ -1,4 +1,4 @@
-"""The ways to read what changed, the cheapest first; each says afterwards whether that was all."""
+"""The ways to read what changed, cheapest first. Each tells afterwards whether it read it all."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from metastudio.timestamps import format_time, parse_time
 
 
 class Verdict(Enum):
-    """What a way of reading says of itself.
+    """The result of a way of reading.
 
     REFUSED: the endpoint does not offer it. NOT_WHOLE: changes were missed, wherever they are.
     """
@@ -100,7 +100,7 @@ class Reread:
         self.verdict = Verdict.REFUSED
 
     async def chunks(self) -> AsyncGenerator[Chunk, None]:
-        """Read all windows, and load what is not held as it is shown.
+        """Read all windows, and load what differs from the destination.
 
         Raises:
             IncompleteError: this would take more than `max_reread_requests` requests.
@@ -150,7 +150,7 @@ class WholeList:
         """Read the list from the top until a pass is whole.
 
         Raises:
-            FiltersIgnoredError: none is.
+            FiltersIgnoredError: no pass is whole.
         """
         for _ in range(self.context.settings.tries):
             async with aclosing(self._read_pass()) as chunks:
@@ -208,8 +208,9 @@ def _find_newest(chunk: Chunk, newest: datetime | None) -> datetime | None:
 
 
 async def _move_watermark(context: ExtractionContext, state: State, newest: datetime | None) -> State:
-    """Return the state with the watermark at the newest update read; one ahead of everything that
-    was read, and of the present, is taken back.
+    """Return the state with the watermark at the newest update read.
+
+    A watermark later than that and in the future is moved back.
     """
     now, old = await context.now(), parse_time(state["watermark"])
     watermark = min(now, max(old, newest or old))

@@ -32,7 +32,7 @@ from metastudio.records.schema import ATTEMPTS
 log = logging.getLogger("metastudio")
 
 KEPT = 100
-"""Number of attempts in the file."""
+"""The most attempts that the file has."""
 LOCK_SECONDS = 5.0
 
 UNFINISHED = "The run was killed, or the machine stopped: it did not record how it ended."
@@ -55,6 +55,7 @@ class Line:
 
     @property
     def is_running(self) -> bool:
+        """Return whether the process is still at work on the attempt."""
         number = self.process.partition(" ")[0]
         is_open = self.attempt.finished_at is None and number.isdecimal()
         return is_open and name_process(int(number)) == self.process
@@ -107,14 +108,14 @@ class AttemptLog:
             else:  # the table may be anything
                 cause = getattr(error, "dbapi_exception", error)
                 log.warning(
-                    "No attempt can be written to the table %s (%s): they are noted on this machine only. If it lacks"
-                    " a column, metastudio audit makes it again.",
+                    "No attempt can be written to the table %s (%s): attempts are recorded on this machine only. If the"
+                    " table lacks a column, run metastudio audit, which creates the table again.",
                     ATTEMPTS,
                     type(cause).__name__,
                 )
 
     def mark_written(self, attempts: Sequence[Attempt]) -> None:
-        """Note that the destination has these attempts."""
+        """Record that the destination has these attempts."""
         run_ids = {attempt.run_id for attempt in attempts}
         with self._edit() as lines:
             for run_id in run_ids & lines.keys():
@@ -122,7 +123,7 @@ class AttemptLog:
 
     @contextmanager
     def _edit(self) -> Iterator[dict[str, Line]]:
-        """Yield the lines by run, and replace the file by what they are then."""
+        """Yield the lines by run ID, and write them to the file after the block."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{self._path}.lock", timeout=LOCK_SECONDS):
@@ -136,7 +137,7 @@ class AttemptLog:
 
 
 def begin_attempt(run_id: str, command: str, options: Options) -> Attempt:
-    """Return an attempt as it is known at its beginning, which also is what a kill leaves of it."""
+    """Return an attempt as it is known at its beginning. A killed run leaves it like this."""
     return Attempt(
         run_id=run_id,
         pipeline=options.name,
@@ -176,9 +177,9 @@ def _parse_time(text: str | None) -> datetime | None:
 
 
 def name_process(number: int) -> str | None:
-    """Return the number of a process with its start, or None if there is no such process.
+    """Return what identifies a process: its number and its start. None: there is no such process.
 
-    Numbers come again after a restart: in a container, each run may be process 1.
+    Numbers are used again after a restart: in a container, each run may be process 1.
     """
     try:
         os.kill(number, 0)

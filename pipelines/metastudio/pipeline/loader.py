@@ -101,7 +101,7 @@ class ChunkLoader:
         """Reconcile the local state with the destination, load what is pending, check the state.
 
         Args:
-            set_aside: make tables anew that cannot be mended, and keep them under another name.
+            set_aside: whether to rename tables that cannot be repaired, and to create them again.
         """
         if set_aside:
             set_aside_broken_tables(self.destination)

@@ -93,7 +93,7 @@ def _restore_tables(destination: Destination) -> set[str]:
 
 
 def set_aside_broken_tables(destination: Destination) -> None:
-    """Rename tables that lack a column which cannot be empty, as they cannot be mended.
+    """Rename tables that lack a column which cannot be empty, because they cannot be repaired.
 
     They are kept, because they may hold jobs that the API has forgotten.
     """

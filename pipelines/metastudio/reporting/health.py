@@ -45,7 +45,7 @@ def read_health(models: Models, project_id: str, app_user_id: str | None = None)
 
 
 def judge_health(health: Row, limits: Limits, now: datetime) -> Row:
-    """Return the health of a tenant with how old it is, what is accepted, and whether it is."""
+    """Return a tenant's health with its age, the limits, and the verdicts on both."""
     synced_at = health.get("last_sync_at")
     judged = {
         **health,
@@ -75,7 +75,7 @@ def summarize_health(health: Row, language: Language = ENGLISH) -> str:
 
 
 def describe_health(health: Row, language: Language = ENGLISH) -> list[Finding]:
-    """Return all findings about a project's tables."""
+    """Return all findings about a tenant's tables."""
     if not health or health.get("jobs") is None:
         return [Finding(False, language.gettext("Nothing was synced yet: run metastudio sync."), is_grave=True)]
     oddities = [describe_rejected(health, language), describe_unknown_states(health, language)]

@@ -17,7 +17,7 @@ from metastudio.errors import ConfigurationError
 from metastudio.reporting.language import N_, Language
 from metastudio.reporting.model_version import Row
 from metastudio.reporting.report import Report
-from metastudio.reporting.sections import OVERVIEW, TEXT, TIME_TREND, Column, Section, format_row, is_left
+from metastudio.reporting.sections import OVERVIEW, TEXT, TIME_TREND, Column, Section, format_row, is_left_aligned
 
 MARKS = {"✓": "dim", "!": "warn", "✗": "bad"}
 """The class of a sentence by its mark."""
@@ -99,7 +99,7 @@ def _read_vega() -> str:
 
 
 def _render_about(report: Report) -> str:
-    """Return whose jobs, from where, and of which days."""
+    """Return the facts above the figures: tenants, region, period and time zone."""
     first, number, gettext = report.tenants[0], len(report.tenants), report.language.gettext
     facts: dict[str, Any] = {
         gettext("Tenant"): first["tenant"] if _has_name(first) else None,
@@ -256,7 +256,7 @@ def _render_table(section: Section, rows: Sequence[Row], report: Report) -> str:
 
 def _style(column: Column, rows: Sequence[Row], cell: str = "") -> str:
     """Return the classes of a cell, or of the heading of its column."""
-    names = ["text"] if column.heading in TEXT else ["left"] if is_left(column, rows) else []
+    names = ["text"] if column.heading in TEXT else ["left"] if is_left_aligned(column, rows) else []
     if column.name == "health" and cell.startswith(("!", "✗")):
         names.append(MARKS[cell[0]])
     return f' class="{" ".join(names)}"' if names else ""

@@ -49,11 +49,11 @@ class Language:
         return self._translations.gettext(message).format(**values)
 
     def ngettext(self, one: str, many: str, number: int, **values: Any) -> str:
-        """Return a message on a number, which it names `{number}`."""
+        """Return the singular or plural of a message, with the number and other values."""
         return self._translations.ngettext(one, many, int(number)).format(number=int(number), **values)
 
     def list_items(self, items: Iterable[str]) -> str:
-        """Return items with what stands between them."""
+        """Return items as one text, with the separator of the language."""
         return self.gettext(", ").join(items)
 
     def format_figure(self, value: Any) -> str:
@@ -61,7 +61,7 @@ class Language:
         return format_figure(value)
 
     def format_word(self, word: Any) -> str:
-        """Return a word of the models or the API, or the API's own where it is not known."""
+        """Return the translation of a word of the models or the API, or an unknown word itself."""
         return make_printable(self._translations.gettext(str(word))) if word else format_figure(word)
 
     def format_integer(self, number: Any) -> str:
@@ -128,7 +128,7 @@ def load_language(name: str) -> Language:
 
 
 def find_language(environment: Mapping[str, str]) -> str:
-    """Return the language that the locale asks for, as gettext does; English if it has no report.
+    """Return the language of the locale, as gettext finds it; English if there is no such report.
 
     Args:
         environment: the environment variables.

@@ -37,7 +37,7 @@ MODELS = (
 )
 UTC = "UTC"
 SETTINGS = "reporting_settings"
-"""The table, beside the raw ones, that keeps what a build was told."""
+"""The table, beside the raw ones, with the settings of the last build."""
 SLA_SECONDS = 3_600
 
 OUTCOMES = ", ".join(
@@ -97,7 +97,7 @@ class Models:
         self._version: Version | None = None
 
     def query(self, sql: str, *params: Any, **values: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """Run a query that names the models `{video_jobs}` and so on, and other values likewise.
+        """Run a query that has the models as `{video_jobs}` and so on, and other `values` likewise.
 
         Returns the names of the columns, and the rows.
         """
@@ -148,7 +148,7 @@ class Models:
         return found._replace(sla_seconds=int(rows[0]["sla_seconds"]), tenants=_parse_names(rows[0]["tenants"]))
 
     def last_settings(self) -> Version:
-        """Return what the last build was told, which a table keeps when the views break."""
+        """Return the settings of the last build. A table keeps them, because views can break."""
         with self._destination.connect() as client:
             try:
                 rows = client.execute_sql(f"SELECT name, value FROM {client.make_qualified_table_name(SETTINGS)}")
@@ -164,7 +164,7 @@ class Models:
         )
 
     def keep_settings(self, version: Version) -> None:
-        """Keep what a build is told for later builds."""
+        """Keep the settings of a build for later builds."""
         kept = {
             "time_zone": version.time_zone,
             "sla_seconds": str(version.sla_seconds),

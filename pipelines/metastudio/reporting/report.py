@@ -173,8 +173,9 @@ def _read_rows(
 
 
 def _list_tenants(tenants: Sequence[TenantName], overview: list[Row]) -> dict[TenantName, Row]:
-    """Return the row of each tenant under its configured name; most of a row is None if nothing
-    was synced.
+    """Return the row of each tenant, with its configured name.
+
+    If a tenant was never synced, most values in its row are None.
     """
     found = {(row["project_id"], row["app_user_id"]): row for row in overview}
     nothing = dict.fromkeys(overview[0] if overview else ())

@@ -284,13 +284,13 @@ TIME_TREND = Section(
 )
 
 
-def is_left(column: Column, rows: Sequence[Row]) -> bool:
+def is_left_aligned(column: Column, rows: Sequence[Row]) -> bool:
     """Return whether a column holds words or times, which are aligned to the left."""
     return column.heading in TEXT or any(isinstance(row.get(column.name), (str, datetime)) for row in rows)
 
 
 def format_row(section: Section, row: Row, zone: ZoneInfo, language: Language) -> list[str]:
     """Return the cells of a row as text, with times in a zone."""
-    values = (row.get(column.name) for column in section.columns)  # none of a tenant never synced
+    values = (row.get(column.name) for column in section.columns)  # a tenant that was never synced lacks some
     local = (value.astimezone(zone) if isinstance(value, datetime) else value for value in values)
     return [column.format(language, value) for column, value in zip(section.columns, local, strict=True)]

@@ -1,8 +1,8 @@
 """Runs an asynchronous stream in a background thread and hands its items to a synchronous loop.
 
-The stream works on the next item only when the consumer says so, which bounds what is read ahead. A
-question of the stream is answered in the consumer's thread, between two items: no other thread ever
-touches what the consumer owns.
+The stream works on the next item only when the consumer lets it, which bounds what is read ahead.
+Questions of the stream are answered in the consumer's thread, between two items, so that no other
+thread ever touches what the consumer owns.
 """
 
 from __future__ import annotations

@@ -72,8 +72,8 @@ def make_params(query: Query, tenant: Tenant) -> dict[str, str | Sequence[str]]:
 def make_page(answer: JobsPage, query: Query, parser: RowParser) -> Page:
     """Return the page that an answer to a query becomes.
 
-    Where the API does not count, as many jobs as were seen are counted, and one more where the
-    page is full.
+    If the API does not count, the count is the number of jobs up to the end of the page, and one
+    more if the page is full.
     """
     at_least = query.offset + len(answer.jobs) + (len(answer.jobs) == query.limit)
     records: list[Row | Rejected] = []

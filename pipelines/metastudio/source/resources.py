@@ -95,7 +95,7 @@ def _make_tables(
 
 
 def _make_column_name(field: str, normalize: Callable[[str], str], foreign: AbstractSet[str]) -> str:
-    """Return the name of the column for a field, which is none that somebody else added."""
+    """Return the name of the column for a field. It is never a column that somebody else added."""
     name = normalize(field)
     return normalize(f"api__{name}") if name in foreign else name
 

@@ -67,8 +67,9 @@ def judge_state(state: State, destination: Destination, tenant: Tenant, restored
 
 
 def _settle(state: State, destination: Destination, tenant: Tenant) -> State:
-    """Return a state that says whether its changes were read once more: the ledger has the line of
-    a sync that found nothing new, and therefore committed no state.
+    """Return the state with `settled`: whether its last changes were read once more.
+
+    A sync that finds nothing new commits no state. Only its line in the ledger shows that it ran.
     """
     if "watermark_at" not in state or state.get("settled"):
         return state
@@ -78,9 +79,10 @@ def _settle(state: State, destination: Destination, tenant: Tenant) -> State:
 
 
 def _judge_watermark(state: State, destination: Destination, start: datetime) -> State:
-    """Return a state without a watermark beyond all rows: those that it came from are gone.
+    """Return the state with a watermark that is not later than all rows.
 
-    Over an empty table it is no watermark at all: everything is read as by a first run.
+    A later watermark came from rows that are gone. If the table is empty, the state is that of a
+    first run.
     """
     extent = destination.extent(start)
     if not extent.rows and parse_time(_find_newest_claim(state, start)) > start:
@@ -128,8 +130,9 @@ def check_state(state: State, tenant: Tenant) -> None:
 
 
 def find_gaps_error(state: State, max_missing: int) -> IncompleteError | None:
-    """Return the error of a state with more missing jobs than `max_missing`, or without a count of
-    jobs at all; None if it has none.
+    """Return an error if more jobs are missing than `max_missing`, or if the API does not count.
+
+    Return None otherwise.
     """
     if EndpointLimits.of(state).is_uncounted:
         return IncompleteError(

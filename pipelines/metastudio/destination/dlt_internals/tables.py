@@ -72,7 +72,7 @@ def restore_missing_tables(pipeline: dlt.Pipeline) -> set[str]:
         try:
             return restored | (_restore_tables(client, {ATTEMPTS}) if ATTEMPTS in names else set())
         except DatabaseException as error:
-            log.debug("The table %s cannot be mended: %s.", ATTEMPTS, type(error.dbapi_exception).__name__)
+            log.debug("The table %s cannot be repaired: %s.", ATTEMPTS, type(error.dbapi_exception).__name__)
             return restored
 
 
