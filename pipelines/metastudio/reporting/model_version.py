@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from importlib import resources
 from typing import Any, NamedTuple
@@ -35,6 +36,9 @@ MODELS = (
     "sync_health",
     "models_version",
 )
+SHARED = ("daily_production", "daily_completions", "failure_trend", "sync_health")
+"""Models with few rows that cost much and that several queries of a report read."""
+
 UTC = "UTC"
 SETTINGS = "reporting_settings"
 """The table, beside the raw ones, that keeps what a build was told."""
@@ -95,6 +99,7 @@ class Models:
         self.pipeline = destination.pipeline
         self._destination = destination
         self._version: Version | None = None
+        self._copied: tuple[str, ...] = ()
 
     def query(self, sql: str, *params: Any, **values: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Run a query that names the models `{video_jobs}` and so on, and other values likewise.
@@ -106,8 +111,25 @@ class Models:
                 client.execute_sql("SET TIME ZONE 'UTC'")
             with client.with_alternative_dataset_name(make_dataset_name(str(client.dataset_name))):
                 names = {model: client.make_qualified_table_name(model) for model in MODELS}
+            names |= {model: f"temp.{model}" for model in self._copied}
             with client.execute_query(sql.format(**{**values, **names}), *params) as cursor:
                 return [column[0] for column in cursor.description], [tuple(row) for row in cursor.fetchall()]
+
+    @contextmanager
+    def copy_shared(self) -> Iterator[None]:
+        """Compute the models that several queries read once for all queries within the block.
+
+        DuckDB only: with PostgreSQL, roles, standbys and poolers may forbid temporary tables.
+        """
+        with self._destination.share_connection():
+            if self._destination.capabilities.is_duckdb_file:
+                for model in SHARED:
+                    self.query(f"CREATE OR REPLACE TEMP TABLE {model} AS SELECT * FROM {{{model}}}")
+                self._copied = SHARED
+            try:
+                yield
+            finally:
+                self._copied = ()
 
     def query_dicts(self, sql: str, *params: Any, **values: Any) -> list[Row]:
         """Run a query as `query` does, and return each row as a dictionary."""
