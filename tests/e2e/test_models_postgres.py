@@ -103,6 +103,7 @@ def as_reader(postgres, postgres_url, run, monkeypatch, tmp_path):
     execute_postgres(
         postgres_url,
         f"CREATE OR REPLACE VIEW metastudio_reporting.models_version AS {definition}",
+        "GRANT TEMPORARY ON DATABASE postgres TO PUBLIC",
         "DROP OWNED BY only_reads",
         "DROP ROLE only_reads",
     )
@@ -113,6 +114,14 @@ def test_a_role_that_may_only_read_runs_report_and_status(as_reader, postgres_ur
     assert (report.code, report.json["health"]["jobs"]) == (0, 600), report.err
     assert (status.code, status.json["tables"]["digital_human_videos"]) == (0, 600), status.err
     assert not (tmp_path / "state-of-the-reader").exists()
+
+    execute_postgres(postgres_url, "REVOKE TEMPORARY ON DATABASE postgres FROM PUBLIC")
+    without_copies = as_reader("report")
+    days, found = (
+        [(row["day"], row["created"], row["succeeded"]) for row in one.json["by_day"]]
+        for one in (report, without_copies)
+    )
+    assert days == found != []
 
     execute_postgres(postgres_url, f"CREATE OR REPLACE VIEW metastudio_reporting.models_version AS {OTHER_VERSION}")
     report = as_reader("report")

@@ -60,7 +60,7 @@ def run_report(options: Options, request: ReportRequest | None = None) -> Report
         is_current = models.is_current(find_names())
         if not is_current and (is_current := _rebuild(models, opened)):
             models = Models(destination)
-        with destination.share_connection(), _name_what_is_missing(is_current):
+        with destination.share_connection(), _name_what_is_missing(is_current), models.copy_shared():
             tenants = _choose_tenants(models, destination, chosen, request.project)
             limits = find_limits(tenants)
             return read_report(

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from importlib import resources
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ import orjson
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.destinations.exceptions import DatabaseException
 
+from metastudio.destination.connection import Client
 from metastudio.destination.jobs import Destination
 from metastudio.error_mapping import iter_causes
 from metastudio.reporting import PROJECT
@@ -35,6 +37,9 @@ MODELS = (
     "sync_health",
     "models_version",
 )
+SHARED = ("daily_production", "daily_completions", "failure_trend", "sync_health")
+"""Models with few rows that cost much and that several queries of a report read."""
+
 UTC = "UTC"
 SETTINGS = "reporting_settings"
 """The table, beside the raw ones, with the settings of the last build."""
@@ -95,6 +100,7 @@ class Models:
         self.pipeline = destination.pipeline
         self._destination = destination
         self._version: Version | None = None
+        self._copied: tuple[str, ...] = ()
 
     def query(self, sql: str, *params: Any, **values: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Run a query that has the models as `{video_jobs}` and so on, and other `values` likewise.
@@ -104,10 +110,47 @@ class Models:
         with self._destination.connect() as client:
             if not self._destination.capabilities.is_postgres:  # a pooler would give the session to others
                 client.execute_sql("SET TIME ZONE 'UTC'")
-            with client.with_alternative_dataset_name(make_dataset_name(str(client.dataset_name))):
-                names = {model: client.make_qualified_table_name(model) for model in MODELS}
+            names = self._name_models(client)
             with client.execute_query(sql.format(**{**values, **names}), *params) as cursor:
                 return [column[0] for column in cursor.description], [tuple(row) for row in cursor.fetchall()]
+
+    @contextmanager
+    def copy_shared(self) -> Iterator[None]:
+        """Compute the models that several queries read once for all queries within the block.
+
+        On PostgreSQL, a transaction holds the copies, which a pooler does not give to others.
+        """
+        is_postgres = self._destination.capabilities.is_postgres
+        with (
+            self._destination.share_connection(),
+            self._destination.connect() as client,
+            client.begin_transaction() if is_postgres else nullcontext(),
+        ):
+            self._copied = self._copy(client, is_postgres=is_postgres)
+            try:
+                yield
+            finally:
+                self._copied = ()
+
+    def _copy(self, client: Client, *, is_postgres: bool) -> tuple[str, ...]:
+        """Return the models that were copied: none where temporary tables are forbidden, as on a
+        standby. dlt rolls back after the error.
+        """
+        names = self._name_models(client)
+        options = "ON COMMIT DROP " if is_postgres else ""
+        try:
+            for model in SHARED:
+                client.execute_sql(f"CREATE TEMP TABLE {model} {options}AS SELECT * FROM {names[model]}")
+        except DatabaseException:
+            return ()
+        return SHARED
+
+    def _name_models(self, client: Client) -> dict[str, str]:
+        """Return what each model is called in a query."""
+        with client.with_alternative_dataset_name(make_dataset_name(str(client.dataset_name))):
+            names = {model: client.make_qualified_table_name(model) for model in MODELS}
+        temporary = "pg_temp" if self._destination.capabilities.is_postgres else "temp"
+        return names | {model: f"{temporary}.{model}" for model in self._copied}
 
     def query_dicts(self, sql: str, *params: Any, **values: Any) -> list[Row]:
         """Run a query as `query` does, and return each row as a dictionary."""
