@@ -74,7 +74,7 @@ def check_project_id(project_id: str | None) -> str:
         return project_id
     raise ConfigurationError(
         "The project ID is not made of letters and digits." if project_id else "The project ID is missing.",
-        hint="Set SOURCES__METASTUDIO__PROJECT_ID, or of several tenants SOURCES__METASTUDIO__<NAME>__PROJECT_ID"
+        hint="Set SOURCES__METASTUDIO__PROJECT_ID, or for one of several tenants SOURCES__METASTUDIO__<NAME>__PROJECT_ID"
         " (console: My Credentials, API Credentials, Projects).",
     )
 

@@ -36,10 +36,10 @@ _NO_SUCH_API = Rule(FatalError, ConfigurationError, "There is no such API at thi
 _THROTTLED = Rule(
     ThrottledError,
     UnavailableError,
-    "Lower requests_per_second: the quota is one for all programs of the tenant.",
+    "Lower requests_per_second: all programs of the tenant share one quota.",
 )
 RETRYABLE = Rule(RetryableError, UnavailableError, "")
-_REDIRECT = Rule(FatalError, ConfigurationError, "Check region and endpoint: credentials are sent there only.")
+_REDIRECT = Rule(FatalError, ConfigurationError, "Check region and endpoint: credentials are not sent anywhere else.")
 
 
 def _forbidden(hint: str) -> Rule:
@@ -72,7 +72,7 @@ BY_STATUS = {
     414: _refused("The request is too long."),
     425: RETRYABLE,
     429: _THROTTLED,
-    431: _refused("The headers are too long for this endpoint, as a long token may be."),
+    431: _refused("The headers are too long for this endpoint, probably because of a long token."),
 }
 BY_STATUS_CLASS = {
     2: RETRYABLE,

@@ -19,7 +19,7 @@ from metastudio.errors import MetaStudioError, UnavailableError
 BACKOFF_SECONDS = 0.5
 BACKOFF_CAP_SECONDS = 10.0
 HOLD_SECONDS = 1.0  # after a 429 without Retry-After: the window of the quota
-RETRY_HINT = "Nothing is lost: run again later, and the next run goes on."
+RETRY_HINT = "Nothing is lost: run again later, and the next run continues."
 LEAST_TIMEOUT_SECONDS = 1.0  # of the last attempt, however little time remains
 
 T_co = TypeVar("T_co", covariant=True)

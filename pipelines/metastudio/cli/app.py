@@ -219,7 +219,7 @@ def main() -> NoReturn:
 
 
 def _end_interrupted(how: str, exit_code: int) -> NoReturn:
-    error = MetaStudioError(f"{how}: nothing is lost, the next run goes on.")
+    error = MetaStudioError(f"{how}: nothing is lost, the next run continues.")
     error.exit_code = exit_code
     if is_json():
         write_message(logging.WARNING, error.message)

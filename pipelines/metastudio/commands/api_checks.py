@@ -145,7 +145,9 @@ class ApiChecks:
     async def _check_count(self) -> Finding:
         if self._first.is_counted or not self._first.records:
             return Finding()
-        return make_limit("not given: sync loads what is listed, and ends with exit code 5 as nothing proves it whole.")
+        return make_limit(
+            "not given: sync loads what is listed, and ends with exit code 5, because nothing proves it complete."
+        )
 
     async def _check_page_size(self) -> Finding:
         received, asked = len(self._first.records), self._tenant.page_size

@@ -189,7 +189,7 @@ def _warn_if_nothing_matches(loader: ChunkLoader) -> None:
     tenant = loader.tenant
     names = [*(["app_user_id"] if tenant.app_user_id else []), *tenant.filters]
     if names and not loader.destination.extent(tenant.start_date).rows:
-        log.warning("No job matches %s: check the setting, unless there are none yet.", " and ".join(names))
+        log.warning("No job matches %s: check the setting, unless there are no such jobs yet.", " and ".join(names))
 
 
 def _find_incompleteness(loader: ChunkLoader) -> IncompleteError | None:

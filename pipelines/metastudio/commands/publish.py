@@ -31,7 +31,7 @@ def publish_changes(options: Options, result: CommandResult) -> None:
         settings = resolve_settings()
         destination = Destination(open_pipeline(options), lock_seconds=settings.lock_seconds)
         if not destination.capabilities.is_duckdb_file:
-            log.warning("publish_dir is not used: the destination %s is no DuckDB file.", options.destination)
+            log.warning("publish_dir is not used: the destination %s is not a DuckDB file.", options.destination)
         elif copy := publish_file(destination, Path(os.path.expanduser(str(settings.publish_dir)))):
             log.info("A copy for readers is published: %s.", copy)
     except Exception as error:

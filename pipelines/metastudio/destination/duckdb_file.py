@@ -101,7 +101,7 @@ def _check_open_file(client: SqlClientBase[Any]) -> None:
             _ask_name(Path(location).name)
         if path is None and not location.startswith(":"):
             raise ConfigurationError(
-                f"{Path(location).name} is no DuckDB database: DuckDB would read it, and lose what is loaded.",
+                f"{Path(location).name} is not a DuckDB database: DuckDB would read it, and lose what is loaded.",
                 hint="Set DESTINATION__DUCKDB__CREDENTIALS to another file.",
             )
 

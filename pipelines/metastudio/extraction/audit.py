@@ -171,12 +171,12 @@ class Audit:
         finding = self.context.limits.values.get("filters", KEPT)
         where = f"in state {compared.state} " if compared.state else ""
         return IncompleteError(
-            f"After {ROUNDS} rounds of mending, {compared.api} jobs {where}at the API are {compared.destination} in the"
-            " destination.",
+            f"After {ROUNDS} rounds of repair, there are {compared.api:,} jobs {where}at the API and"
+            f" {compared.destination:,} in the destination.",
             hint="If the tenant is busy, run metastudio sync, then audit again."
             if finding == KEPT
-            else f"create_since and create_until are not as documented ({finding}), so that what vanished cannot be told"
-            " from what no window lists.",
+            else f"create_since and create_until do not work as documented ({finding}), so a job that no window lists may"
+            " have vanished or not.",
         )
 
     async def _repair(self, state: str | None, api: int, *, whole: bool) -> AsyncGenerator[Chunk, None]:

@@ -168,7 +168,7 @@ class Reconciliation:
                 yield chunk
 
     async def _start_over(self) -> AsyncGenerator[Chunk, None]:
-        """Read everything by a backfill, which a killed run goes on with."""
+        """Read everything by a backfill. After a kill, the next run continues it."""
         self.context.not_rows = 0
         async with aclosing(backfill(self.context, forget_backfill(self.state))) as chunks:
             async for chunk in chunks:
@@ -238,10 +238,10 @@ class Reconciliation:
         }
         finding = str(self.context.limits.values.get("filters", ""))
         return IncompleteError(
-            f"The API counts {self.context.whole_count:,} jobs in its whole list; {lacking:,} of them came in no window"
+            f"The API counts {self.context.whole_count:,} jobs in its whole list; {lacking:,} of them are in no window"
             " of creation time.",
-            hint=causes.get(finding, "Jobs are counted that no window lists.")
-            + " What came is loaded; a later sync reads everything again.",
+            hint=causes.get(finding, "It counts jobs that no window lists.")
+            + " All other jobs are loaded; a later sync reads everything again.",
         )
 
 

@@ -97,7 +97,7 @@ def open_or_restore(options: Options) -> dlt.Pipeline:
     except Exception as error:
         if is_known_error(error):
             raise
-        log.warning("The local state cannot be read: going on from what the destination holds.")
+        log.warning("The local state cannot be read: continuing from the state in the destination.")
         drop_local_state(options.name)
         return open_pipeline(options)
 

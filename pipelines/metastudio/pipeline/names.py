@@ -27,7 +27,7 @@ def check_names(pipeline: str, dataset: str) -> None:
         if not re.fullmatch(rf"[A-Za-z_][A-Za-z0-9_]{{0,{_LONGEST - 1}}}", name):
             raise ConfigurationError(
                 f"The {option}'s name is not valid.",
-                hint=f"Set --{option} to at most {_LONGEST} letters, digits and underscores that begin with no digit.",
+                hint=f"Set --{option} to at most {_LONGEST} letters, digits and underscores that do not begin with a digit.",
             )
     if re.fullmatch("information_schema|pg_.*", dataset, re.IGNORECASE):
         raise ConfigurationError(

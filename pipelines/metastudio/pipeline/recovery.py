@@ -56,7 +56,9 @@ def reconcile_with_destination(destination: Destination, load_pending: Callable[
             log.warning("What an earlier run left pending cannot be loaded: reading it again.")
             _restart_from_destination(destination)
     if read_committed_mark(destination)[0] < read_local_mark(pipeline)[0]:
-        log.warning("The destination is older than the local state, so it was set back: going on from what it holds.")
+        log.warning(
+            "The destination was set back to an older state than the local one: continuing from the destination."
+        )
         _restart_from_destination(destination)
 
 
@@ -84,11 +86,11 @@ def _restore_tables(destination: Destination) -> set[str]:
         lacking = "; ".join(f"{table} lacks {', '.join(columns)}" for table, columns in broken.items())
         raise ConfigurationError(
             f"Columns that cannot be empty were dropped, and cannot be added to rows: {lacking}.",
-            hint="Run metastudio audit: it keeps the table under another name, makes it again and reads everything.",
+            hint="Run metastudio audit: it keeps the table under another name, creates a new one and reads everything.",
         ) from error
     if restored:
         names = ", ".join(sorted(restored))
-        log.warning("Tables or columns were dropped in the destination, and are made again: %s.", names)
+        log.warning("Tables or columns were dropped in the destination, and are created again: %s.", names)
     return restored
 
 

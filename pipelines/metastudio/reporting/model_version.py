@@ -116,7 +116,7 @@ class Models:
 
     @contextmanager
     def copy_shared(self) -> Iterator[None]:
-        """Compute the models that several queries read once for all queries within the block.
+        """Compute each model that several queries read only once for all queries in the block.
 
         On PostgreSQL, a transaction holds the copies, which a pooler does not give to others.
         """
@@ -133,8 +133,10 @@ class Models:
                 self._copied = ()
 
     def _copy(self, client: Client, *, is_postgres: bool) -> tuple[str, ...]:
-        """Return the models that were copied: none where temporary tables are forbidden, as on a
-        standby. dlt rolls back after the error.
+        """Return the models that were copied.
+
+        There are none if temporary tables are forbidden, as on a standby. dlt rolls back after the
+        error.
         """
         names = self._name_models(client)
         options = "ON COMMIT DROP " if is_postgres else ""
@@ -146,7 +148,7 @@ class Models:
         return SHARED
 
     def _name_models(self, client: Client) -> dict[str, str]:
-        """Return what each model is called in a query."""
+        """Return the name of each model in a query: of its copy, if it has one."""
         with client.with_alternative_dataset_name(make_dataset_name(str(client.dataset_name))):
             names = {model: client.make_qualified_table_name(model) for model in MODELS}
         temporary = "pg_temp" if self._destination.capabilities.is_postgres else "temp"

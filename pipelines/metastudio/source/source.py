@@ -44,7 +44,7 @@ def metastudio(tenant: str | None = None, **settings: Any) -> Iterable[DltResour
     Raises:
         ConfigurationError: a setting or the credentials are missing or wrong, or the DuckDB file
             has the name of the dataset.
-        MetaStudioError: reading failed. Nothing was loaded; the next run goes on from the last
+        MetaStudioError: reading failed. Nothing was loaded; the next run continues from the last
             committed state.
     """
     warn_of_unknown_settings()
@@ -65,7 +65,7 @@ def _read_chunks(tenant: Tenant, destination: Destination) -> Iterator[Chunk]:
     if state and read_committed_mark(destination)[0] < read_local_mark(dlt.current.pipeline())[0]:
         raise ConfigurationError(
             "The destination is older than the pipeline's local state: it was set back, or a load was dropped.",
-            hint="Call pipeline.drop() once: the next run goes on from what the destination holds.",
+            hint="Call pipeline.drop() once: the next run continues from what the destination has.",
         )
     restored = restore_missing_tables(dlt.current.pipeline()) if state else set()
     state, reread = judge_state(state, destination, tenant, restored)
@@ -85,7 +85,7 @@ def _require_merge() -> None:
     changed = [f"write_disposition of {name}" for name in find_changed_dispositions()]
     if changed := [*changed, *(["refresh"] if is_refreshed() else [])]:
         raise ConfigurationError(
-            f"The source loads changes, so that another {' and another '.join(changed)} would lose jobs.",
+            f"The source loads only changes, so another {' and another '.join(changed)} would lose jobs.",
             hint="Leave it out. To read everything again, run metastudio backfill, or drop the dataset first.",
         )
     pin_settings(dlt.current.pipeline())
