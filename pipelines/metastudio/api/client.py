@@ -134,8 +134,7 @@ class Client:
 
         Args:
             params: the API's query parameters. A sequence is sent as repeated parameters.
-            max_attempts: at most so many attempts, 429s not counted; otherwise `retry_seconds`
-                alone is the bound.
+            max_attempts: the most attempts, without 429s; None: only `retry_seconds` bounds them.
 
         Raises:
             CredentialsError: the API refuses the credentials (401, 403), or IAM refuses the login.

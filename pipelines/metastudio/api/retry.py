@@ -102,7 +102,7 @@ class RetryPolicy:
     Args:
         timeout_seconds: bounds each attempt, from the connection to the last byte.
         retry_seconds: bounds all attempts, from the start of the first one.
-        max_attempts: at most so many; attempts that were throttled or not authenticated do not
+        max_attempts: the most attempts. Those that were throttled or not authenticated do not
             count.
     """
 

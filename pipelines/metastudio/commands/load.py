@@ -37,7 +37,7 @@ def run_sync(
     Args:
         maintenance: also write missing descriptions of tables, build outdated models, and publish a
             copy of the file: what several tenants share.
-        models: with False, `maintenance` leaves the models alone.
+        models: whether `maintenance` builds outdated models.
     """
     result = LoadResult(command="sync", pipeline=options.name)
     with record_attempt(result, options) as recorder, _hold_pipeline(options) as tenant:
@@ -104,8 +104,8 @@ def run_audit(
     """Compare the destination with the API, and repair what differs.
 
     Args:
-        repair: with False, a difference is an error.
-        allow_deletions: mark more than `max_deleted_share` of the jobs as deleted if they vanished.
+        repair: whether to repair differences; if not, a difference is an error.
+        allow_deletions: whether more than `max_deleted_share` of the jobs may be marked as deleted.
         maintenance: also publish a copy of the file.
     """
     result = LoadResult(command="audit", pipeline=options.name)
@@ -164,9 +164,12 @@ def _open_loader(
     *,
     set_aside: bool = False,
 ) -> Iterator[ChunkLoader]:
-    """Connect to the destination once for the whole run, hold it, and load what a killed run left
-    behind. What is missing after the block is the error of the result. `set_aside` as in
-    `ChunkLoader.prepare`.
+    """Lock the destination for the whole run, and load what a killed run left behind.
+
+    If something is missing after the block, that is the error of the result.
+
+    Args:
+        set_aside: as in `ChunkLoader.prepare`.
     """
     loader = ChunkLoader(result.summary, recorder.options, listener, tenant, run_id=result.run_id)
     loader.pending_attempts = recorder.begin(tenant, loader.destination)

@@ -1,4 +1,4 @@
-"""Shows how far a run is: one log line per chunk, for schedulers and files."""
+"""Shows how far a run has got: one log line per chunk, for schedulers and files."""
 
 from __future__ import annotations
 

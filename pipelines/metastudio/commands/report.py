@@ -114,8 +114,8 @@ def _list_options(options: Options) -> list[Options]:
 def _open(chosen: Sequence[Options]) -> tuple[Destination, Models, Options]:
     """Open the destination, which all tenants share, and its models.
 
-    Of named tenants, the settings say whose rows are theirs. Where the models are current, nothing
-    else is needed to read them, not even the state of a pipeline.
+    The settings say which rows are those of a named tenant. If the models are current, nothing else
+    is needed to read them, not even the state of a pipeline.
 
     Raises:
         ConfigurationError: nothing was synced yet, or the destination cannot be opened.
@@ -135,9 +135,9 @@ def _open(chosen: Sequence[Options]) -> tuple[Destination, Models, Options]:
 
 
 def _rebuild(models: Models, options: Options) -> bool:
-    """Build the models; those of another version are read as they are where that is not possible.
+    """Build the models, and return whether that succeeded.
 
-    Returns whether they were built.
+    If it failed, models of another version are read as they are.
 
     Raises:
         MetaStudioError: the models could not be built, and there are none that work.
@@ -163,7 +163,7 @@ def _rebuild(models: Models, options: Options) -> bool:
 
 @contextmanager
 def _name_what_is_missing(is_current: bool) -> Iterator[None]:
-    """Raise a ConfigurationError where models of another version lack what the report reads."""
+    """Raise a ConfigurationError if models of another version lack what the report reads."""
     try:
         yield
     except DatabaseException as error:

@@ -28,7 +28,7 @@ from metastudio.records.schema import LEDGER_VERSION, SCHEMA_VERSION, TABLES
 log = logging.getLogger("metastudio")
 
 SHOWN = 5
-"""Number of runs, and of failed attempts."""
+"""Number of runs, and of failed attempts, that are shown."""
 
 
 def run_status(options: Options, max_age: float | None = None) -> CommandResult:
@@ -51,7 +51,7 @@ def run_status(options: Options, max_age: float | None = None) -> CommandResult:
 def read_status(options: Options, max_age: float | None = None) -> CommandResult:
     """Return the status of one tenant's pipeline, from its state, ledger and tables.
 
-    Where the destination cannot be read, it is what the state directory knows.
+    If the destination cannot be read, the status is what the state directory knows.
     """
     result = CommandResult(command="status", pipeline=options.name)
     attempts: list[Attempt] = []
@@ -121,7 +121,7 @@ def describe_freshness(completeness: Completeness, settings: Settings) -> dict[s
 
 
 def find_staleness(details: dict[str, Any], max_age: float | None) -> IncompleteError | None:
-    """Return the error of a status that is too old, or that has gaps which nobody accepted."""
+    """Return an error if the last complete sync is too old, or if gaps are not accepted."""
     if max_age is None:
         return None
     ended_at, age, missing = (details[name] for name in ("last_complete_sync_at", "age_seconds", "missing"))

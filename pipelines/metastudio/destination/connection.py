@@ -182,8 +182,9 @@ class TenantTables:
                 client.execute_sql(f"ALTER VIEW {old} RENAME TO {new}")
 
     def list_columns(self) -> tuple[set[tuple[str, str]], set[tuple[str, str]]] | None:
-        """Return table and name of all columns in the dataset, and in its staging dataset; None
-        where that cannot be asked in one query.
+        """Return the columns of the dataset, and of its staging dataset, as (table, column).
+
+        Return None if one query cannot list them on this destination.
         """
         if not self.capabilities.takes_inserts:
             return None
@@ -203,7 +204,7 @@ class TenantTables:
             client.execute_sql("CHECKPOINT")
 
     def count_rows(self, table: str) -> int:
-        """Return the number of the tenant's rows; the project's in a table without app users."""
+        """Return the number of the tenant's rows, or its project's in a table without app users."""
         own, params = self.own_rows(table)
         rows = self.query(f"SELECT count(*) FROM {{{find_short_name(table)}}} WHERE {own}", *params)
         return int(rows[0][0]) if rows else 0

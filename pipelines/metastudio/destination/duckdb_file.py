@@ -37,9 +37,7 @@ POLL_SECONDS = 0.2
 
 
 def check_new_file(client: SqlClientBase[Any]) -> bool:
-    """Check the name of a DuckDB file that does not exist yet, so that it is not made in vain.
-
-    Return whether the file exists.
+    """Check the name of a DuckDB file before the file is created. Return whether it exists already.
 
     Raises:
         ConfigurationError: the database would have the name of a dataset that is used here.
@@ -73,9 +71,9 @@ def _ask_name(file_name: str) -> str:
 def open_file(client: SqlClientBase[Any], lock_seconds: float) -> None:
     """Open a DuckDB file and check the database in it. Wait for a process that uses it.
 
-    DuckDB names it after the file, or after what a symbolic link leads to, but not always the same.
-    In the database `metastudio`, the name `metastudio.digital_human_videos` is ambiguous, and
-    DuckDB refuses it.
+    DuckDB names the database after the file, or after the target of a symbolic link, but may change
+    the name. In the database `metastudio`, the name `metastudio.digital_human_videos` is ambiguous,
+    and DuckDB refuses it.
 
     Raises:
         ConfigurationError: the database has the name of a dataset that is used here, or one that

@@ -30,7 +30,7 @@ Columns = dict[str, str]
 
 
 def list_tables(tables: TenantTables) -> dict[str, Columns]:
-    """Return the columns of each table that the dataset has, or nothing where that takes dlt."""
+    """Return the columns of each table that the dataset has, or nothing if a query cannot tell."""
     if not tables.capabilities.takes_inserts:
         return {}
     with tables.connect() as client:

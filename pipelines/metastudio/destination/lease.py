@@ -27,9 +27,13 @@ from metastudio.errors import BusyError, ConfigurationError, UnavailableError
 log = logging.getLogger("metastudio")
 
 RENEW_SECONDS = 10.0
+"""Pause between two renewals of a claim."""
 EXPIRE_SECONDS = 60.0
+"""How long another run watches a claim that does not change before it removes the claim."""
 RELY_SECONDS = 45.0
+"""How long a run relies on its last renewal: less than `EXPIRE_SECONDS`, for slow requests."""
 POLL_SECONDS = 1.0
+"""Pause between two looks at the claims of others."""
 TRIES = 5
 """How often a claim is written again because its folder was missing."""
 

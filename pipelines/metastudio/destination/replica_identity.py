@@ -31,7 +31,7 @@ WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s)
 
 
 def write_replica_identity(tables: TenantTables) -> None:
-    """Give each raw table that has no replica identity the identity FULL: all of its columns.
+    """Set the replica identity FULL, all columns, on each raw table that has no identity.
 
     A primary key would do as well, but a table with two rows of one job cannot get one. If a table
     is in use, or the statement fails, the next run tries again: only a publication needs it.

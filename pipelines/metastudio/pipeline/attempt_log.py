@@ -34,6 +34,7 @@ log = logging.getLogger("metastudio")
 KEPT = 100
 """The most attempts that the file has."""
 LOCK_SECONDS = 5.0
+"""How long to wait for another process that writes the file."""
 
 UNFINISHED = "The run was killed, or the machine stopped: it did not record how it ended."
 

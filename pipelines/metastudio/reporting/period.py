@@ -9,15 +9,18 @@ from zoneinfo import ZoneInfo
 from metastudio.errors import ConfigurationError
 
 DEFAULT_DAYS = 30
+"""Number of days that a report is about by default."""
 SHOWN_DAYS = 7
-"""Days that the tables by day have where no period was chosen, …"""
+"""Number of days in the tables by day if no period was chosen."""
 MOST_SHOWN_DAYS = 31
-"""… and at most where one was."""
+"""The most days in the tables by day if a period was chosen."""
 CHART_DAYS = 60
+"""Number of days in the charts by day if no period was chosen."""
 TREND_DAYS = 91
+"""Days before the current week from which the charts and tables by week begin."""
 _DAY = timedelta(days=1)
 _EARLIEST = date(2000, 1, 1)
-"""As the setting `start_date` by default: there are no earlier jobs."""
+"""The default of the setting `start_date`: there are no earlier jobs."""
 
 
 class Period(NamedTuple):

@@ -22,7 +22,7 @@ CHARTS = ("trend", "time_trend", "reason_trend")
 
 
 MEDIANS = ("wait_seconds_p50", "render_seconds_p50")
-"""Columns of which a week without any is left out: its jobs have no times."""
+"""A week without any of these figures is left out: none of its jobs has such times."""
 
 
 class Report(NamedTuple):
@@ -63,7 +63,7 @@ class Report(NamedTuple):
 
     @property
     def findings(self) -> list[Finding]:
-        """What is to be said on the data of a single tenant."""
+        """The findings about the data of a single tenant."""
         return describe_health(self.tenants[0], self.language)
 
     @property
@@ -86,7 +86,7 @@ class Report(NamedTuple):
         return bool(self.rows["by_job_type"])
 
     def list_empty(self, sections: Iterable[Section]) -> list[str]:
-        """Return a sentence on each of these tables that has no rows."""
+        """Return a sentence for each of these tables that has no rows."""
         empty = [] if self.has_jobs else [NO_JOBS]
         empty += [section.empty for section in sections if not self.rows[section.query]]
         return [self.translate(sentence) for sentence in dict.fromkeys(empty)]
@@ -101,7 +101,7 @@ class Report(NamedTuple):
         return self.language.gettext("{period} ({zone})", period=self.describe_days(), zone=self.version.time_zone)
 
     def translate(self, message: str) -> str:
-        """Return a title, heading or note with the figures that it names; "" of no message."""
+        """Return the translation of a message with its figures; an empty message stays empty."""
         return message and self.language.gettext(message, sla=self.language.format_seconds(self.version.sla_seconds))
 
     def as_dict(self) -> dict[str, Any]:

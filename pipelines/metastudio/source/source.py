@@ -77,7 +77,7 @@ def _read_chunks(tenant: Tenant, destination: Destination) -> Iterator[Chunk]:
 
 
 def _require_merge() -> None:
-    """Refuse what would empty the tables, and pin what else the guarantee rests on.
+    """Refuse settings that would empty the tables, and fix others that the guarantee needs.
 
     Raises:
         ConfigurationError: the run has a refresh or another write disposition.
