@@ -18,7 +18,7 @@ from metastudio.errors import IncompleteError, RefusedError
 from metastudio.extraction.backfill import make_chunk
 from metastudio.extraction.context import ExtractionContext, find_max_range
 from metastudio.extraction.filters import KEPT, lies_outside, verify_filters
-from metastudio.extraction.findings import Comparison, Findings
+from metastudio.extraction.findings import Comparison, Findings, make_deletion_error
 from metastudio.extraction.lookup import find_gone
 from metastudio.extraction.planning import cut_window
 from metastudio.extraction.proof import WindowRead
@@ -282,7 +282,7 @@ class Audit:
             return
         share = self.context.settings.max_deleted_share
         if len(self._vanished) > max(ALWAYS_DELETED, share * held) and not self.allow_deletions:
-            self._failures.insert(0, _make_deletion_error(len(self._vanished), held, share))
+            self._failures.insert(0, make_deletion_error(len(self._vanished), held, share))
             return
         vanished = list(self._vanished.items())
         for start in range(0, len(vanished), DELETED_PER_CHUNK):
@@ -291,12 +291,3 @@ class Audit:
     async def _held(self, since: datetime, state: str | None) -> int:
         counts = await self.context.loaded.counts(since)
         return sum(counts.values()) if state is None else counts.get(state, 0)
-
-
-def _make_deletion_error(vanished: int, held: int, share: float) -> IncompleteError:
-    return IncompleteError(
-        f"The API no longer shows {vanished:,} of {held:,} jobs, more than max_deleted_share ({share:.0%}):"
-        " none was marked as deleted.",
-        hint="This happens with another key or IAM user, when IAM-user isolation was turned on, with another"
-        " project, or with a filter. If the jobs are really gone, run metastudio audit --allow-deletions.",
-    )

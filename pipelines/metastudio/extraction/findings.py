@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
+from metastudio.errors import IncompleteError
 from metastudio.extraction.types import Window
 from metastudio.records.parser import Rejected, Row
 from metastudio.timestamps import SECOND
@@ -119,3 +120,18 @@ def _find_state(item: Rejected) -> str | None:
         return None
     state = record.get("state") if isinstance(record, dict) else None
     return state if isinstance(state, str) else None
+
+
+def make_deletion_error(vanished: int, held: int, share: float) -> IncompleteError:
+    """Return the error of an audit that would mark too many jobs as deleted.
+
+    Args:
+        held: the number of jobs that the destination had before.
+        share: the setting `max_deleted_share`.
+    """
+    return IncompleteError(
+        f"The API no longer shows {vanished:,} of {held:,} jobs, more than max_deleted_share ({share:.0%}):"
+        " none was marked as deleted.",
+        hint="This happens with another key or IAM user, when IAM-user isolation was turned on, with another"
+        " project, or with a filter. If the jobs are really gone, run metastudio audit --allow-deletions.",
+    )

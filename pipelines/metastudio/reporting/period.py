@@ -17,7 +17,7 @@ MOST_SHOWN_DAYS = 31
 CHART_DAYS = 60
 """Number of days in the charts by day if no period was chosen."""
 TREND_DAYS = 91
-"""Days before the current week from which the charts and tables by week begin."""
+"""Days before the current week from which the charts by week begin."""
 _DAY = timedelta(days=1)
 _EARLIEST = date(2000, 1, 1)
 """The default of the setting `start_date`: there are no earlier jobs."""
