@@ -64,7 +64,7 @@ def test_a_dead_api_ends_in_exit_code_4_within_the_bound_and_the_next_sync_goes_
     monkeypatch.setenv(f"{SECTION}RETRY_SECONDS", "0.5")
     monkeypatch.setenv(f"{SECTION}CHUNK_ROWS", "200")
     monkeypatch.setenv(f"{SECTION}MAX_ROWS_PER_WINDOW", "100")
-    sim.behavior.faults = [None] * 25 + [fault] * 10_000
+    sim.behavior.faults = [None] * 8 + [fault] * 10_000
 
     ended = run("sync", "--json")
     sim.behavior.faults = {}
