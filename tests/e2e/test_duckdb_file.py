@@ -198,6 +198,6 @@ def test_within_a_memory_limit_that_the_user_set_smaller_chunks_are_the_way(sett
     assert "DuckDB ran out of memory. Nothing is lost: raise its memory_limit" in ended.err
     assert os.environ["DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG"] == limit
     for name in ("CHUNK_ROWS", "MAX_ROWS_PER_WINDOW"):
-        monkeypatch.setenv(f"SOURCES__METASTUDIO__{name}", "200")
+        monkeypatch.setenv(f"SOURCES__METASTUDIO__{name}", "100")
     assert run("sync").code == 0
     assert held_rows(query) == shown_rows(sim)

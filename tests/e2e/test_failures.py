@@ -107,7 +107,8 @@ def test_a_signal_ends_a_sync_cleanly_and_the_next_one_finishes_the_work(
 ):
     monkeypatch.setenv(f"{SECTION}CHUNK_ROWS", "100")
     monkeypatch.setenv(f"{SECTION}MAX_ROWS_PER_WINDOW", "100")
-    with Simulator(jobs=300, days=400, seed=7, now="2026-01-15T12:00:00Z") as sim:
+    monkeypatch.setenv(f"{SECTION}MAX_CONCURRENCY", "1")
+    with Simulator(jobs=600, days=400, seed=7, now="2026-01-15T12:00:00Z") as sim:
         monkeypatch.setenv(f"{SECTION}ENDPOINT", sim.url)
         sim.behavior.latency_seconds = 0.3
         with start_process("sync") as process:

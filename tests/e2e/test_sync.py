@@ -85,7 +85,7 @@ def test_all_tables_and_columns_are_there_and_typed_before_any_row_is(sim, setti
             " WHERE table_schema = 'metastudio' AND table_name NOT LIKE '\\_dlt%' ESCAPE '\\'"
         )
     )
-    assert len(types) == sum(len(table.columns) for table in TABLES) == 61
+    assert len(types) == sum(len(table.columns) for table in TABLES) == 62
     for name in ("create_time", "lastupdate_time", "start_time", "end_time", "deleted_at"):
         assert types[f"digital_human_videos.{name}"] == "TIMESTAMP WITH TIME ZONE"
     assert types["digital_human_videos.duration"] == "DOUBLE"

@@ -20,6 +20,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from metastudio.config.tenant import Tenant
 from metastudio.destination.attempts import Attempt
 from metastudio.destination.dlt_internals.places import refresh_duckdb_credentials
+from metastudio.destination.dlt_internals.running import deliver_signals
 from metastudio.destination.dlt_internals.state import record_base_state
 from metastudio.destination.dlt_internals.tables import restore_missing_tables
 from metastudio.destination.dlt_internals.working_dir import merge_pending
@@ -246,7 +247,8 @@ class ChunkLoader:
 
     def _load_extracted(self, *, was_interrupted: bool = False) -> None:
         """Load what is on disk. Retry failures that are temporary or that can be removed."""
-        self.pipeline.normalize()
+        with deliver_signals():
+            self.pipeline.normalize()
         self.destination.forget_extent()
         attempts, can_free = 1, bool(self.summary.load_ids)  # what was loaded before is in memory, too
         while True:
@@ -256,7 +258,8 @@ class ChunkLoader:
                         merge_pending(self.pipeline)
                     if not self._committed and not self.summary.load_ids:  # what was lost may be the state itself
                         self._restore_tables()
-                    info = self.pipeline.load()
+                    with deliver_signals():
+                        info = self.pipeline.load()
                 self.summary.load_ids += info.loads_ids if info else []  # none: a kill came when all was loaded
                 return
             except (PipelineStepFailed, SchemaUpdateError) as error:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import dlt
 from dlt.common.configuration.container import Container
 from dlt.common.pipeline import PipelineContext
+from dlt.common.runtime import signals
 
 
 def find_active_pipeline() -> dlt.Pipeline | None:
@@ -23,3 +28,21 @@ def find_changed_dispositions() -> list[str]:
 def is_refreshed() -> bool:
     """Return whether the running extraction empties or drops tables before it loads."""
     return bool(dlt.current.load_package_state()["state"].get("refresh"))
+
+
+@contextmanager
+def deliver_signals() -> Iterator[None]:
+    """Deliver a Ctrl-C or a SIGTERM that arrives within the block at its end.
+
+    dlt holds signals back while it loads, and forgets them if nothing is left to load.
+    """
+    received = 0
+    try:
+        with signals.intercepted_signals():
+            try:
+                yield
+            finally:
+                received = signals._received_signal
+    finally:
+        if received:
+            signal.raise_signal(received)
