@@ -9,10 +9,15 @@ from dlt.common.runtime.signals import intercepted_signals
 from metastudio.destination.dlt_internals.running import deliver_signals
 
 
+def load(done: list[str]) -> None:
+    """Do what dlt's `pipeline.load()` does when a signal arrives at its end."""
+    with intercepted_signals():
+        signal.raise_signal(signal.SIGINT)
+    done.append("loaded")
+
+
 def test_a_signal_that_dlt_holds_back_is_delivered_when_it_has_ended() -> None:
-    done = False
+    done: list[str] = []
     with pytest.raises(KeyboardInterrupt), deliver_signals():
-        with intercepted_signals():  # as in `pipeline.load()`
-            signal.raise_signal(signal.SIGINT)
-        done = True
-    assert done
+        load(done)
+    assert done == ["loaded"]
