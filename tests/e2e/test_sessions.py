@@ -105,7 +105,7 @@ def test_the_source_alone_refuses_such_a_database_too(settings, postgres_url):
     execute_postgres(postgres_url, "CREATE DATABASE alone TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
     url = postgres_url.removesuffix("/postgres") + "/alone"
 
-    with pytest.raises(PipelineStepFailed, match="alone is LATIN1"):
+    with pytest.raises(PipelineStepFailed, match="alone has the encoding LATIN1"):
         dlt.pipeline("alone", destination=dlt.destinations.postgres(credentials=url)).run(metastudio())
 
     assert query_postgres(url, "SELECT 1 FROM pg_tables WHERE tablename LIKE 'digital_human%'") == []
@@ -123,6 +123,6 @@ def test_a_database_that_cannot_hold_the_texts_is_named_before_anything_is_loade
     ended = run("sync", "--destination", "postgres")
 
     assert ended.code == 2
-    assert f"{name} is {encoding}," in ended.err and "ENCODING 'UTF8'" in ended.err
+    assert f"{name} has the encoding {encoding}," in ended.err and "ENCODING 'UTF8'" in ended.err
     assert sim.stats.requests == 0
     assert query_postgres(url, "SELECT 1 FROM pg_namespace WHERE nspname LIKE 'metastudio%'") == []
