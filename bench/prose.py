@@ -45,11 +45,13 @@ job that was created long ago. The API filters by creation time only, so a tool 
 project sort by update time and find them. The tools with stale rows are right again after a full
 reload, which costs as much as their initial sync. Airbyte reloads everything in each run.
 
+A day after the initial sync, this project also reads a part of the history again, all of it within
+`scrub_days`. That takes more than half of its requests for the changes.
+
 *Nothing changed* is the first sync after the changes. This project then reads the last ten minutes
-before the newest change again, in case they were incomplete, and saves that this is done. Syncs
-after that do less; they are measured below as whole processes. If many jobs change within ten
+before the newest change again, in case they were incomplete. If many jobs change within ten
 minutes, each sync in the following ten minutes needs one request for each 99 of them,
-because consecutive pages share one job.
+because consecutive pages share one job. Whole processes are measured below.
 """
 
 METHOD = """\
