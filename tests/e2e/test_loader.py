@@ -181,3 +181,13 @@ def test_records_that_an_earlier_run_rejected_do_not_count_again_and_cost_no_loa
         assert loader.summary.rejected == 1
 
     assert query("SELECT count(*) FROM metastudio.rejected_records") == [(2,)]
+
+
+def test_a_job_that_two_chunks_of_a_first_sync_hold_is_loaded_once(settings, query):
+    rows = make_rows(4)
+    chunks = [make_chunk(mode="backfill", rows=rows[:3]), make_chunk(mode="backfill", rows=rows[1:])]
+    with load(*chunks):
+        pass
+
+    for table in ("digital_human_videos", "digital_human_video_states"):
+        assert query(f"SELECT job_id FROM metastudio.{table} ORDER BY ALL") == [(row.job_id,) for row in rows]

@@ -12,25 +12,29 @@ from itertools import pairwise
 
 from metastudio.errors import RefusedError, UnavailableError
 from metastudio.extraction.context import ExtractionContext
-from metastudio.extraction.types import OPEN_END, Page, Query, Window
+from metastudio.extraction.types import OPEN_END, Mode, Page, Query, Window
 from metastudio.timestamps import SECOND
 
 MAX_PARTS = 8
 """The most parts for a window. Where its jobs are close together, further parts would be empty."""
+WHOLE_HISTORY: tuple[Mode, ...] = ("backfill", "reread")
+"""The modes that read everything since `start_date`."""
 MAX_PLANNED = 32
 """The most parts for the whole history, which begins with a known job."""
 FULL = 0.8
 """How full a window is planned to be. Jobs are not spread evenly, so that some have more."""
 
 
-async def plan_range(context: ExtractionContext, window: Window) -> list[Window]:
-    """Cut a range that begins at `start_date`, newest first, if its jobs need several windows.
+async def plan_range(context: ExtractionContext, window: Window, mode: Mode) -> list[Window]:
+    """Cut the whole history, newest first, if its jobs need several windows.
+
+    Other modes read a small part of the history, which is not worth a request for a plan.
 
     The last job of the list shows where the history begins. Finding the beginning by halving would
     take up to 20 requests.
     """
     count, max_rows = context.largest_count, context.limits.max_rows(context.settings.max_rows_per_window)
-    if window.since > context.settings.start_date or count <= max_rows:
+    if mode not in WHOLE_HISTORY or window.since > context.settings.start_date or count <= max_rows:
         return [window]
     now = await context.now()
     oldest, end = await _find_oldest(context, count), min(window.until, now)

@@ -234,7 +234,7 @@ async def read_range(context: ExtractionContext, window: Window, mode: Mode) -> 
         IncompleteError: the endpoint ignores create_since or create_until.
         UnavailableError: the endpoint does not answer at all.
     """
-    ahead: deque[_Item] = deque(await plan_range(context, window))
+    ahead: deque[_Item] = deque(await plan_range(context, window, mode))
     repeated = RepeatedJobs()
     try:
         while ahead:

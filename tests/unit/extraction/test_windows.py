@@ -217,3 +217,22 @@ def test_waiting_for_the_newest_window_costs_no_processor_time() -> None:
 
     run_alone(read())
     assert turns < 60
+
+
+def test_a_part_of_the_history_is_read_without_a_request_for_a_plan() -> None:
+    tenant, asked = Tenant(), []
+    for number in range(3_000):
+        tenant.add(NOW - DAY - number * timedelta(hours=1), state="SUCCEED")
+
+    async def fetch(query: Query) -> Page:
+        asked.append(query.offset)
+        return await tenant.fetch(query)
+
+    async def read() -> None:
+        run = ExtractionContext(fetch, Destination(), ExtractionSettings(start_date=START))
+        await run.fetch(Query(since=START, limit=1))
+        async for _ in read_range(run, Window(START, START + DAY), "gap"):
+            pass
+
+    run_alone(read())
+    assert max(asked) == 0
