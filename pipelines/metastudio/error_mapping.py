@@ -118,8 +118,15 @@ RULES = (
 
 
 def to_metastudio_error(error: BaseException) -> MetaStudioError:
-    """Return the error of this package for any error. Its message holds no setting's value."""
+    """Return the error of this package for any error. Its message holds no setting's value.
+
+    Raises:
+        KeyboardInterrupt: the error is what a library made of a Ctrl-C or a SIGTERM.
+    """
     chain = list(iter_causes(error))
+    for cause in chain:
+        if isinstance(cause, KeyboardInterrupt):
+            raise cause
     for cause in chain:
         if isinstance(cause, MetaStudioError):
             return cause

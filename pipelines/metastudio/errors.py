@@ -14,6 +14,8 @@ contains a header, a body, a URL's query or a setting's value that could be a se
 
 from __future__ import annotations
 
+import signal
+
 
 class MetaStudioError(Exception):
     """The base of all errors that this package raises on purpose.
@@ -85,3 +87,15 @@ class BusyError(MetaStudioError):
     """Another sync of this pipeline is running. Nothing was changed."""
 
     exit_code = 6
+
+
+class TerminatedError(KeyboardInterrupt):
+    """SIGTERM was received."""
+
+    signal_code = signal.SIGTERM
+
+
+def find_exit_code(interrupt: BaseException) -> int:
+    """Return the exit code after a signal: 130 after Ctrl-C, 143 after SIGTERM and others."""
+    default = signal.SIGINT if isinstance(interrupt, KeyboardInterrupt) else signal.SIGTERM
+    return 128 + getattr(interrupt, "signal_code", default)

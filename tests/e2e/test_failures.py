@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
 import pytest
+from metastudio.destination.jobs import Destination
 from metastudio_simulator import Simulator
 
 from tests.support.command_line import start_process
@@ -121,6 +123,26 @@ def test_a_signal_ends_a_sync_cleanly_and_the_next_one_finishes_the_work(
         sim.behavior.latency_seconds = 0
         assert run("sync").code == 0
         assert held_rows(query) == shown_rows(sim)
+
+
+def test_a_signal_that_a_library_drops_or_disguises_ends_the_sync_all_the_same(sim, settings, run, monkeypatch):
+    def drop(*_) -> set[str]:
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        return set()
+
+    def disguise(*_, **__):
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except KeyboardInterrupt as interrupt:
+            raise RuntimeError("Query interrupted") from interrupt
+
+    monkeypatch.setattr(Destination, "known_rejected", drop)
+    assert run("sync").code == 130
+    monkeypatch.setattr(Destination, "known_rejected", disguise)
+    assert run("sync").code == 143
+    monkeypatch.setattr("metastudio.commands.status.open_existing", disguise)
+    assert run("status").code == 143
 
 
 def find_canaries(folder: Path, text: str, canaries: list[str]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from metastudio.cli.environment import TerminatedError
+from metastudio.errors import TerminatedError
 
 SECTION = "SOURCES__METASTUDIO__"
 COMMON = {"command", "ok", "at", "pipeline", "exit_code", "error"}

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while dlt, which holds signals back, normalizes or loads."""
+"""Ctrl-C and SIGTERM while a library works that holds signals back, drops or disguises them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import signal
 import pytest
 from dlt.common.runtime.signals import intercepted_signals
 from metastudio.destination.dlt_internals.running import deliver_signals
+from metastudio.error_mapping import to_metastudio_error
+from metastudio.errors import TerminatedError, find_exit_code
 
 
 def load(done: list[str]) -> None:
@@ -21,3 +23,12 @@ def test_a_signal_that_dlt_holds_back_is_delivered_when_it_has_ended() -> None:
     with pytest.raises(KeyboardInterrupt), deliver_signals():
         load(done)
     assert done == ["loaded"]
+
+
+def test_an_error_that_a_library_made_of_a_signal_is_that_signal() -> None:
+    error = RuntimeError("Query interrupted")
+    error.__cause__ = TerminatedError()
+
+    with pytest.raises(TerminatedError) as raised:
+        to_metastudio_error(error)
+    assert find_exit_code(raised.value) == 143

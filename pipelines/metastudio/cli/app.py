@@ -6,15 +6,15 @@ import logging
 import sys
 from itertools import pairwise
 from pathlib import Path
-from signal import SIGINT
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from metastudio.cli.environment import TerminatedError, leave, prepare_process, set_up
+from metastudio.cli.environment import leave, prepare_process, set_up
 from metastudio.cli.log import is_json, write_message
 from metastudio.cli.options import on_pipeline
-from metastudio.errors import ConfigurationError, MetaStudioError
+from metastudio.error_mapping import to_metastudio_error
+from metastudio.errors import ConfigurationError, MetaStudioError, TerminatedError, find_exit_code
 from metastudio.reporting.language import LANGUAGES
 
 if TYPE_CHECKING:
@@ -200,27 +200,29 @@ def main() -> NoReturn:
     """Run the command line, and exit with a code of `errors`, or 130 or 143 after a signal."""
     prepare_process()
     try:
+        sys.exit(_run())
+    except KeyboardInterrupt as interrupt:
+        _end_interrupted(interrupt)
+
+
+def _run() -> int:
+    try:
         cli(standalone_mode=False)
     except click.ClickException as error:
         error.show()
         _write_usage_error(error)
-        sys.exit(2)
-    except TerminatedError:
-        _end_interrupted("Terminated", 143)
-    except (KeyboardInterrupt, click.Abort) as error:
-        _end_interrupted("Interrupted", 128 + getattr(error, "signal_code", SIGINT))
-    except Exception as error:
-        from metastudio.error_mapping import to_metastudio_error
-
+        return 2
+    except Exception as error:  # click.Abort, too, which click raises for a KeyboardInterrupt
         mapped = to_metastudio_error(error)
         write_message(logging.ERROR, str(mapped))
-        sys.exit(mapped.exit_code)
-    sys.exit(0)
+        return mapped.exit_code
+    return 0
 
 
-def _end_interrupted(how: str, exit_code: int) -> NoReturn:
+def _end_interrupted(interrupt: KeyboardInterrupt) -> NoReturn:
+    how = "Terminated" if isinstance(interrupt, TerminatedError) else "Interrupted"
     error = MetaStudioError(f"{how}: nothing is lost, the next run continues.")
-    error.exit_code = exit_code
+    error.exit_code = exit_code = find_exit_code(interrupt)
     if is_json():
         write_message(logging.WARNING, error.message)
     else:

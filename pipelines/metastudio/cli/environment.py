@@ -15,11 +15,7 @@ from typing import NoReturn
 
 from metastudio.cli.log import set_up_log, write_message
 from metastudio.cli.streams import prepare_streams
-from metastudio.errors import ConfigurationError
-
-
-class TerminatedError(BaseException):
-    """SIGTERM was received."""
+from metastudio.errors import ConfigurationError, TerminatedError
 
 
 def prepare_process() -> None:

@@ -11,16 +11,13 @@ from metastudio.commands.result import LoadResult
 from metastudio.config.tenant import Tenant
 from metastudio.destination.attempts import Attempt
 from metastudio.destination.jobs import Destination
-from metastudio.error_mapping import iter_causes, to_metastudio_error
-from metastudio.errors import BusyError
+from metastudio.error_mapping import to_metastudio_error
+from metastudio.errors import BusyError, find_exit_code
 from metastudio.pipeline.attempt_log import AttemptLog, begin_attempt
 from metastudio.pipeline.factory import open_existing
 from metastudio.pipeline.loader import LOADING, ChunkLoader
 from metastudio.pipeline.lock import lock_pipeline
 from metastudio.pipeline.options import Options
-
-INTERRUPTED, TERMINATED = 130, 143
-"""Exit codes after Ctrl-C and SIGTERM."""
 
 
 class AttemptRecorder:
@@ -93,18 +90,11 @@ def record_attempt(result: LoadResult, options: Options) -> Iterator[AttemptReco
     """Record in the result, and in the attempts, how long the block took and how it ended."""
     recorder = AttemptRecorder(result, options)
     try:
-        yield recorder
-    except Exception as error:
-        if interrupt := find_interrupt(error):
-            recorder.note_end(INTERRUPTED)
-            raise interrupt from None
-        result.error = to_metastudio_error(error)
-    except BaseException as error:
-        recorder.note_end(INTERRUPTED if isinstance(error, KeyboardInterrupt) else TERMINATED)
+        try:
+            yield recorder
+        except Exception as error:
+            result.error = to_metastudio_error(error)
+    except BaseException as interrupt:
+        recorder.note_end(find_exit_code(interrupt))
         raise
     recorder.finish()
-
-
-def find_interrupt(error: Exception) -> KeyboardInterrupt | None:
-    """Return the Ctrl-C, or the SIGTERM that dlt delayed until a job was done, behind an error."""
-    return next((cause for cause in iter_causes(error) if isinstance(cause, KeyboardInterrupt)), None)

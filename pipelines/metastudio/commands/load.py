@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager
 
-from metastudio.commands.attempts import AttemptRecorder, find_interrupt, record_attempt
+from metastudio.commands.attempts import AttemptRecorder, record_attempt
 from metastudio.commands.models import build_outdated, has_outdated_models
 from metastudio.commands.publish import publish_changes
 from metastudio.commands.result import LoadResult
@@ -178,9 +178,8 @@ def _open_loader(
             loader.prepare(set_aside=set_aside)
             yield loader
         except Exception as error:
-            if not find_interrupt(error):
-                result.error = to_metastudio_error(error)
-                recorder.end(loader)
+            result.error = to_metastudio_error(error)
+            recorder.end(loader)
             raise
         result.error = _find_incompleteness(loader)
         _warn_if_nothing_matches(loader)

@@ -10,6 +10,7 @@ from shlex import quote
 from typing import Any
 
 import duckdb
+from dlt.common.runtime import signals
 from dlt.destinations.exceptions import DatabaseException, DestinationConnectionError
 from dlt.destinations.sql_client import SqlClientBase
 
@@ -144,4 +145,5 @@ def _open_when_free(client: SqlClientBase[Any], lock_seconds: float) -> None:
             if not is_waiting:
                 log.info("The DuckDB file is in use by %s: waiting up to %.0f s.", holder, lock_seconds)
             is_waiting = True
-            time.sleep(POLL_SECONDS)
+            signals.sleep(POLL_SECONDS)
+            signals.raise_if_signalled()

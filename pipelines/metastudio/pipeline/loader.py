@@ -98,6 +98,7 @@ class ChunkLoader:
         self.pending_attempts: Sequence[Attempt] = ()
         self.are_attempts_loaded = False
 
+    @deliver_signals()
     def prepare(self, *, set_aside: bool = False) -> None:
         """Reconcile the local state with the destination, load what is pending, check the state.
 
@@ -172,6 +173,7 @@ class ChunkLoader:
         assert self._reader is not None and self._reader.client is not None
         return await self._reader.client.fetch_isolation()
 
+    @deliver_signals()
     def _load_chunk(self, chunk: Chunk, resume: Callable[[], None]) -> None:
         chunk.state.update({"identity": self.tenant.identity, "schema_version": SCHEMA_VERSION})
         new_rejected = self._count_new_rejected(chunk)
@@ -247,8 +249,7 @@ class ChunkLoader:
 
     def _load_extracted(self, *, was_interrupted: bool = False) -> None:
         """Load what is on disk. Retry failures that are temporary or that can be removed."""
-        with deliver_signals():
-            self.pipeline.normalize()
+        self.pipeline.normalize()
         self.destination.forget_extent()
         attempts, can_free = 1, bool(self.summary.load_ids)  # what was loaded before is in memory, too
         while True:
@@ -258,8 +259,7 @@ class ChunkLoader:
                         merge_pending(self.pipeline)
                     if not self._committed and not self.summary.load_ids:  # what was lost may be the state itself
                         self._restore_tables()
-                    with deliver_signals():
-                        info = self.pipeline.load()
+                    info = self.pipeline.load()
                 self.summary.load_ids += info.loads_ids if info else []  # none: a kill came when all was loaded
                 return
             except (PipelineStepFailed, SchemaUpdateError) as error:

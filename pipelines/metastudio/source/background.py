@@ -16,6 +16,8 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from metastudio.destination.dlt_internals.running import deliver_signals
+
 T = TypeVar("T")
 A = TypeVar("A")
 
@@ -71,7 +73,8 @@ class BackgroundStream(Generic[T]):
 
     def _answer(self, question: _Question) -> None:
         try:
-            result = question.answer()
+            with deliver_signals():
+                result = question.answer()
         except BaseException:
             self._loop.call_soon_threadsafe(question.future.cancel)
             raise

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import dlt
 from dlt.common.configuration.container import Container
@@ -32,17 +34,23 @@ def is_refreshed() -> bool:
 
 @contextmanager
 def deliver_signals() -> Iterator[None]:
-    """Deliver a Ctrl-C or a SIGTERM that arrives within the block at its end.
+    """Deliver a Ctrl-C or a SIGTERM that arrives within the block at its end; a second one at once.
 
-    dlt holds signals back while it loads, and forgets them if nothing is left to load.
+    Within the block, DuckDB would make a RuntimeError of a signal, or drop it. dlt's own block for
+    its loads forgets a signal that arrives as it ends, so dlt's handlers are used without it.
     """
-    received = 0
+    receiver: Any = signals._signal_receiver
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is receiver:
+        yield
+        return
+    handlers: dict[int, Any] = {number: signal.signal(number, receiver) for number in (signal.SIGINT, signal.SIGTERM)}
+    signals._original_handlers.update(handlers)
     try:
-        with signals.intercepted_signals():
-            try:
-                yield
-            finally:
-                received = signals._received_signal
+        yield
     finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        received = signals._received_signal
+        signals._clear_signals()
         if received:
             signal.raise_signal(received)
