@@ -50,7 +50,7 @@ def test_all_faults_mixed_at_a_tenth_of_the_requests_do_no_harm(sim, settings, r
 
 
 def test_an_api_that_hangs_is_given_up_by_time_out_and_tried_again(sim, settings, run, query, monkeypatch):
-    monkeypatch.setenv(f"{SECTION}REQUEST_TIMEOUT_SECONDS", "0.3")
+    monkeypatch.setenv(f"{SECTION}REQUEST_TIMEOUT_SECONDS", "1")
     sim.behavior.faults = [None, "hang", "stall"]
 
     ended = run("sync", "--json")

@@ -166,7 +166,7 @@ def test_a_dead_api_ends_in_the_time_that_the_user_set() -> None:
                 loop_seconds.append(asyncio.get_running_loop().time() - began_at)
 
     asyncio.run(main())
-    assert loop_seconds[0] < 1.0
+    assert loop_seconds[0] < 10  # by default, 120
 
 
 def test_429s_slow_the_limiter_and_do_not_count_as_attempts() -> None:
