@@ -18,8 +18,8 @@ from metastudio.records.schema import ATTEMPTS, REJECTED, STATES, VIDEOS, WINDOW
 
 Client = SqlClientBase[Any]
 
-BATCH = 100
-"""How many values one query compares: as many as a page of the API has jobs."""
+BATCH = 1_000
+"""How many values one query compares. Each query may read a column of the whole table."""
 
 _TABLES = {
     "videos": VIDEOS,

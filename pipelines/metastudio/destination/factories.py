@@ -9,26 +9,19 @@ from dlt.destinations import duckdb, postgres
 from metastudio.destination.session import add_session_settings
 
 
-class _CachedConfiguration:
-    """Resolves the configuration behind a destination's capabilities once.
+class _PlainCapabilities:
+    """Resolves no configuration for a destination's capabilities, which do not depend on it.
 
-    dlt asks for the capabilities dozens of times in each run, and would resolve the configuration
-    each time.
+    dlt would do so dozens of times in each run.
     """
 
-    _partial: Any = None
-
     def configuration(self, initial_config: Any, accept_partial: bool = False) -> Any:
-        """Return the resolved configuration. A partial one is resolved only once."""
+        """Return the resolved configuration; a partial one, for the capabilities, as it is."""
         resolve: Any = super().configuration  # type: ignore[misc]
-        if not accept_partial:
-            return resolve(initial_config)
-        if self._partial is None:
-            self._partial = resolve(initial_config, accept_partial=True)
-        return self._partial
+        return initial_config if accept_partial else resolve(initial_config)
 
 
-class DuckDb(_CachedConfiguration, duckdb):
+class DuckDb(_PlainCapabilities, duckdb):
     """dlt's DuckDB destination."""
 
     @property
@@ -36,7 +29,7 @@ class DuckDb(_CachedConfiguration, duckdb):
         return "dlt.destinations.duckdb"
 
 
-class Postgres(_CachedConfiguration, postgres):
+class Postgres(_PlainCapabilities, postgres):
     """dlt's PostgreSQL destination. Its sessions have our settings."""
 
     @property

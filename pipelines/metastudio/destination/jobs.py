@@ -199,8 +199,11 @@ class Destination(Ledger):
         loaded: set[tuple[Any, ...]] = set()
         numbers: Counter[str] = Counter()
         for batch, marks in make_batches(rows):
+            condition = f"{self._own} AND job_id IN ({marks})"
+            if self.capabilities.is_duckdb_file:  # which reads all columns of all rows for a list of this length
+                condition = f"rowid IN (SELECT rowid FROM {{videos}} WHERE {condition})"
             found = self.query(
-                f"SELECT {', '.join(_FIELDS)}, deleted_at FROM {{videos}} WHERE {self._own} AND job_id IN ({marks})",
+                f"SELECT {', '.join(_FIELDS)}, deleted_at FROM {{videos}} WHERE {condition}",
                 *self._params,
                 *(row.job_id for row in batch),
             )

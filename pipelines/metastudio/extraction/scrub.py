@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from metastudio.extraction.backfill import keep_changed, make_chunk
 from metastudio.extraction.context import ExtractionContext
+from metastudio.extraction.proof import WindowRead
 from metastudio.extraction.state import Scrub, State
 from metastudio.extraction.types import Chunk, Window
 from metastudio.extraction.windows import read_range
@@ -24,30 +25,29 @@ MAX_WINDOWS = 20
 
 
 async def scrub(context: ExtractionContext, state: State) -> AsyncGenerator[Chunk, None]:
-    """Read the windows of the past that are due, and load what changed unseen."""
+    """Read the windows of the past that are due, and load what changed unseen, as one chunk."""
+    plan = state.get("scrub")
+    reads: list[WindowRead] = []
     for _ in range(MAX_WINDOWS):
-        plan = state.get("scrub")
         if not context.settings.scrub or plan is None or parse_time(plan["next_at"]) > await context.now():
-            return
-        chunk = await _read_window(context, state, plan)
+            break
+        window = await _choose_window(context, parse_time(plan["until"]))
+        async with aclosing(read_range(context, window, "scrub")) as windows:
+            new = [read async for read in windows]
+        reads += new
+        rows_read = sum(entry.rows_read for read in new for entry in read.entries)
+        plan = await plan_scrub(context, window.since, rows_read, due=parse_time(plan["next_at"]))
+    if reads and plan is not None:
+        chunk = make_chunk(reads, "scrub", State(**{**state, "scrub": plan}))
+        await keep_changed(context, chunk)
         yield chunk
-        state = chunk.state
 
 
-async def _read_window(context: ExtractionContext, state: State, plan: Scrub) -> Chunk:
+async def _choose_window(context: ExtractionContext, until: datetime) -> Window:
     settings = context.settings
-    until = parse_time(plan["until"])
     oldest = await context.loaded.nth_created(until, SCRUB_PAGES * settings.page_size)
     since = settings.start_date if oldest is None else max(settings.start_date, oldest.replace(microsecond=0))
-    if until - since < SECOND:
-        since = until - SECOND
-    async with aclosing(read_range(context, Window(since, until), "scrub")) as windows:
-        reads = [read async for read in windows]
-    chunk = make_chunk(reads, "scrub", state)
-    await keep_changed(context, chunk)
-    rows_read = sum(entry.rows_read for entry in chunk.windows)
-    chunk.state["scrub"] = await plan_scrub(context, since, rows_read, due=parse_time(plan["next_at"]))
-    return chunk
+    return Window(min(since, until - SECOND), until)
 
 
 async def plan_scrub(

@@ -10,6 +10,8 @@ from dlt.common.configuration import configspec, resolve_configuration
 from dlt.common.configuration.resolve import inject_section
 from dlt.common.configuration.specs import ConfigSectionContext
 
+from metastudio.destination.capabilities import find_capabilities
+
 
 def make_duckdb_credentials(pipeline_name: str, file: Path, *, read_only: bool) -> Any:
     """Return dlt's credentials of a DuckDB file, with their settings.
@@ -31,15 +33,23 @@ def make_duckdb_credentials(pipeline_name: str, file: Path, *, read_only: bool) 
 
 def refresh_duckdb_credentials(pipeline: dlt.Pipeline) -> None:
     """Look for the settings of a DuckDB file again, which have changed."""
-    params: dict[str, Any] = pipeline.destination.config_params if pipeline.destination else {}
-    old: Any = params.get("credentials")
-    if file := getattr(old, "database", None):
-        name = pipeline.pipeline_name
-        params["credentials"] = make_duckdb_credentials(name, Path(file), read_only=bool(old.read_only))
+    params: Any = pipeline.destination and pipeline.destination.config_params
+    if file := _find_duckdb_file(pipeline):
+        read_only = bool(params["credentials"].read_only)
+        params["credentials"] = make_duckdb_credentials(pipeline.pipeline_name, Path(file), read_only=read_only)
+
+
+def _find_duckdb_file(pipeline: dlt.Pipeline) -> str:
+    """Return the path of the file that `make_duckdb_credentials` was given, or an empty text."""
+    if not pipeline.destination or not find_capabilities(pipeline).is_duckdb_file:
+        return ""
+    return str(getattr(pipeline.destination.config_params.get("credentials"), "database", None) or "")
 
 
 def find_location(pipeline: dlt.Pipeline) -> str:
     """Return the file, or host and database, that the settings of a pipeline lead to."""
+    if file := _find_duckdb_file(pipeline):
+        return file
     try:
         return str(pipeline.destination_client().config.data_location())
     except Exception:  # a setting is missing or wrong, or the destination has no such place
