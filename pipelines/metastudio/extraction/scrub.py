@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import datetime, timedelta
 
+from metastudio.errors import MetaStudioError
 from metastudio.extraction.backfill import keep_changed, make_chunk
 from metastudio.extraction.context import ExtractionContext
 from metastudio.extraction.proof import WindowRead
@@ -25,29 +26,46 @@ MAX_WINDOWS = 20
 
 
 async def scrub(context: ExtractionContext, state: State) -> AsyncGenerator[Chunk, None]:
-    """Read the windows of the past that are due, and load what changed unseen, as one chunk."""
+    """Read the windows of the past that are due, and load what changed unseen, as one chunk.
+
+    Raises:
+        MetaStudioError: a window could not be read. Those before it are loaded first.
+    """
     plan = state.get("scrub")
     reads: list[WindowRead] = []
+    failure: MetaStudioError | None = None
     for _ in range(MAX_WINDOWS):
-        if not context.settings.scrub or plan is None or parse_time(plan["next_at"]) > await context.now():
+        rows_read = sum(len(read.seen) for read in reads)
+        if rows_read >= context.settings.chunk_rows or plan is None or not await _is_due(context, plan):
             break
-        window = await _choose_window(context, parse_time(plan["until"]))
-        async with aclosing(read_range(context, window, "scrub")) as windows:
-            new = [read async for read in windows]
+        try:
+            new, plan = await _read_next(context, plan)
+        except MetaStudioError as error:
+            failure = error
+            break
         reads += new
-        rows_read = sum(entry.rows_read for read in new for entry in read.entries)
-        plan = await plan_scrub(context, window.since, rows_read, due=parse_time(plan["next_at"]))
     if reads and plan is not None:
         chunk = make_chunk(reads, "scrub", State(**{**state, "scrub": plan}))
         await keep_changed(context, chunk)
         yield chunk
+    if failure is not None:
+        raise failure
 
 
-async def _choose_window(context: ExtractionContext, until: datetime) -> Window:
-    settings = context.settings
+async def _is_due(context: ExtractionContext, plan: Scrub) -> bool:
+    return bool(context.settings.scrub) and parse_time(plan["next_at"]) <= await context.now()
+
+
+async def _read_next(context: ExtractionContext, plan: Scrub) -> tuple[list[WindowRead], Scrub]:
+    """Read the next window, and return what was read and where the scrub goes on."""
+    settings, until = context.settings, parse_time(plan["until"])
     oldest = await context.loaded.nth_created(until, SCRUB_PAGES * settings.page_size)
     since = settings.start_date if oldest is None else max(settings.start_date, oldest.replace(microsecond=0))
-    return Window(min(since, until - SECOND), until)
+    since = min(since, until - SECOND)
+    async with aclosing(read_range(context, Window(since, until), "scrub")) as windows:
+        reads = [read async for read in windows]
+    rows_read = sum(entry.rows_read for read in reads for entry in read.entries)
+    return reads, await plan_scrub(context, since, rows_read, due=parse_time(plan["next_at"]))
 
 
 async def plan_scrub(
