@@ -203,9 +203,10 @@ class ChunkLoader:
         """
         settled = {"settled": self._committed.get("settled")}  # is in the ledger's line, too
         is_same = {**chunk.state, **settled} == {**self._committed, **settled}
+        if chunk.vanished or chunk.doubled or not is_same:
+            return False
         versions = {(row.job_id, row.state, row.updated) for row in chunk.seen}
-        is_new = chunk.vanished or chunk.doubled or len(versions) > len(chunk.rows) or not is_same
-        if is_new or not self.destination.already_loaded(chunk.rows):
+        if len(versions) > len(chunk.rows) or not self.destination.already_loaded(chunk.rows):
             return False
         lines = make_ledger(chunk.windows, self.tenant.origin, self._run_id, self.summary.windows + 1)
         with LOADING:
