@@ -37,6 +37,15 @@
     end
 {%- endmacro %}
 
+{#- When a job came to its end, which is never before its creation; null if it is open. -#}
+{% macro end_of(jobs) -%}
+    case
+        when {{ jobs }}.state not in ({{ terminal_states() }}) then {{ jobs }}.deleted_at
+        when {{ jobs }}.finished_at >= {{ jobs }}.created_at then {{ jobs }}.finished_at
+        else greatest({{ jobs }}.updated_at, {{ jobs }}.created_at)
+    end
+{%- endmacro %}
+
 {#- Whether a job has each outcome: columns for `count_outcomes`. -#}
 {% macro each_outcome() -%}
     outcome = 'succeeded' as is_succeeded,

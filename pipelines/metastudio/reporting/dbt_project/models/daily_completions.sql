@@ -1,16 +1,31 @@
 -- What differs most is first: PostgreSQL sorts the jobs by it, and reads it fastest there.
 with jobs as (
+    select job_type, project_id, app_user_id, state, created_at, finished_at, updated_at, deleted_at, video_seconds
+    from {{ ref('stg_video_jobs') }}
+    where created_at is not null
+    {{ compute_here() }}
+),
+
+outcomes as (
+    select
+        jobs.*,
+        {{ outcome_of('state', 'deleted_at') }} as outcome,
+        {{ end_of('jobs') }} as ended_at
+    from jobs
+    {{ compute_here() }}
+),
+
+days_of_jobs as (
     select
         {{ day_of('ended_at') }} as day,
         job_type,
         project_id,
         app_user_id,
-        created_on,
+        {{ day_of('created_at') }} as created_on,
         {{ each_outcome() }},
         case when outcome = 'succeeded' then video_seconds end as video_seconds,
-        case when outcome = 'succeeded' then turnaround_seconds end as turnaround_seconds
-    from {{ ref('video_jobs') }}
-    where created_at is not null
+        case when outcome = 'succeeded' then {{ seconds_between('created_at', 'finished_at') }} end as turnaround_seconds
+    from outcomes
     {{ compute_here() }}
 ),
 
@@ -31,7 +46,7 @@ ended as (
         percentile_cont(0.95) within group (order by turnaround_seconds) as turnaround_seconds_p95,
         count(turnaround_seconds) as timed,
         count(*) filter (where turnaround_seconds <= {{ var("metastudio_sla_seconds") }}) as within_sla
-    from jobs
+    from days_of_jobs
     group by day, job_type, project_id, app_user_id
 ),
 
