@@ -12,7 +12,7 @@ from metastudio.errors import ConfigurationError
 from metastudio.formatting import format_seconds
 from metastudio.records.parser import TERMINAL_STATES
 from metastudio.reporting import PROJECT
-from metastudio.reporting.charts import make_weekly_rates
+from metastudio.reporting.charts import find_bounds, make_weekly_rates
 from metastudio.reporting.health import Limits, describe_health, judge_health, summarize_health
 from metastudio.reporting.language import ENGLISH, load_language
 from metastudio.reporting.model_version import find_missing
@@ -72,6 +72,9 @@ CHINESE = load_language("zh")
         (ENGLISH.format_minute(datetime(2026, 1, 15, 12, 34, 56, tzinfo=UTC)), "2026-01-15 12:34"),
         (ENGLISH.format_integer(None), "-"),
         (ENGLISH.format_integer(1234.0), "1,234"),
+        (ENGLISH.format_minutes(None), "-"),
+        (ENGLISH.format_minutes(999.94), "999.9"),
+        (ENGLISH.format_minutes(89_826.8), "89,827"),
         (ENGLISH.format_job_type("PHOTO_DIGITAL_HUMAN_VIDEO"), "photo"),
         (ENGLISH.format_job_type("HOLOGRAM"), "HOLOGRAM"),
     ],
@@ -254,6 +257,19 @@ def test_a_weekly_rate_counts_seven_days_and_days_without_jobs_as_days():
         {"day": date(2026, 1, 7), "rate": 4 / 13, "finished": 13},
         {"day": date(2026, 1, 8), "rate": 0.5, "finished": 10},
     ]
+
+
+@pytest.mark.parametrize(
+    ("rates", "expected"),
+    [
+        ((0.9062, 0.9064), (0.86, 0.91)),
+        ((1.0, 1.0), (0.95, 1.0)),
+        ((0.0, 0.01), (0.0, 0.05)),
+        ((0.3, 0.914), (0.3, 0.92)),
+    ],
+)
+def test_the_axis_of_rates_has_whole_percentages_and_does_not_magnify_what_hardly_changed(rates, expected):
+    assert find_bounds([{"rate": rate} for rate in rates]) == expected
 
 
 # The dbt macros

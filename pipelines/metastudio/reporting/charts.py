@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
+from math import ceil, floor
 from typing import Any
 
 import altair as alt
@@ -25,6 +26,8 @@ COLORS = {
 }
 _PALETTE = ("#2f81c7", "#d9532c", "#8d6cc7", "#3f9c6b", "#c9901a", "#868e96")
 _HEIGHT = 210
+_FEW, _WIDEST = 4, 48
+"""So few bars are no wider, in pixels, than this: one alone would fill the chart."""
 
 
 def make_charts(report: Report) -> dict[str, dict[str, Any]]:
@@ -107,6 +110,11 @@ def _count(field: str, title: str, most: int) -> alt.Y:
     return alt.Y(f"{field}:Q", title=title, axis=alt.Axis(tickCount=max(1, min(5, most)), format=",d"))
 
 
+def _limit_bars(values: Iterable[Any]) -> dict[str, int]:
+    """Return the options of bars, one for each value."""
+    return {"size": _WIDEST} if len(set(values)) <= _FEW else {}
+
+
 def _day_tooltip(field: str, title: str, language: Language) -> alt.Tooltip:
     return alt.Tooltip(f"{field}:T", title=title, format=language.gettext("%d %b %Y"))
 
@@ -143,13 +151,25 @@ def _chart_production(days: Sequence[Row], language: Language) -> Any:
     )
 
 
+def find_bounds(rates: Sequence[Row]) -> tuple[float, float]:
+    """Return whole percentages around rates, five or more points apart, as less is no change."""
+    low, high = floor(100 * min(rate["rate"] for rate in rates)), ceil(100 * max(rate["rate"] for rate in rates))
+    low = max(0, min(low, high - 5))
+    return low / 100, max(high, low + 5) / 100
+
+
 def _chart_success(rates: Sequence[Row], language: Language) -> Any:
     return (
         _base(rates)
         .mark_line(color=COLORS["succeeded"], strokeWidth=2.5, interpolate="monotone")
         .encode(
             x=_time(language),
-            y=alt.Y("rate:Q", title=None, axis=alt.Axis(format=".0%"), scale=alt.Scale(zero=False, nice=True)),
+            y=alt.Y(
+                "rate:Q",
+                title=None,
+                axis=alt.Axis(format=".0%", tickCount=5, tickMinStep=0.01),
+                scale=alt.Scale(domain=find_bounds(rates)),
+            ),
             tooltip=[
                 _day_tooltip("day", language.gettext("day"), language),
                 alt.Tooltip("rate:Q", title=language.gettext("success"), format=".1%"),
@@ -231,7 +251,7 @@ def _chart_reasons(reasons: Sequence[Row], language: Language) -> Any:
         ],
     )
     return alt.layer(
-        base.mark_bar(color=COLORS["failed"]),
+        base.mark_bar(color=COLORS["failed"], **_limit_bars(row["code"] for row in rows)),
         base.mark_text(align="left", dx=4, fontSize=12).encode(text=alt.Text("share:Q", format=".0%")),
     )
 
@@ -241,7 +261,7 @@ def _chart_failures(weeks: Sequence[Row], language: Language) -> Any:
     rows = [{**row, "error_code": language.format_word(row["error_code"])} for row in weeks]
     return (
         _base(rows)
-        .mark_bar()
+        .mark_bar(**_limit_bars(row["week"] for row in rows))
         .encode(
             x=_band("week", language),
             y=_count("jobs", language.gettext("failed jobs"), max(row["jobs"] for row in weeks)),

@@ -51,8 +51,8 @@ PARTS = (
         is_wide=True,
     ),
     Part("times"),
-    Part("by_hour", {"hours": N_("Jobs created and ended by hour of day")}),
     Part("by_job_type"),
+    Part("by_hour", {"hours": N_("Jobs created and ended by hour of day")}),
     Part("by_month"),
     Part("backlog"),
     Part("state_times"),
@@ -149,7 +149,7 @@ def _render_tiles(report: Report) -> str:
         ),
         (
             language.gettext("Video made, {period}", period=whole["period"]),
-            language.gettext("{minutes} min", minutes=language.format_figure(whole["video_minutes"])),
+            language.gettext("{minutes} min", minutes=language.format_minutes(whole["video_minutes"])),
             language.ngettext("{number:,} video", "{number:,} videos", whole["succeeded"]),
         ),
         (language.gettext("Waiting or rendering"), language.format_integer(open_jobs), _describe_stuck(report)),

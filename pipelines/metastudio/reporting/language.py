@@ -68,6 +68,10 @@ class Language:
         """Return a whole number; SQL gives some sums as decimals."""
         return format_figure(None if number is None else int(number))
 
+    def format_minutes(self, minutes: Any) -> str:
+        """Return minutes of video; from a thousand on, without decimals."""
+        return self.format_integer(round(minutes)) if minutes and minutes >= 1000 else format_figure(minutes)
+
     def format_seconds(self, seconds: Any) -> str:
         """Return a length of time with the unit that suits it."""
         return format_seconds(seconds, self._translations.gettext)

@@ -59,7 +59,7 @@ OUTCOMES = (
 )
 """created is the sum of the others."""
 SUCCESS = Column("success_rate", N_("success"), Language.format_share)
-MINUTES = Column("video_minutes", N_("minutes"), Language.format_figure)
+MINUTES = Column("video_minutes", N_("minutes"), Language.format_minutes)
 TENANT = Column("tenant", N_("tenant"), Language.format_figure)
 JOB_TYPE = Column("job_type", N_("job type"), Language.format_job_type)
 JOB_ID = Column("job_id", N_("job"), Language.format_figure)

@@ -37,10 +37,36 @@
     end
 {%- endmacro %}
 
-{#- The number of jobs of each outcome, which add up to the number of jobs. -#}
+{#- When a job came to its end, which is never before its creation; null if it is open. -#}
+{% macro end_of(jobs) -%}
+    case
+        when {{ jobs }}.state not in ({{ terminal_states() }}) then {{ jobs }}.deleted_at
+        when {{ jobs }}.finished_at >= {{ jobs }}.created_at then {{ jobs }}.finished_at
+        else greatest({{ jobs }}.updated_at, {{ jobs }}.created_at)
+    end
+{%- endmacro %}
+
+{#- Whether a job has each outcome: columns for `count_outcomes`. -#}
+{% macro each_outcome() -%}
+    outcome = 'succeeded' as is_succeeded,
+    outcome = 'failed' as is_failed,
+    outcome = 'canceled' as is_canceled,
+    outcome = 'frozen' as is_frozen
+{%- endmacro %}
+
+{#- The number of jobs of each outcome; with those that are open, they add up to all jobs. -#}
 {% macro count_outcomes() -%}
-    count(*) filter (where outcome = 'succeeded') as succeeded,
-    count(*) filter (where outcome = 'failed') as failed,
-    count(*) filter (where outcome = 'canceled') as canceled,
-    count(*) filter (where outcome = 'frozen') as blocked
+    count(*) filter (where is_succeeded) as succeeded,
+    count(*) filter (where is_failed) as failed,
+    count(*) filter (where is_canceled) as canceled,
+    count(*) filter (where is_frozen) as blocked
+{%- endmacro %}
+
+{#-
+    At the end of a subquery: PostgreSQL computes its columns for each job once, and in parallel, not
+    where they are used, which is in one process where jobs are sorted into groups. To start at
+    row 0 changes no row; a number that is not a literal of this type would end parallel work.
+-#}
+{% macro compute_here() -%}
+    {% if target.type == "postgres" %}offset bigint '0'{% endif %}
 {%- endmacro %}

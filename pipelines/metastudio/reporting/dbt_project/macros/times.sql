@@ -11,21 +11,34 @@
 {%- endmacro %}
 
 {#-
-    The day of a time in the time zone of the variable metastudio_time_zone. On DuckDB, days in UTC
-    are counted from the epoch, which is far cheaper than a conversion. At either end of time, the
-    day elsewhere may be in a year that is no valid one.
+    The day of a time in the time zone of the variable metastudio_time_zone. Days are counted with a
+    fixed distance from UTC where there is one, which is far cheaper than a conversion; in China it
+    is fixed since 1991. At either end of time, the day elsewhere may be in a year that is no valid
+    one.
 -#}
 {% macro day_of(time) -%}
-    {%- if var("metastudio_time_zone") == "UTC" and target.type == "postgres" -%}
-        cast({{ time }} at time zone 'UTC' as date)
-    {%- elif var("metastudio_time_zone") == "UTC" -%}
-        date '1970-01-01' + cast(floor(extract(epoch from {{ time }}) / 86400) as integer)
+    {%- set zone = var("metastudio_time_zone") -%}
+    {%- if zone == "UTC" -%}
+        {{ day_ahead_of_utc(time, 0) }}
     {%- else -%}
         case
+            {%- if zone == "Asia/Shanghai" %}
+            when {{ time }} >= timestamp with time zone '1992-01-01 00:00:00+00'
+                and {{ time }} < timestamp with time zone '9999-12-31 00:00:00+00' then {{ day_ahead_of_utc(time, 8) }}
+            {%- endif %}
             when {{ time }} < timestamp with time zone '0001-01-02 00:00:00+00' then date '0001-01-01'
             when {{ time }} >= timestamp with time zone '9999-12-31 00:00:00+00' then date '9999-12-31'
-            else cast({{ time }} at time zone '{{ var("metastudio_time_zone") }}' as date)
+            else cast({{ time }} at time zone '{{ zone }}' as date)
         end
+    {%- endif -%}
+{%- endmacro %}
+
+{#- The day of a time where clocks are some hours ahead of UTC. -#}
+{% macro day_ahead_of_utc(time, hours) -%}
+    {%- if target.type == "postgres" -%}
+        cast({{ time }} at time zone interval '{{ hours }} hours' as date)
+    {%- else -%}
+        date '1970-01-01' + cast(floor((extract(epoch from {{ time }}) + {{ hours * 3600 }}) / 86400) as integer)
     {%- endif -%}
 {%- endmacro %}
 

@@ -6,11 +6,7 @@ jobs as (
         coalesce(last_runs.as_of, current_timestamp) as as_of,
         {{ today() }} as today,
         {{ outcome_of('jobs.state', 'jobs.deleted_at') }} as outcome,
-        case
-            when jobs.state not in ({{ terminal_states() }}) then jobs.deleted_at
-            when jobs.finished_at >= jobs.created_at then jobs.finished_at
-            else greatest(jobs.updated_at, jobs.created_at)
-        end as ended_at
+        {{ end_of('jobs') }} as ended_at
     from {{ ref('stg_video_jobs') }} as jobs
     left join last_runs on {{ is_last_run_of('jobs') }}
 )
