@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatch
 from pathlib import Path
@@ -19,6 +20,10 @@ from metastudio_simulator import Simulator
 from tests.support.command_line import NOW, Ended
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores Ctrl-C in what it runs in the background
+
+MEMORY = Path("/dev/shm")  # a disk takes milliseconds for each commit of SQLite, DuckDB and PostgreSQL
+if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 2**31:
+    os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
 
 TENANT: dict[str, Any] = {"jobs": 600, "days": 400, "seed": 7, "now": NOW}
