@@ -17,8 +17,8 @@ from metastudio.commands import models
 from metastudio.pipeline.factory import open_pipeline
 from metastudio.pipeline.options import Options
 from metastudio.records.schema import TABLES
-from metastudio.reporting import PROJECT, model_version
-from metastudio.reporting.dbt_runner import PARSED, build_models
+from metastudio.reporting import PROJECT, dbt_runner, model_version
+from metastudio.reporting.dbt_runner import build_models
 from metastudio.reporting.model_version import MODELS, make_fingerprint
 
 from tests.support.warehouse import Warehouse
@@ -114,7 +114,7 @@ def test_a_sync_succeeds_without_models(warehouse, ask, monkeypatch, caplog, rea
 def test_variables_of_other_dbt_projects_neither_break_nor_empty_the_models(warehouse, ask, monkeypatch):
     for name, value in FOREIGN.items():
         monkeypatch.setenv(name, value)
-    PARSED.clear()
+    monkeypatch.setattr(dbt_runner, "PARSED", {})
 
     models.rebuild_models(open_pipeline(warehouse.options))
 

@@ -16,7 +16,7 @@ from metastudio.reporting.dbt_runner import build_models
 from metastudio.reporting.model_version import MODELS, TenantName
 from metastudio.reporting.report import CHARTS, read_report
 
-from tests.support.postgres import execute_postgres, query_postgres
+from tests.support.postgres import drop_dataset, execute_postgres, query_postgres
 from tests.support.warehouse import Warehouse, make_warehouse, read_readme_queries
 
 pytestmark = pytest.mark.filterwarnings(
@@ -30,6 +30,7 @@ OPTIONS = Options(pipeline="postgres_models", destination="postgres")
 def postgres(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
     with make_warehouse(tmp_path_factory.mktemp("models"), OPTIONS, postgres_url) as warehouse:
         yield warehouse
+    drop_dataset(postgres_url, OPTIONS.dataset)
 
 
 def read_rows(warehouse, monkeypatch, model):
@@ -152,7 +153,7 @@ def test_every_test_passes_and_no_password_touches_the_disk(postgres, monkeypatc
             super().__exit__(*error)
 
     monkeypatch.setattr(dbt_runner.tempfile, "TemporaryDirectory", Folder)
-    dbt_runner.PARSED.clear()
+    monkeypatch.setattr(dbt_runner, "PARSED", {})
     tested = build_models(open_pipeline(OPTIONS), test=True, unit_tests=True)
 
     assert (tested.failed, tested.passed >= 80) == ((), True)
