@@ -36,9 +36,11 @@ def company(postgres_url: str, osaka: Simulator, tmp_path_factory: pytest.TempPa
         f"{SECTION}OSAKA__CREDENTIALS__ACCESS_KEY": osaka.access_key,
         f"{SECTION}OSAKA__CREDENTIALS__SECRET_KEY": osaka.secret_key,
     }
-    with orchestrate(tmp_path_factory.mktemp("company"), OPTIONS, postgres_url, **settings) as orchestrated:
-        with orchestrated.configured():
-            yield orchestrated
+    with (
+        orchestrate(tmp_path_factory.mktemp("company"), OPTIONS, postgres_url, **settings) as orchestrated,
+        orchestrated.configured(),
+    ):
+        yield orchestrated
     drop_dataset(postgres_url, OPTIONS.dataset)
 
 
