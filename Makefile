@@ -1,5 +1,6 @@
 # make setup | demo | dagster | notebook | test | kill-test | property-test | browser-test | lake-test | airflow-test | wheel-test | lowest-test | bench | lint | translations | lock | lock-bench.  Needs Python >= 3.11, make and the package registry; nothing else.
 PYTHON ?= python3
+export PYTHONDONTWRITEBYTECODE :=   # to compile the code again takes a quarter of each command
 VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
@@ -31,6 +32,7 @@ notebook: setup
 	MARIMO_SKIP_UPDATE_CHECK=1 $(BIN)/marimo edit notebooks/walkthrough.py
 
 test: lint
+	$(BIN)/python -m compileall -q pipelines
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 property-test: setup   # as many random lives of a tenant: make property-test EXAMPLES=5000

@@ -29,7 +29,7 @@ SCREENSHOTS = os.environ.get("METASTUDIO_SCREENSHOTS")
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory):
     """Start an instance after a sync and a backfill of one month."""
-    with orchestrate(tmp_path_factory.mktemp("dagster")) as orchestrated:
+    with orchestrate(tmp_path_factory.mktemp("dagster")) as orchestrated, orchestrated.configured():
         months = orchestrated.defs.resolve_assets_def(["metastudio", "backfill"]).partitions_def.get_partition_keys()
         for job, how in (
             ("metastudio_sync", {}),

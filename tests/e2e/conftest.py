@@ -64,21 +64,28 @@ def ask(warehouse: Warehouse) -> Callable[[str], list[tuple[Any, ...]]]:
     return ask
 
 
-@pytest.fixture(scope="module")
-def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orchestrated]:
-    """Yield a Dagster instance on which nothing has run."""
+@pytest.fixture(scope="session")
+def shared_instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orchestrated]:
     with orchestrate(tmp_path_factory.mktemp("dagster")) as orchestrated:
         yield orchestrated
 
 
-@pytest.fixture(scope="module")
-def first_tick(fresh: Orchestrated) -> Any:
+@pytest.fixture(scope="session")
+def first_tick(shared_instance: Orchestrated) -> Any:
     """Return the result of the first tick: the backfill, the checks and the models."""
-    return fresh.tick()
+    with shared_instance.configured():
+        return shared_instance.tick()
+
+
+@pytest.fixture(scope="module")
+def fresh(shared_instance: Orchestrated) -> Iterator[Orchestrated]:
+    """Yield a Dagster instance, with its settings set. On it, nothing may have run."""
+    with shared_instance.configured():
+        yield shared_instance
 
 
 @pytest.fixture
-def lab(fresh: Orchestrated, first_tick: Any) -> Orchestrated:
+def lab(first_tick: Any, fresh: Orchestrated) -> Orchestrated:
     """Return the instance after the first tick. A test that changes it restores it."""
     assert first_tick.success
     return fresh

@@ -25,12 +25,19 @@ class Orchestrated:
 
     warehouse: Warehouse
     home: Path
+    settings: dict[str, str]
     instance: Any
     defs: Any
 
     @property
     def sim(self) -> Simulator:
         return self.warehouse.sim
+
+    @contextmanager
+    def configured(self) -> Iterator[Orchestrated]:
+        """Set the environment variables of the instance and of its settings meanwhile."""
+        with configure(self.warehouse, self.home, self.settings):
+            yield self
 
     def execute(self, job: str, **how: Any) -> Any:
         """Run a job, and return its result even if it fails."""
@@ -56,18 +63,30 @@ class Orchestrated:
 def orchestrate(
     folder: Path, options: Options | None = None, credentials: str | None = None, **settings: str
 ) -> Iterator[Orchestrated]:
-    """Provide an instance on which nothing has run, with its definitions and settings."""
+    """Provide an instance on which nothing has run, with its definitions.
+
+    Its settings are in the environment while `configured` is open.
+    """
     home = folder / "home"
-    with Simulator(jobs=400, days=90, seed=7) as sim, pytest.MonkeyPatch.context() as environment:
+    with Simulator(jobs=400, days=90, seed=7) as sim:
         warehouse = Warehouse(sim, options or Options(), folder, credentials or str(folder / "videos.duckdb"))
-        warehouse.configure(environment)
         share_manifests(folder)
+        with configure(warehouse, home, settings):
+            from metastudio.orchestration import make_definitions
+
+            defs = make_definitions()
+        with make_instance(home) as instance:
+            yield Orchestrated(warehouse, home, settings, instance, defs)
+
+
+@contextmanager
+def configure(warehouse: Warehouse, home: Path, settings: dict[str, str]) -> Iterator[None]:
+    """Set the environment variables of a warehouse and of an instance meanwhile."""
+    with pytest.MonkeyPatch.context() as environment:
+        warehouse.configure(environment)
         for name, value in {"DAGSTER_HOME": str(home), **settings}.items():
             environment.setenv(name, value)
-        from metastudio.orchestration import make_definitions
-
-        with make_instance(home) as instance:
-            yield Orchestrated(warehouse, home, instance, make_definitions())
+        yield
 
 
 def share_manifests(folder: Path) -> None:

@@ -67,9 +67,8 @@ def test_every_run_is_in_the_table_and_status_shows_the_failed_ones(sim, setting
 
 
 def test_where_the_destination_cannot_be_opened_status_shows_what_the_machine_knows(
-    settings, run, folder, query, monkeypatch
+    synced, run, folder, query, monkeypatch
 ):
-    assert run("sync").code == 0
     monkeypatch.setenv(f"{SECTION}LOCK_SECONDS", "0")
     program = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
     command = [sys.executable, "-c", program, str(folder / "videos.duckdb")]
@@ -86,8 +85,7 @@ def test_where_the_destination_cannot_be_opened_status_shows_what_the_machine_kn
     assert query(ATTEMPTS) == [("sync", 0), ("sync", 4), ("sync", 0)]
 
 
-def test_a_run_that_was_killed_and_one_that_was_skipped_are_told_apart(sim, settings, run, query, monkeypatch):
-    run("sync")
+def test_a_run_that_was_killed_and_one_that_was_skipped_are_told_apart(sim, synced, run, query, monkeypatch):
     monkeypatch.setenv(f"{SECTION}REQUEST_TIMEOUT_SECONDS", "0.5")
     monkeypatch.setenv(f"{SECTION}LOCK_SECONDS", "0")
     sim.behavior.faults = ["hang"] * 99
@@ -138,8 +136,7 @@ def test_a_table_of_attempts_that_cannot_be_written_costs_only_itself_until_an_a
     assert query(ATTEMPTS)[-2:] == [("sync", 0), ("audit", 0)]
 
 
-def test_a_table_of_somebody_else_and_a_damaged_log_do_not_hold_up_a_sync(settings, run, folder, query):
-    run("sync")
+def test_a_table_of_somebody_else_and_a_damaged_log_do_not_hold_up_a_sync(synced, run, folder, query):
     with duckdb.connect(str(folder / "videos.duckdb")) as database:
         database.execute("DELETE FROM metastudio.sync_attempts")
         database.execute("ALTER TABLE metastudio.sync_attempts ADD COLUMN theirs INTEGER")

@@ -17,7 +17,7 @@ from metastudio.pipeline.options import Options
 from metastudio.records.schema import TABLES
 from metastudio_simulator import Simulator
 
-from tests.support.postgres import make_environment
+from tests.support.postgres import drop_dataset, make_environment
 from tests.support.rows import held_rows, shown_rows
 
 NOW = "2026-01-15T12:00:00Z"
@@ -67,8 +67,7 @@ def on_duckdb(tmp_path_factory):
 def on_postgres(tmp_path_factory, postgres_url):
     with open_tenant("postgres", postgres_url, tmp_path_factory.mktemp("books")) as tenant:
         yield tenant
-        for schema in ("metastudio", "metastudio_staging_metastudio"):
-            tenant.ask(f"DROP SCHEMA {schema} CASCADE")
+    drop_dataset(postgres_url, "metastudio")
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from metastudio.records.schema import TABLES
 from metastudio_simulator import Simulator
 
 from tests.e2e.orchestrated import Orchestrated, Queue, checked, make_instance, materialized, orchestrate, tags
+from tests.support.postgres import drop_dataset
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning:dbt", "ignore::DeprecationWarning:mashumaro", "ignore::ResourceWarning"
@@ -35,8 +36,12 @@ def company(postgres_url: str, osaka: Simulator, tmp_path_factory: pytest.TempPa
         f"{SECTION}OSAKA__CREDENTIALS__ACCESS_KEY": osaka.access_key,
         f"{SECTION}OSAKA__CREDENTIALS__SECRET_KEY": osaka.secret_key,
     }
-    with orchestrate(tmp_path_factory.mktemp("company"), OPTIONS, postgres_url, **settings) as orchestrated:
+    with (
+        orchestrate(tmp_path_factory.mktemp("company"), OPTIONS, postgres_url, **settings) as orchestrated,
+        orchestrated.configured(),
+    ):
         yield orchestrated
+    drop_dataset(postgres_url, OPTIONS.dataset)
 
 
 @pytest.fixture(scope="module")

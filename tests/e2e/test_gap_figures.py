@@ -64,7 +64,7 @@ class Place:
 @pytest.fixture(params=["duckdb", "postgres"])
 def place(request, tmp_path: Path, run, monkeypatch):
     is_duckdb = request.param == "duckdb"
-    options = Options(pipeline="gaps", dataset="metastudio" if is_duckdb else "gaps", destination=request.param)
+    options = Options(pipeline="gaps", dataset="metastudio" if is_duckdb else "company", destination=request.param)
     credentials = str(tmp_path / "videos.duckdb") if is_duckdb else request.getfixturevalue("postgres_url")
     with Simulator(jobs=300, days=90, seed=7, now=NOW) as sim:
         warehouse = Warehouse(sim, options, tmp_path, credentials)

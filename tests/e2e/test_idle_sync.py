@@ -73,8 +73,7 @@ def test_jobs_that_the_overlap_shows_again_unchanged_are_not_written_again(sim, 
     assert held_rows(query) == shown_rows(sim)
 
 
-def test_changes_read_once_more_are_not_read_a_third_time_and_need_no_load(sim, settings, run):
-    run("sync")
+def test_changes_read_once_more_are_not_read_a_third_time_and_need_no_load(sim, synced, run):
     for _ in range(150):
         sim.clock.advance(1)
         sim.tenant.change_some(update=1)

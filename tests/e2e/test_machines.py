@@ -28,9 +28,7 @@ def test_neither_a_home_nor_a_writable_working_directory_is_needed(settings, fol
     assert not list((folder / "here").iterdir())
 
 
-def test_reading_needs_no_state_directory_and_leaves_none_behind(settings, run, folder, locked):
-    assert run("sync").code == 0
-
+def test_reading_needs_no_state_directory_and_leaves_none_behind(synced, folder, locked):
     ended = run_in_process("status", "--json", env={"DLT_DATA_DIR": str(locked)}, preexec_fn=obey_permissions)
     assert (ended.code, ended.json["tables"]["digital_human_videos"]) == (0, 600)
     ended = run_in_process("status", "--json", env={"DLT_DATA_DIR": str(folder / "unused")})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
@@ -18,7 +19,7 @@ from metastudio.pipeline.factory import open_pipeline
 from metastudio.pipeline.options import Options
 from metastudio.records.schema import TABLES
 from metastudio.reporting import PROJECT, model_version
-from metastudio.reporting.dbt_runner import PARSED, build_models
+from metastudio.reporting.dbt_runner import build_models
 from metastudio.reporting.model_version import MODELS, make_fingerprint
 
 from tests.support.warehouse import Warehouse
@@ -41,6 +42,15 @@ FOREIGN = {
     "DBT_WARN_ERROR": "true",
 }
 """Variables that are set for the user's own dbt projects."""
+
+
+UNIQUE = {
+    "unique_together_job_state_history_project_id__job_id__state__entered_at",
+    "unique_together_output_assets_project_id__job_id",
+    "unique_together_stg_video_jobs_project_id__job_id",
+    "unique_together_video_jobs_project_id__job_id",
+}
+"""The tests that a job that is there twice fails."""
 
 
 def read_descriptions():
@@ -111,44 +121,37 @@ def test_a_sync_succeeds_without_models(warehouse, ask, monkeypatch, caplog, rea
     assert ask("SELECT version FROM metastudio_reporting.models_version") == [(make_fingerprint(),)]
 
 
-def test_variables_of_other_dbt_projects_neither_break_nor_empty_the_models(warehouse, ask, monkeypatch):
-    for name, value in FOREIGN.items():
-        monkeypatch.setenv(name, value)
-    PARSED.clear()
-
-    models.rebuild_models(open_pipeline(warehouse.options))
-
-    assert ask("SELECT count(*) FROM metastudio_reporting.video_jobs") == [(600,)]
-    assert {name: os.environ[name] for name in FOREIGN} == FOREIGN
-
-
-def test_every_test_of_the_models_and_of_their_arithmetic_passes_and_nothing_is_left_behind(warehouse, ask):
-    before = sorted(PROJECT.rglob("*"))
-    tested = build_models(open_pipeline(Options()), test=True, unit_tests=True)
-
-    assert tested.failed == ()
-    assert {warning.split(":")[0] for warning in tested.warned} == {
-        "accepted_values_video_jobs_state__WAITING__PROCESSING__SUCCEED__FAILED__CANCELED__BLOCK",
-        "rendering_is_under_7_days",
-    }
-    assert tested.passed >= 130
-    assert sorted(PROJECT.rglob("*")) == before
-    assert ask("SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'metastudio_reporting'") == [(0,)]
-
-
-def test_a_job_that_is_there_twice_is_noticed_and_ends_in_exit_code_5(warehouse, ask, capfd):
+def test_a_job_that_is_there_twice_alone_fails_the_tests_on_the_data_and_ends_in_exit_code_5(warehouse, ask, capfd):
     ask(
         "INSERT INTO metastudio.digital_human_videos"
         " SELECT * FROM metastudio.digital_human_videos ORDER BY job_id LIMIT 1"
     )
-    code = show_models(Options(), None, as_json=False)
+    code = show_models(Options(), None, as_json=True)
     ask(
         "DELETE FROM metastudio.digital_human_videos WHERE rowid ="
         " (SELECT max(rowid) FROM metastudio.digital_human_videos)"
     )
 
+    out, err = capfd.readouterr()
+    tested = json.loads(out)
     assert code == 5
-    assert "unique_together_video_jobs_project_id__job_id" in capfd.readouterr().err
+    assert "unique_together_video_jobs_project_id__job_id" in err
+    assert {failure.split(":")[0] for failure in tested["failed"]} == UNIQUE
+    assert {warning.split(":")[0] for warning in tested["warned"]} == {
+        "accepted_values_video_jobs_state__WAITING__PROCESSING__SUCCEED__FAILED__CANCELED__BLOCK",
+        "rendering_is_under_7_days",
+    }
+    assert tested["passed"] >= 110
+
+
+def test_every_test_of_the_arithmetic_of_the_models_passes_and_nothing_is_left_behind(warehouse, ask):
+    before = sorted(PROJECT.rglob("*"))
+    tested = build_models(open_pipeline(Options()), test=False, unit_tests=True)
+
+    assert (tested.failed, tested.warned) == ((), ())
+    assert tested.passed >= 14
+    assert sorted(PROJECT.rglob("*")) == before
+    assert ask("SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'metastudio_reporting'") == [(0,)]
 
 
 def test_every_column_of_every_model_is_described_in_the_project_and_in_the_destination(warehouse, ask):
@@ -240,14 +243,33 @@ def test_the_models_answer_in_a_file_that_goes_by_another_name(warehouse, tmp_pa
     assert jobs == 600
 
 
-def test_any_name_of_file_and_dataset_works_also_behind_a_link(warehouse, monkeypatch, tmp_path):
-    link = tmp_path / "videos.duckdb"
-    link.symlink_to(tmp_path / "main.it's ö#1?{c}.duckdb")
-    other = Warehouse(warehouse.sim, Options(dataset="Videos"), tmp_path, str(link))
-    other.configure(monkeypatch)
-    other.sync()
+@pytest.fixture(scope="module")
+def elsewhere(built_warehouse, tmp_path_factory):
+    """Sync into a dataset and a file of other names, beside the user's variables for dbt."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    link = folder / "videos.duckdb"
+    link.symlink_to(folder / "main.it's ö#1?{c}.duckdb")
+    warehouse = Warehouse(built_warehouse.sim, Options(dataset="Videos"), folder, str(link))
+    with pytest.MonkeyPatch.context() as patch:
+        warehouse.configure(patch)
+        for name, value in FOREIGN.items():
+            patch.setenv(name, value)
+        warehouse.sync()
+        left = {name: os.environ[name] for name in FOREIGN}
+        return warehouse.models.query("SELECT count(*) FROM {video_jobs}")[1], left
 
-    assert other.models.query("SELECT count(*) FROM {video_jobs}")[1] == [(599,)]
+
+def test_any_name_of_file_and_dataset_works_also_behind_a_link(elsewhere):
+    jobs, _ = elsewhere
+
+    assert jobs == [(599,)]
+
+
+def test_variables_of_other_dbt_projects_neither_break_nor_empty_the_models_and_stay(elsewhere):
+    jobs, variables = elsewhere
+
+    assert jobs == [(599,)]
+    assert variables == FOREIGN
 
 
 def test_a_dbt_project_of_ones_own_takes_the_models_as_a_package(warehouse, ask, monkeypatch, tmp_path):

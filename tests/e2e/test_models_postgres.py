@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 
 import orjson
 import pytest
@@ -16,7 +20,7 @@ from metastudio.reporting.dbt_runner import build_models
 from metastudio.reporting.model_version import MODELS, TenantName
 from metastudio.reporting.report import CHARTS, read_report
 
-from tests.support.postgres import execute_postgres, query_postgres
+from tests.support.postgres import drop_dataset, execute_postgres, query_postgres
 from tests.support.warehouse import Warehouse, make_warehouse, read_readme_queries
 
 pytestmark = pytest.mark.filterwarnings(
@@ -26,10 +30,39 @@ pytestmark = pytest.mark.filterwarnings(
 OPTIONS = Options(pipeline="postgres_models", destination="postgres")
 
 
+@dataclass
+class DbtFolders:
+    """What the folders held that dbt ran in: its profiles, and files with the password."""
+
+    profiles: list[Path] = field(default_factory=list)
+    leaks: list[Path] = field(default_factory=list)
+
+
 @pytest.fixture(scope="module")
-def postgres(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+def dbt_folders() -> Iterator[DbtFolders]:
+    """Search each folder that dbt ran in before it is deleted."""
+    found = DbtFolders()
+
+    class Folder(tempfile.TemporaryDirectory):
+        def __exit__(self, *error):
+            files = [path for path in Path(self.name).rglob("*") if path.is_file()]
+            found.profiles += [path for path in files if path.name == "profiles.yml"]
+            found.leaks += [path for path in files if b"opensesame" in path.read_bytes()]
+            super().__exit__(*error)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dbt_runner.tempfile, "TemporaryDirectory", Folder)
+        yield found
+
+
+@pytest.fixture(scope="module")
+def postgres(
+    postgres_url: str, tmp_path_factory: pytest.TempPathFactory, dbt_folders: DbtFolders
+) -> Iterator[Warehouse]:
     with make_warehouse(tmp_path_factory.mktemp("models"), OPTIONS, postgres_url) as warehouse:
+        assert len(dbt_folders.profiles) == 1, "the first sync parsed and built the models"
         yield warehouse
+    drop_dataset(postgres_url, OPTIONS.dataset)
 
 
 def read_rows(warehouse, monkeypatch, model):
@@ -140,26 +173,15 @@ def test_a_role_that_may_only_read_runs_report_and_status(as_reader, postgres_ur
     assert report.json["error"]["hint"].startswith("Run metastudio models with this release")
 
 
-def test_every_test_passes_and_no_password_touches_the_disk(postgres, monkeypatch):
+def test_every_test_passes_and_no_password_touches_the_disk(postgres, dbt_folders, monkeypatch):
     postgres.configure(monkeypatch)
-    profiles = []
-
-    class Folder(dbt_runner.tempfile.TemporaryDirectory):
-        def __exit__(self, *error):
-            for path in dbt_runner.Path(self.name).rglob("*"):
-                assert b"opensesame" not in (path.read_bytes() if path.is_file() else b"")
-                profiles.extend([path] if path.name == "profiles.yml" else [])
-            super().__exit__(*error)
-
-    monkeypatch.setattr(dbt_runner.tempfile, "TemporaryDirectory", Folder)
-    dbt_runner.PARSED.clear()
+    before = len(dbt_folders.profiles)
     tested = build_models(open_pipeline(OPTIONS), test=True, unit_tests=True)
 
-    assert (tested.failed, tested.passed >= 80) == ((), True)
-    assert len(profiles) == 1 and not profiles[0].exists()
-    assert not [
-        name for name in dbt_runner.os.environ if "METASTUDIO_MODELS" in name or name.startswith("DBT_ENV_SECRET")
-    ]
+    assert (tested.failed, tested.passed >= 130) == ((), True)
+    assert len(dbt_folders.profiles) == before + 1 and not any(profile.exists() for profile in dbt_folders.profiles)
+    assert dbt_folders.leaks == []
+    assert not [name for name in os.environ if "METASTUDIO_MODELS" in name or name.startswith("DBT_ENV_SECRET")]
 
 
 def test_tables_models_and_columns_carry_their_descriptions(postgres, monkeypatch):

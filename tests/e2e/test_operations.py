@@ -12,8 +12,7 @@ from tests.support.rows import held_rows, shown_rows
 LEDGER = "SELECT count(*) FROM metastudio.extraction_windows"
 
 
-def test_prune_keeps_what_the_next_sync_and_the_health_need(sim, settings, run, query):
-    run("sync")
+def test_prune_keeps_what_the_next_sync_and_the_health_need(sim, synced, run, query):
     for _ in range(3):
         sim.clock.advance(900)
         run("sync")
@@ -68,8 +67,7 @@ def test_metrics_are_replaced_in_one_step_and_say_what_status_says(sim, settings
     assert [path.name for path in file.parent.iterdir()] == ["metastudio.prom"]
 
 
-def test_after_an_older_copy_is_restored_the_next_sync_is_right(sim, settings, run, query, folder):
-    run("sync")
+def test_after_an_older_copy_is_restored_the_next_sync_is_right(sim, synced, run, query, folder):
     shutil.copy(folder / "videos.duckdb", folder / "backup.duckdb")
     sim.tenant.live(5 * 86_400)
     run("sync")

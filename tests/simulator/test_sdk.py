@@ -4,7 +4,6 @@ from datetime import datetime
 
 import pytest
 from huaweicloudsdkcore.exceptions import exceptions
-from huaweicloudsdkmetastudio.v1 import ListDigitalHumanVideoRequest, ShowTenantServiceConfigsRequest
 
 EVER = "2000-01-01T00:00:00Z"
 # the SDK itself calls datetime.utcnow, which newer Pythons deprecate
@@ -12,6 +11,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:Depreca
 
 
 def listed(client, **params):
+    from huaweicloudsdkmetastudio.v1 import ListDigitalHumanVideoRequest
+
     return client.list_digital_human_video(ListDigitalHumanVideoRequest(**{"create_since": EVER, **params}))
 
 
@@ -181,6 +182,8 @@ def test_the_sdk_sees_server_errors_as_its_own_exceptions(empty, sdk):
 @pytest.mark.parametrize(("isolation", "controlled"), [("off", False), ("on", True)])
 def test_the_sdk_reads_whether_users_are_isolated(empty, sdk, isolation, controlled):
     empty.behavior.isolation = isolation
+    from huaweicloudsdkmetastudio.v1 import ShowTenantServiceConfigsRequest
+
     config = sdk(empty).show_tenant_service_configs(ShowTenantServiceConfigsRequest()).sub_account_control_config
     assert (config.separately_controlled, config.sub_account_type) == (controlled, "IAM_USER")
 

@@ -52,6 +52,12 @@ def execute_postgres(url: str, *statements: str) -> None:
             cursor.execute(statement)
 
 
+def drop_dataset(url: str, dataset: str) -> None:
+    """Drop the schemas of a dataset: of its tables, of its models and of what is staged."""
+    schemas = query_postgres(url, f"SELECT nspname FROM pg_namespace WHERE nspname LIKE '{dataset}%'")
+    execute_postgres(url, *(f'DROP SCHEMA "{schema}" CASCADE' for (schema,) in schemas))
+
+
 class Sync:
     """A sync in a process of its own. `prepare` is called there first and may patch anything."""
 
