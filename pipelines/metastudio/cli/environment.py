@@ -33,7 +33,6 @@ def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 def set_up(config_dir: Path | None = None, verbose: int = 0, *, quiet: bool = False, log_format: str = "text") -> None:
     """Point dlt to its configuration, before dlt is imported, and the log to the standard error."""
-    sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]  # DuckDB looks for it with each parameter
     set_up_log(log_format, level=logging.WARNING if quiet else logging.DEBUG if verbose > 1 else logging.INFO)
     if config_dir is not None:
         holds_settings = any((config_dir / name).exists() for name in ("secrets.toml", "config.toml"))
