@@ -70,7 +70,8 @@ METHOD = """\
   each round. Before the first round, each tool runs once on 200 jobs to fill the caches.
 - **Network.** Pages have 100 jobs, the maximum of the API. Latency is a wait before each answer;
   concurrent requests wait at the same time. With a quota, requests beyond {quota} a second are
-  answered with status 429. This project and the baseline slow down by themselves.
+  answered with status 429. This project and the baseline slow down by themselves; the baseline does
+  not retry, so one such answer ends it.
 - **Changes.** A day passes in which new jobs appear at equal intervals and randomly chosen old jobs
   are renamed. All tools sync. An hour passes in which nothing happens. All tools sync again.
 - **Repeat it.** `make bench` measures everything and continues after an interruption.
