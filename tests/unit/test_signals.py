@@ -6,7 +6,7 @@ import signal
 
 import pytest
 from dlt.common.runtime.signals import intercepted_signals
-from metastudio.destination.dlt_internals.running import deliver_signals
+from metastudio.destination.dlt_internals.running import defer_signals
 from metastudio.error_mapping import to_metastudio_error
 from metastudio.errors import TerminatedError, find_exit_code
 
@@ -20,7 +20,7 @@ def load(done: list[str]) -> None:
 
 def test_a_signal_that_dlt_holds_back_is_delivered_when_it_has_ended() -> None:
     done: list[str] = []
-    with pytest.raises(KeyboardInterrupt), deliver_signals():
+    with pytest.raises(KeyboardInterrupt), defer_signals():
         load(done)
     assert done == ["loaded"]
 

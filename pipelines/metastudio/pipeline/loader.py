@@ -20,7 +20,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from metastudio.config.tenant import Tenant
 from metastudio.destination.attempts import Attempt
 from metastudio.destination.dlt_internals.places import refresh_duckdb_credentials
-from metastudio.destination.dlt_internals.running import deliver_signals
+from metastudio.destination.dlt_internals.running import defer_signals
 from metastudio.destination.dlt_internals.state import record_base_state
 from metastudio.destination.dlt_internals.tables import restore_missing_tables
 from metastudio.destination.dlt_internals.working_dir import merge_pending
@@ -98,7 +98,7 @@ class ChunkLoader:
         self.pending_attempts: Sequence[Attempt] = ()
         self.are_attempts_loaded = False
 
-    @deliver_signals()
+    @defer_signals()
     def prepare(self, *, set_aside: bool = False) -> None:
         """Reconcile the local state with the destination, load what is pending, check the state.
 
@@ -173,7 +173,7 @@ class ChunkLoader:
         assert self._reader is not None and self._reader.client is not None
         return await self._reader.client.fetch_isolation()
 
-    @deliver_signals()
+    @defer_signals()
     def _load_chunk(self, chunk: Chunk, resume: Callable[[], None]) -> None:
         chunk.state.update({"identity": self.tenant.identity, "schema_version": SCHEMA_VERSION})
         new_rejected = self._count_new_rejected(chunk)

@@ -16,7 +16,7 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from metastudio.destination.dlt_internals.running import deliver_signals
+from metastudio.destination.dlt_internals.running import defer_signals
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -73,7 +73,7 @@ class BackgroundStream(Generic[T]):
 
     def _answer(self, question: _Question) -> None:
         try:
-            with deliver_signals():
+            with defer_signals():
                 result = question.answer()
         except BaseException:
             self._loop.call_soon_threadsafe(question.future.cancel)

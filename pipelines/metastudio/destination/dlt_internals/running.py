@@ -33,8 +33,8 @@ def is_refreshed() -> bool:
 
 
 @contextmanager
-def deliver_signals() -> Iterator[None]:
-    """Deliver a Ctrl-C or a SIGTERM that arrives within the block at its end; a second one at once.
+def defer_signals() -> Iterator[None]:
+    """Defer a Ctrl-C or a SIGTERM to the end of the block; a second one is delivered at once.
 
     Within the block, DuckDB would make a RuntimeError of a signal, or drop it. dlt's own block for
     its loads forgets a signal that arrives as it ends, so dlt's handlers are used without it.
