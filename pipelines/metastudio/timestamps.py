@@ -17,8 +17,10 @@ SECOND = timedelta(seconds=1)
 LAST_DAY = datetime(9999, 12, 31, tzinfo=UTC)
 """Latest day that leaves room for adding a few hours: a datetime has no year 10,000."""
 
+MICROSECOND = timedelta(microseconds=1)
 _API_TIME = re.compile(
-    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d(:?\d\d)?)?", re.ASCII | re.IGNORECASE
+    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6}(?P<beyond>\d{0,9}))?)?(Z|[+-]\d\d(:?\d\d)?)?",
+    re.ASCII | re.IGNORECASE,
 )
 
 
@@ -35,10 +37,12 @@ def parse_time(value: object) -> datetime:
         raise ValueError("not a time")
     if len(value) == 20 and value[4::3] == "--T::Z" and value[5] != "W":  # fromisoformat knows weeks, too
         return datetime.fromisoformat(value)
-    if not _API_TIME.fullmatch(value):
+    if not (match := _API_TIME.fullmatch(value)):
         raise ValueError("not a time")
     time = datetime.fromisoformat(value.upper())
     try:
+        if (match["beyond"] or "") >= "5":  # fromisoformat cuts off what is below a microsecond
+            time += MICROSECOND
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except OverflowError as error:
         raise ValueError("not a time") from error

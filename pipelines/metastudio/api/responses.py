@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import isfinite
@@ -17,6 +18,7 @@ import orjson
 from metastudio.api.error_rules import RETRYABLE, Rule, find_code_rule, find_iam_rule, find_rule
 from metastudio.api.retry import AttemptError, FatalError, RequestCounters, RetryableError
 from metastudio.api.transport import HttpResponse
+from metastudio.records.answer import decode_answer
 from metastudio.redaction import redact, redact_id
 
 MAX_ERROR_BYTES = 64 * 1024
@@ -32,13 +34,13 @@ class JobsPage:
     Args:
         count: the number of jobs that match, not of those on the page; None if the API does not
             say.
-        jobs: as the API sent them, objects or not.
+        jobs: documented jobs, or all as the API sent them, objects or not.
         server_time: when the API answered, by its own clock, UTC.
         counters: the requests that the page took.
     """
 
     count: int | None
-    jobs: list[Any]
+    jobs: Sequence[Any]
     server_time: datetime
     request_id: str | None
     counters: RequestCounters = field(default_factory=RequestCounters)
@@ -106,18 +108,23 @@ def parse_jobs_page(response: HttpResponse, server_time: datetime | None, secret
     Raises:
         AttemptError: the answer is not a page of jobs.
     """
+    documented = decode_answer(_make_utf8(response)) if response.status == 200 else None
+    count, jobs = (documented.count, documented.jobs) if documented else _read_answer(response, secrets)
+    if server_time is None:
+        reason = "answered 200 without a Date header, which has the server's time"
+        raise _make_senseless(reason, response, secrets)
+    return JobsPage(count, jobs, server_time, redact_id(response.request_id, secrets))
+
+
+def _read_answer(response: HttpResponse, secrets: tuple[str, ...]) -> tuple[int | None, list[Any]]:
+    """Return the count and the jobs of an answer that is not as documented."""
     answer = _load_answer(response, secrets)
     jobs, count = answer.get("jobs"), _read_count(answer.get("count"))
     if not isinstance(jobs, list | None):
         raise _make_senseless("answered 200 without a list of jobs", response, secrets)
     if count is None and answer.get("count") is not None:
         raise _make_senseless("answered 200 without an integer count", response, secrets)
-    if not jobs:
-        count = count or 0
-    if server_time is None:
-        reason = "answered 200 without a Date header, which has the server's time"
-        raise _make_senseless(reason, response, secrets)
-    return JobsPage(count, jobs or [], server_time, redact_id(response.request_id, secrets))
+    return count if jobs else count or 0, jobs or []
 
 
 def _load_answer(response: HttpResponse, secrets: tuple[str, ...]) -> dict[str, Any]:

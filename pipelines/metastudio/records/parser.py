@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import msgspec
+
+from metastudio.records.answer import ErrorInfo, Job, OutputAsset
 from metastudio.redaction import strip_query, strip_signed
 from metastudio.timestamps import parse_time
 
 TERMINAL_STATES = frozenset({"SUCCEED", "SUCCESS", "FAILED", "CANCELED", "BLOCK"})
 """States in which a job has ended (`docs/api.md#answer`). Jobs in other states are open."""
 
-_needs_cleaning = re.compile(r"[?%\\\0]").search
-"""Finds the characters without which a text has neither a signed query nor a NUL."""
 _MAX_RECORD_CHARS = 100_000
+_NO_ASSET, _NO_ERROR = OutputAsset(), ErrorInfo()
 
 
 class Row(NamedTuple):
@@ -74,6 +75,11 @@ def write_json(value: Any) -> str:
     )
 
 
+def _needs_cleaning(text: str) -> bool:
+    """Return whether a text may have a signed query or a NUL."""
+    return "?" in text or "%" in text or "\\" in text or "\0" in text
+
+
 def add_app_user(record_hash: str, app_user_id: str | None) -> str:
     """Return the hash of a record read for an app user: another one may have an equal record."""
     return hashlib.sha256(f"{record_hash}/{app_user_id}".encode()).hexdigest() if app_user_id else record_hash
@@ -92,18 +98,24 @@ class RowParser:
         app_user_id: the app user whose jobs are read; None where all are.
     """
 
-    _known = frozenset(
-        ("job_id", "state", "job_type", "start_time", "end_time", "duration", "output_asset_config")
-    ) | frozenset(("error_info", "create_time", "lastupdate_time"))
-    _known_asset = frozenset(("asset_id", "asset_name", "cover_url", "preview_video_url"))
-    _known_error = frozenset(("error_code", "error_msg"))
+    _known = frozenset(Job.__struct_fields__)
+    _known_asset = frozenset(OutputAsset.__struct_fields__)
+    _known_error = frozenset(ErrorInfo.__struct_fields__)
 
     def __init__(self, *, keep_signed_urls: bool = False, app_user_id: str | None = None) -> None:
         self.keep_signed_urls = keep_signed_urls
         self.app_user_id = app_user_id
 
     def parse(self, job: Any) -> tuple[Row | None, str | None]:
-        """Return the row of a job, and its problems as text. Without a job_id, there is no row."""
+        """Return the row of a job, and its problems as text. Without a job_id, there is no row.
+
+        Args:
+            job: a documented job, which has no problems, or any JSON value.
+        """
+        if isinstance(job, Job):
+            if (row := self._flatten(job)) is not None:
+                return row, None
+            job = msgspec.to_builtins(job)
         if not isinstance(job, dict):
             return None, "the record is not an object"
         job_id = job.get("job_id")
@@ -136,6 +148,35 @@ class RowParser:
             self._extra(job, asset, error),
         )
         return row, f"not as documented: {', '.join(problems)}" if problems else None
+
+    def _flatten(self, job: Job) -> Row | None:
+        """Return the row of a documented job; None if something has to be removed from a text."""
+        asset, error = job.output_asset_config or _NO_ASSET, job.error_info or _NO_ERROR
+        cover_url, preview_url = asset.cover_url, asset.preview_video_url
+        if not self.keep_signed_urls:
+            cover_url = cover_url and strip_query(cover_url)
+            preview_url = preview_url and strip_query(preview_url)
+        row = Row(
+            job.job_id,
+            job.state,
+            job.job_type,
+            job.start_time,
+            job.end_time,
+            job.duration,
+            asset.asset_id,
+            asset.asset_name,
+            cover_url,
+            preview_url,
+            error.error_code,
+            error.error_msg,
+            job.create_time,
+            job.lastupdate_time,
+            job.lastupdate_time or job.create_time,
+            None,
+        )
+        texts = (job.job_id, job.state, job.job_type, asset.asset_id, asset.asset_name, cover_url, preview_url)
+        text = "".join([text or "" for text in (*texts, error.error_code, error.error_msg)])
+        return None if _needs_cleaning(text) else row
 
     def make_rejected(self, job: Any, reason: str, request_id: str | None, at: datetime) -> Rejected:
         """Return the record of a job that could not be loaded, or not in full."""

@@ -112,16 +112,13 @@ def _make_table(table: Table, data: Mapping[str, Sequence[Any]]) -> pa.Table:
 
 def _make_states(seen: Sequence[Row], project_id: str) -> pa.Table:
     """Make the history: each state and time once, without versions that have no time."""
-    states = {
-        (row.job_id, row.state, time)
-        for row in seen
-        if row.state is not None and (time := row.updated or row.create_time) is not None
+    data: dict[str, Sequence[Any]] = {
+        "project_id": [project_id] * len(seen),
+        "job_id": [row.job_id for row in seen],
+        "state": [row.state for row in seen],
+        "lastupdate_time": [row.lastupdate_time or row.create_time for row in seen],
     }
-    job_ids, names, times = zip(*states, strict=True) if states else ((), (), ())
-    return _make_table(
-        STATES_TABLE,
-        {"project_id": [project_id] * len(job_ids), "job_id": job_ids, "state": names, "lastupdate_time": times},
-    )
+    return _make_table(STATES_TABLE, data).drop_null().group_by(STATES_TABLE.names).aggregate([])
 
 
 def make_attempts(attempts: Sequence[Attempt]) -> pa.Table:
