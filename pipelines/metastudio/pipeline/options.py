@@ -30,6 +30,7 @@ def make_defaults(memory_mb: int = _MEMORY_MB) -> dict[str, Any]:
             "truncate_staging_dataset": True,  # 24 MB per 100,000 rows stay behind otherwise
             "delete_completed_jobs": True,
         },
+        "normalize": {"data_writer": {"disable_compression": True}},  # gzip took a quarter of the CPU into PostgreSQL
     }
 
 
