@@ -11,6 +11,7 @@ from typing import Annotated
 
 import msgspec
 
+Text = Annotated[str, msgspec.Meta(min_length=1)]
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
@@ -33,8 +34,8 @@ class ErrorInfo(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 class Job(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """A job. All times are in UTC."""
 
-    job_id: Annotated[str, msgspec.Meta(min_length=1)]
-    state: str
+    job_id: Text
+    state: Text
     job_type: str | None = None
     start_time: Time | None = None
     end_time: Time | None = None

@@ -1,7 +1,8 @@
 """Turns one job of the API into a row, or into a rejected record. Pure: no I/O, no clock, no dlt.
 
 Only a `job_id` makes a record a row (`docs/extraction.md#rows`). A field that is not as documented
-becomes null and is reported. Presigned URLs lose their query, which is a credential.
+becomes null and is reported. An empty text is null, too, because dlt loads it as null into
+PostgreSQL. Presigned URLs lose their query, which is a credential.
 """
 
 from __future__ import annotations
@@ -159,16 +160,16 @@ class RowParser:
         row = Row(
             job.job_id,
             job.state,
-            job.job_type,
+            job.job_type or None,
             job.start_time,
             job.end_time,
             job.duration,
-            asset.asset_id,
-            asset.asset_name,
-            cover_url,
-            preview_url,
-            error.error_code,
-            error.error_msg,
+            asset.asset_id or None,
+            asset.asset_name or None,
+            cover_url or None,
+            preview_url or None,
+            error.error_code or None,
+            error.error_msg or None,
             job.create_time,
             job.lastupdate_time,
             job.lastupdate_time or job.create_time,
@@ -200,11 +201,11 @@ class RowParser:
 
     def _text(self, job: dict[str, Any], name: str, problems: list[str]) -> str | None:
         value = job.get(name)
-        if isinstance(value, str):
+        if isinstance(value, str) and value:
             if not _needs_cleaning(value):
                 return value
-            return self._clean(value if self.keep_signed_urls else strip_signed(value))
-        if value is not None or name == "state":
+            return self._clean(value if self.keep_signed_urls else strip_signed(value)) or None
+        if value not in (None, "") or name == "state":
             problems.append(name)
         return None
 
@@ -214,7 +215,7 @@ class RowParser:
             return None
         if isinstance(value, str) and not self.keep_signed_urls:
             stable = strip_query(value)
-            return self._clean(strip_signed(stable)) if _needs_cleaning(stable) else stable
+            return (self._clean(strip_signed(stable)) if _needs_cleaning(stable) else stable) or None
         return self._text(job, name, problems)
 
     @staticmethod
@@ -256,5 +257,5 @@ class RowParser:
             ("error_info", error, self._known_error),
         ):
             extra.update((f"{prefix}__{name}", values[name]) for name in values if name not in known)
-        extra = {name: value for name, value in extra.items() if value is not None}
-        return (extra if self.keep_signed_urls else strip_signed(extra)) or None
+        stable = extra if self.keep_signed_urls else strip_signed(extra)
+        return {name: value for name, value in stable.items() if value is not None and value != ""} or None

@@ -178,7 +178,7 @@ def _type_value(value: Any) -> tuple[str, Any]:
     if isinstance(value, (int, float)):
         return "double", float(value)
     if isinstance(value, str):
-        return "text", _as_text(value)
+        return "text", _as_text(value) or None
     return "json", _as_text(value)
 
 

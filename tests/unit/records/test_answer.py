@@ -86,6 +86,7 @@ def test_a_documented_answer_is_decoded():
         {"count": 1, "jobs": [JOB], "error_code": "MSS.1"},
         {"count": 1, "jobs": [{**JOB, "job_id": ""}]},
         {"count": 1, "jobs": [{**JOB, "state": None}]},
+        {"count": 1, "jobs": [{**JOB, "state": ""}]},
         {"count": 1, "jobs": [{**JOB, "priority": 3}]},
         {"count": 1, "jobs": [{**JOB, "error_info": {"hint": "h"}}]},
         {"count": 1, "jobs": [{**JOB, "create_time": "2022-11-30T14:59:56+08:00"}]},

@@ -99,6 +99,21 @@ def test_a_blank_time_is_null_and_not_a_problem(field, blank):
     assert getattr(row, field) is None
 
 
+def test_an_empty_text_is_null_as_postgresql_loads_it():
+    asset = dict.fromkeys(("asset_id", "asset_name", "cover_url", "preview_video_url"), "")
+    job = {**EXAMPLE, "job_type": "", "output_asset_config": asset, "error_info": {"error_msg": "\0"}, "new": ""}
+
+    row, problems = RowParser().parse(job)
+
+    assert problems is None
+    assert "" not in row
+    assert row.extra is None
+
+
+def test_an_empty_state_is_reported():
+    assert RowParser().parse({**EXAMPLE, "state": ""})[1] == "not as documented: state"
+
+
 @pytest.mark.parametrize("fields", [{}, {"lastupdate_time": None}, {"lastupdate_time": ""}])
 def test_a_row_without_an_update_time_is_ordered_by_its_creation(fields):
     job = {name: value for name, value in EXAMPLE.items() if name != "lastupdate_time"} | fields
