@@ -38,9 +38,9 @@ GROUPS = {
     ),
     "dagster": (
         *("test_dagster_definitions", "test_dagster_runs", "test_dagster_failures", "test_dagster_tenants"),
-        "test_gap_figures",
+        *("test_gap_figures", "test_sessions"),
     ),
-    "postgres": ("test_books", "test_postgres", "test_shared_destination"),
+    "postgres": ("test_books", "test_postgres", "test_shared_destination", "test_postgres_errors", "test_attempts"),
     "killed": ("test_killed",),
     "guarantee": ("test_guarantee",),
 }

@@ -1,6 +1,7 @@
 """The scenarios measure everything that the targets and the page ask for."""
 
 from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 
@@ -43,6 +44,17 @@ class InstantRunner:
         return {"wall": 1.0, "cpu": 1.0, "memory": 1_000_000, "exit": 0}
 
 
+class InstantSimulation(nullcontext):
+    """Starts no simulator."""
+
+    def __enter__(self):
+        return SimpleNamespace(tenants=[SimpleNamespace(url="", project_id="", token="")])
+
+
+CEILING = b'{"pages_per_second": 4000.0}'
+"""What the client prints that ignores the content of its pages."""
+
+
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runner")
@@ -53,6 +65,8 @@ def results(tmp_path_factory):
         monkeypatch.setattr(InstantRunner, "folder", folder)
         monkeypatch.setattr("bench.scenarios.Runner", InstantRunner)
         monkeypatch.setattr("bench.scenarios.PostgresServer", nullcontext)
+        monkeypatch.setattr("bench.scenarios.Simulation", InstantSimulation)
+        monkeypatch.setattr("bench.scenarios.subprocess.run", lambda *_, **__: SimpleNamespace(stdout=CEILING))
         return {name: list(scenario(QUICK, range(2), list(PEERS))) for name, scenario in SCENARIOS.items()}
 
 
