@@ -9,7 +9,7 @@ WORKERS ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) < 4 ? $$(nproc 2>/d
 
 LOCK   := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
-.PHONY: setup demo dagster notebook test kill-test property-test browser-test lake-test airflow-test wheel-test lowest-test bench lint translations lock lock-bench clean
+.PHONY: setup demo dagster notebook test kill-test property-test browser-test lake-test airflow-test wheel-test lowest-test bench lint style types tests translations lock lock-bench clean
 
 setup: $(VENV)/.ready
 
@@ -31,8 +31,11 @@ notebook: setup
 	@test -f videos.duckdb || $(BIN)/metastudio demo
 	MARIMO_SKIP_UPDATE_CHECK=1 $(BIN)/marimo edit notebooks/walkthrough.py
 
-test: lint
+test: style   # mypy beside the tests: it keeps one core busy for half a minute
 	$(BIN)/python -m compileall -q pipelines
+	$(MAKE) --no-print-directory -j2 types tests
+
+tests: setup
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 property-test: setup   # as many random lives of a tenant: make property-test EXAMPLES=5000
@@ -85,9 +88,13 @@ lowest-test: .lowest/.ready   # on the lowest versions that pyproject.toml allow
 bench: setup   # BENCH="--quick" for a small one, BENCH="sync growth" for some scenarios, BENCH=page to write the page again
 	$(BIN)/python -m bench $(BENCH)
 
-lint: setup
+lint: style types
+
+style: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: setup
 	$(BIN)/mypy
 
 LOCALE := pipelines/metastudio/reporting/locale

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
+
 import pytest
 from metastudio.errors import ConfigurationError
 from metastudio.pipeline.options import Options
@@ -82,6 +85,20 @@ def test_the_schedule_is_a_setting_and_an_invalid_one_says_what_to_do(fresh, mon
     monkeypatch.setenv(f"{SECTION}SCHEDULE", "every morning")
     with pytest.raises(ConfigurationError, match=r"schedule is not a valid cron expression\. .*15 minutes"):
         make_definitions()
+
+
+def test_the_module_with_wrong_settings_says_in_one_line_what_is_wrong(fresh, monkeypatch, capfd):
+    from metastudio import orchestration
+
+    monkeypatch.setattr(sys, "argv", ["-m"])  # as Python sets it while `python -m` imports the package
+    monkeypatch.setenv(f"{SECTION}PAGE_SIZE", "0")
+    capfd.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        importlib.reload(orchestration)
+
+    err = capfd.readouterr().err
+    assert (ended.value.code, err.count("\n")) == (2, 1)
+    assert "page_size is out of bounds" in err
 
 
 def test_audit_and_models_tests_run_each_night_one_after_the_other(fresh):

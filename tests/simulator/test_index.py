@@ -55,13 +55,14 @@ def naive(sim, query):
     """Return the page and the count that must come, by reading every job once."""
     wanted = []
     states = query.get("state", "").split(",")
+    since = datetime.fromisoformat(query["create_since"])
+    until = datetime.fromisoformat(query.get("create_until", "2100-01-01T00:00:00Z"))
     for job in sim.tenant.visible():
         hidden = sim.tenant.hidden_fields(job["job_id"])
         kind = job.get("job_type", "2D_DIGITAL_HUMAN_VIDEO")
         name, fuzzy = query.get("asset_name"), "asset_name" in query.get("fuzzy_query_field", "")
         if (
-            hidden["create_time"] >= datetime.fromisoformat(query["create_since"])
-            and hidden["create_time"] <= datetime.fromisoformat(query.get("create_until", "2100-01-01T00:00:00Z"))
+            since <= hidden["create_time"] <= until
             and (states == [""] or job["state"] in states)
             and ("job_type" not in query or (query["job_type"] in PHOTO) == (kind in PHOTO))
             and query.get("script_id", hidden["script_id"]) == hidden["script_id"]

@@ -178,16 +178,6 @@ def test_dagsters_module_without_dagster_says_what_to_install():
     assert ended.stderr.startswith("Error: Dagster is not installed. Install metastudio with the extra dagster")
 
 
-def test_dagsters_module_with_wrong_settings_says_what_is_wrong(folder, monkeypatch):
-    monkeypatch.setenv("SOURCES__METASTUDIO__PAGE_SIZE", "0")
-    command = [sys.executable, "-m", "metastudio.orchestration"]
-
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
-
-    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
-    assert "page_size is out of bounds" in ended.stderr
-
-
 @pytest.fixture(autouse=True)
 def log_warnings(caplog):
     caplog.set_level(logging.WARNING)

@@ -16,7 +16,7 @@ from tests.support.virtual_time import VirtualLoop, run, simulate
 
 @pytest.mark.parametrize("quota", [20, 10])
 def test_the_quota_is_used_to_95_percent_without_a_429(quota: int) -> None:
-    server, _, seconds, most = simulate(quota, quota)
+    server, _, seconds, most = simulate(quota, quota, jobs=250 * quota)
     assert server.refused == []
     assert len(server.accepted) / seconds >= 0.95 * quota
     assert most <= 4  # 80 ms at 20 a second are two under way
@@ -53,7 +53,7 @@ def test_a_slow_answer_counts_from_when_it_may_have_arrived() -> None:
 @pytest.mark.parametrize("retry_after", [1.0, None])
 @pytest.mark.parametrize(("setting", "quota"), [(40, 20), (20, 10)])
 def test_a_pace_twice_too_high_settles_within_10_seconds(setting: int, quota: int, retry_after: float | None) -> None:
-    server, limiter, seconds, _ = simulate(setting, quota, retry_after=retry_after)  # 4 to 8 minutes
+    server, limiter, seconds, _ = simulate(setting, quota, jobs=250 * quota, retry_after=retry_after)  # 4 minutes
     sent = len(server.accepted) + len(server.refused)
     assert len(server.refused) < 0.01 * sent
     assert len(server.accepted) / seconds >= 0.85 * quota
