@@ -12,6 +12,7 @@ from string import Template
 from typing import Any, NamedTuple
 
 import orjson
+from rich.cells import cell_len
 
 from metastudio.errors import ConfigurationError
 from metastudio.reporting.language import N_, Language
@@ -40,14 +41,14 @@ PARTS = (
     Part("production", is_wide=True),
     Part("by_day", {"production": N_("Jobs of each day by their outcome")}, is_wide=True),
     Part("failure_reasons", {"reasons": N_("Failed jobs by error code")}),
-    Part("failure_trend", {"failures": N_("Failed jobs of each week by error code")}),
+    Part("failure_trend", {"failures": N_("Failed jobs of the last 14 weeks by error code")}),
     Part("stuck_jobs", is_wide=True),
     Part("failed_jobs", is_wide=True),
     Part("by_week", {"success": N_("Success rate of the seven days that end with each day")}),
     Part("by_completion", {"backlog": N_("Open jobs at the end of each day")}),
     Part(
         "time_trend",
-        {"waiting": N_("Minutes of waiting by week"), "rendering": N_("Minutes of rendering by week")},
+        {"waiting": N_("Minutes of waiting in the last 14 weeks"), "rendering": N_("Minutes of rendering in the last 14 weeks")},
         is_wide=True,
     ),
     Part("times"),
@@ -155,7 +156,8 @@ def _render_tiles(report: Report) -> str:
         (language.gettext("Waiting or rendering"), language.format_integer(open_jobs), _describe_stuck(report)),
     )
     return "\n".join(
-        f'<div class="tile"><span class="dim">{escape(name)}</span><b>{escape(figure)}</b>'
+        f'<div class="tile"><span class="dim">{escape(name)}</span>'
+        f'<b style="--width: {cell_len(figure)}">{escape(figure)}</b>'
         f'<span class="dim">{escape(more)}</span></div>'
         for name, figure, more in figures
     )
