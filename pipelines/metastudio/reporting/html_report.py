@@ -48,7 +48,10 @@ PARTS = (
     Part("by_completion", {"backlog": N_("Open jobs at the end of each day")}),
     Part(
         "time_trend",
-        {"waiting": N_("Minutes of waiting in the last 14 weeks"), "rendering": N_("Minutes of rendering in the last 14 weeks")},
+        {
+            "waiting": N_("Minutes of waiting in the last 14 weeks"),
+            "rendering": N_("Minutes of rendering in the last 14 weeks"),
+        },
         is_wide=True,
     ),
     Part("times"),

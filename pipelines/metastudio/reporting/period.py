@@ -15,7 +15,7 @@ SHOWN_DAYS = 7
 MOST_SHOWN_DAYS = 31
 """The most days in the tables by day if a period was chosen."""
 TREND_DAYS = 91
-"""Days before the current week from which the charts by week begin: 14 weeks, as their titles say."""
+"""Days before the last week from which the charts by week begin: 14 weeks, as their titles say."""
 _DAY = timedelta(days=1)
 _EARLIEST = date(2000, 1, 1)
 """The default of the setting `start_date`: there are no earlier jobs."""
