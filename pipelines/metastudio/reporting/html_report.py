@@ -10,9 +10,9 @@ from html import escape
 from importlib import import_module, resources
 from string import Template
 from typing import Any, NamedTuple
+from unicodedata import east_asian_width
 
 import orjson
-from rich.cells import cell_len
 
 from metastudio.errors import ConfigurationError
 from metastudio.reporting.language import N_, Language
@@ -160,10 +160,15 @@ def _render_tiles(report: Report) -> str:
     )
     return "\n".join(
         f'<div class="tile"><span class="dim">{escape(name)}</span>'
-        f'<b style="--width: {cell_len(figure)}">{escape(figure)}</b>'
+        f'<b style="--width: {_measure(figure)}">{escape(figure)}</b>'
         f'<span class="dim">{escape(more)}</span></div>'
         for name, figure, more in figures
     )
+
+
+def _measure(text: str) -> int:
+    """Return the width of a text in digits; a Chinese character is as wide as two."""
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
 
 
 def _describe_created_before(span: Row, report: Report) -> str:
