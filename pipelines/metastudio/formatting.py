@@ -37,17 +37,19 @@ def format_figure(value: Any) -> str:
 
 
 def format_seconds(seconds: Any, gettext: Callable[[str], str] = str) -> str:
-    """Return a length of time with the unit that suits it.
+    """Return a length of time in the largest unit of which it has one, two for minutes.
+
+    Rounding comes first, so that no figure reaches the next unit.
 
     Args:
         gettext: translates a format.
     """
     if seconds is None:
         return "-"
-    if seconds < 120:
+    if round(seconds) < 120:
         return gettext("{:.0f} s").format(seconds)
-    if seconds < 7200:
+    if round(seconds / 60, 1) < 60:
         return gettext("{:.1f} min").format(seconds / 60)
-    if seconds < 172_800:
+    if round(seconds / 3600, 1) < 24:
         return gettext("{:.1f} h").format(seconds / 3600)
     return gettext("{:.1f} days").format(seconds / 86_400)

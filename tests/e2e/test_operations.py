@@ -33,6 +33,34 @@ def test_prune_keeps_what_the_next_sync_and_the_health_need(sim, synced, run, qu
     assert run("prune", "--older-than", "1").out.endswith("kept, because a proof needs them\n")
 
 
+READERS = ("report", "report --html page.html", "status", "prune --older-than 1 --dry-run", "models", "check")
+
+
+def list_state(folder):
+    return sorted(path for path in folder.rglob("*") if "state" in path.parts)
+
+
+@pytest.mark.parametrize("command", READERS)
+def test_where_nothing_was_synced_a_command_that_only_reads_leaves_no_state(settings, run, folder, command):
+    before = list_state(folder)
+
+    assert run(*command.split()).code == (0 if command == "check" else 2)
+
+    assert list_state(folder) == before
+    assert not list(folder.glob("*.html")) and not list(folder.glob("*.duckdb*"))
+
+
+def test_a_machine_that_only_reads_gets_no_state_even_where_models_are_outdated(synced, run, folder, monkeypatch):
+    monkeypatch.setenv("DLT_DATA_DIR", str(folder / "of a reader"))
+    monkeypatch.setattr("metastudio.reporting.model_version.make_fingerprint", lambda: "of another release")
+    monkeypatch.setattr("metastudio.commands.models.build_models", lambda *_, **__: None)
+
+    for command in READERS[0], *READERS[2:4]:
+        run(*command.split())
+
+    assert not (folder / "of a reader").exists()
+
+
 def test_rejected_records_go_only_if_somebody_looked_at_them(sim, settings, run, query):
     for job in sim.tenant.visible()[:3]:
         sim.tenant.corrupt(job["job_id"], duration="not a number")

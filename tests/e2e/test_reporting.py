@@ -172,7 +172,7 @@ def test_the_report_for_the_terminal_shows_every_section_and_what_is_unusual(run
     ended = run("report")
 
     assert ended.code == 0
-    assert all(section.title.replace("{sla}", "60.0 min") in ended.out for section in SECTIONS)
+    assert all(section.title.replace("{sla}", "1.0 h") in ended.out for section in SECTIONS)
     assert "Complete: every window was proved complete." in ended.out
     assert "1 record was rejected" in ended.out
     assert "a state that this release does not know: THAWED" in ended.out
@@ -261,7 +261,7 @@ def test_the_chinese_report_has_no_english_words_and_the_same_figures(run, wareh
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
     shown, asked = run("report").out, run("report", "--language", "en").out
     assert not find_english(shown, *data)
-    assert all(load_language("zh").gettext(section.title, sla="60.0 分钟") in shown for section in SECTIONS)
+    assert all(load_language("zh").gettext(section.title, sla="1.0 小时") in shown for section in SECTIONS)
     assert asked.startswith("✓ The last sync ended")
     lines = [line for line in shown.splitlines() if line.startswith(" ") and find_numbers(line)]
     assert [*map(find_numbers, lines[:9])] == [
@@ -300,6 +300,13 @@ def test_the_page_is_self_contained(page):
     }
     assert all(f'id="{name}"' in page for name in charts)
     assert all(spec["width"] == "container" for spec in charts.values())
+
+
+def test_a_table_by_day_on_the_page_has_the_days_of_the_report_as_its_chart_has(report):
+    charted = sorted(day["day"] for day in report.rows["trend"] if day["is_shown"])
+    assert (charted[0], charted[-1], len(charted)) == (report.period.since, report.period.until, report.period.days)
+    for table in ("by_day", "by_completion"):
+        assert sorted(row["day"] for row in report.rows[table]) == charted
 
 
 def test_the_page_shows_texts_of_the_api_as_texts(report):

@@ -67,13 +67,22 @@ CHINESE = load_language("zh")
         (ENGLISH.format_growth(None), "-"),
         (ENGLISH.format_growth(-0.256), "-26 %"),
         (ENGLISH.format_growth(1), "+100 %"),
-        (format_seconds(119), "119 s"),
+        (ENGLISH.format_growth(-0.001), "+0 %"),
+        (format_seconds(-1.2), "-1 s"),
+        (format_seconds(59.97), "60 s"),
+        (format_seconds(119.4), "119 s"),
+        (format_seconds(119.6), "2.0 min"),
+        (format_seconds(3596), "59.9 min"),
+        (format_seconds(3599), "1.0 h"),
+        (format_seconds(3600), "1.0 h"),
+        (format_seconds(86_399), "1.0 days"),
         (format_seconds(86_400 * 3), "3.0 days"),
         (ENGLISH.format_minute(datetime(2026, 1, 15, 12, 34, 56, tzinfo=UTC)), "2026-01-15 12:34"),
         (ENGLISH.format_integer(None), "-"),
         (ENGLISH.format_integer(1234.0), "1,234"),
         (ENGLISH.format_minutes(None), "-"),
         (ENGLISH.format_minutes(999.94), "999.9"),
+        (ENGLISH.format_minutes(999.96), "1,000"),
         (ENGLISH.format_minutes(89_826.8), "89,827"),
         (ENGLISH.format_job_type("PHOTO_DIGITAL_HUMAN_VIDEO"), "photo"),
         (ENGLISH.format_job_type("HOLOGRAM"), "HOLOGRAM"),
@@ -191,7 +200,7 @@ def test_a_stale_sync_is_said_to_be_so_with_the_limit():
 
     assert describe_health(health)[0] == (
         False,
-        "Stale: the last sync ended 2026-01-15 12:00:00 UTC, 10.0 days ago; the limit (stale_after_seconds) is 60.0 min.",
+        "Stale: the last sync ended 2026-01-15 12:00:00 UTC, 10.0 days ago; the limit (stale_after_seconds) is 1.0 h.",
         True,
     )
 

@@ -123,7 +123,7 @@ OLD = datetime.now(UTC) - timedelta(days=10)
     ("completeness", "words"),
     [
         (FRESH, "✓ The last complete sync ended "),
-        (Completeness(synced_at=OLD, complete_at=OLD), "10.0 days ago: more than 60.0 min (stale_after_seconds)."),
+        (Completeness(synced_at=OLD, complete_at=OLD), "10.0 days ago: more than 1.0 h (stale_after_seconds)."),
         (Completeness(), "✗ No sync is complete so far."),
         (Completeness(synced_at=FRESH.synced_at, missing=1, gaps=1), "✗ No sync is complete so far."),
     ],

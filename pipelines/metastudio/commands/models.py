@@ -55,7 +55,7 @@ def run_models(
     try:
         if time_zone is not None:
             _check_time_zone(time_zone)
-        destination, _ = open_existing(options)
+        destination, _ = open_existing(options, keep_state=False)
         with lock_pipeline(options), hold_lock(destination, "pipeline"):
             tests = rebuild_models(destination.pipeline, time_zone, sla_seconds, test=True, force=force)
     except Exception as error:

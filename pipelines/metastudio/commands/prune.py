@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from datetime import UTC, timedelta
 
 from metastudio.commands.result import CommandResult, MultiTenantResult
 from metastudio.commands.tenants import list_options
+from metastudio.destination.jobs import Destination
 from metastudio.destination.lock import hold_lock
-from metastudio.destination.pruning import Pruned, Pruner
+from metastudio.destination.pruning import Pruner
 from metastudio.error_mapping import to_metastudio_error
 from metastudio.errors import ConfigurationError
 from metastudio.pipeline.factory import open_existing
@@ -31,19 +34,20 @@ def run_prune(options: Options, days: int, *, rejected: bool = False, dry_run: b
 def _prune(options: Options, days: int, *, rejected: bool, dry_run: bool) -> CommandResult:
     result = CommandResult(command="prune", pipeline=options.name)
     try:
-        with lock_pipeline(options):
-            found = _prune_held(options, result.at - timedelta(days=days), rejected=rejected, dry_run=dry_run)
-        result.details = {"dry_run": dry_run, **found._asdict()}
+        destination, _ = open_existing(options, read_only=dry_run, keep_state=False)
+        if not destination.capabilities.takes_inserts:
+            raise ConfigurationError(
+                "prune works on DuckDB and PostgreSQL only.", hint="Delete old rows with the tools of the destination."
+            )
+        with nullcontext() if dry_run else _hold(options, destination):
+            pruner = Pruner(destination, (result.at - timedelta(days=days)).astimezone(UTC), rejected=rejected)
+            result.details = {"dry_run": dry_run, **pruner.run(dry_run=dry_run)._asdict()}
     except Exception as error:
         result.error = to_metastudio_error(error)
     return result
 
 
-def _prune_held(options: Options, before: datetime, *, rejected: bool, dry_run: bool) -> Pruned:
-    destination, _ = open_existing(options)
-    if not destination.capabilities.takes_inserts:
-        raise ConfigurationError(
-            "prune works on DuckDB and PostgreSQL only.", hint="Delete old rows with the tools of the destination."
-        )
-    with hold_lock(destination, "pipeline"):
-        return Pruner(destination, before.astimezone(UTC), rejected=rejected).run(dry_run=dry_run)
+@contextmanager
+def _hold(options: Options, destination: Destination) -> Iterator[None]:
+    with lock_pipeline(options), hold_lock(destination, "pipeline"):
+        yield

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -13,6 +13,7 @@ from dlt.destinations.exceptions import DatabaseException, DestinationConnection
 from metastudio.commands.models import find_names, rebuild_models
 from metastudio.config.settings import find_setting, resolve_settings
 from metastudio.config.tenant import check_name, list_tenants
+from metastudio.destination.dlt_internals.working_dir import find_pipelines_dir
 from metastudio.destination.jobs import Destination
 from metastudio.error_mapping import to_metastudio_error
 from metastudio.errors import ConfigurationError, IncompleteError, MetaStudioError
@@ -143,8 +144,9 @@ def _rebuild(models: Models, options: Options) -> bool:
         MetaStudioError: the models could not be built, and there are none that work.
     """
     try:
-        with lock_pipeline(options):
-            rebuild_models(open_pipeline(options))
+        is_synced_here = (find_pipelines_dir() / options.name).exists()  # else, a lock would be left behind
+        with lock_pipeline(options) if is_synced_here else nullcontext():
+            rebuild_models(open_pipeline(options, keep_state=False))
     except Exception as error:
         reason = to_metastudio_error(error)
         if models.version() is None:

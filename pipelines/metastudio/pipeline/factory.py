@@ -33,12 +33,14 @@ OLD_FILE = Path("metastudio.duckdb")
 """The default DuckDB file of release 0.1."""
 
 
-def open_pipeline(options: Options, *, read_only: bool = False) -> dlt.Pipeline:
-    """Return the dlt pipeline. Nothing is read or written yet.
+def open_pipeline(options: Options, *, read_only: bool = False, keep_state: bool = True) -> dlt.Pipeline:
+    """Return the dlt pipeline. Nothing is read from the destination or written to it yet.
 
     Args:
         read_only: leave the local state alone, and open a DuckDB file in a way that lets other
             processes read it, too.
+        keep_state: use the local state, and make it if there is none. What only runs SQL in the
+            destination needs no state.
 
     Raises:
         ConfigurationError: dlt does not know the destination, or lacks a part of its settings.
@@ -50,7 +52,7 @@ def open_pipeline(options: Options, *, read_only: bool = False) -> dlt.Pipeline:
         destination = make_destination(options, read_only=read_only)
         pipeline = dlt.pipeline(
             options.name,
-            pipelines_dir=make_temporary_pipelines_dir() if read_only else "",
+            pipelines_dir="" if keep_state and not read_only else make_temporary_pipelines_dir(),
             destination=destination,
             dataset_name=options.dataset,
             dev_mode=False,
@@ -160,7 +162,12 @@ def _choose_default_file(options: Options) -> str:
 
 
 def open_existing(
-    options: Options, *, of_any_release: bool = False, read_only: bool = False, lock_seconds: float = 0.0
+    options: Options,
+    *,
+    of_any_release: bool = False,
+    read_only: bool = False,
+    keep_state: bool = True,
+    lock_seconds: float = 0.0,
 ) -> tuple[Destination, State]:
     """Open the destination of a pipeline that synced before, to read; return its state, too.
 
@@ -171,7 +178,7 @@ def open_existing(
         ConfigurationError: nothing was synced yet, the destination cannot be opened, or an older
             release wrote it.
     """
-    pipeline = open_pipeline(options, read_only=read_only)
+    pipeline = open_pipeline(options, read_only=read_only, keep_state=keep_state)
     try:
         state = _read_state(pipeline, lock_seconds)
     except Exception as error:

@@ -10,6 +10,7 @@ from html import escape
 from importlib import import_module, resources
 from string import Template
 from typing import Any, NamedTuple
+from unicodedata import east_asian_width
 
 import orjson
 
@@ -40,14 +41,17 @@ PARTS = (
     Part("production", is_wide=True),
     Part("by_day", {"production": N_("Jobs of each day by their outcome")}, is_wide=True),
     Part("failure_reasons", {"reasons": N_("Failed jobs by error code")}),
-    Part("failure_trend", {"failures": N_("Failed jobs of each week by error code")}),
+    Part("failure_trend", {"failures": N_("Failed jobs of the last 14 weeks by error code")}),
     Part("stuck_jobs", is_wide=True),
     Part("failed_jobs", is_wide=True),
     Part("by_week", {"success": N_("Success rate of the seven days that end with each day")}),
     Part("by_completion", {"backlog": N_("Open jobs at the end of each day")}),
     Part(
         "time_trend",
-        {"waiting": N_("Minutes of waiting by week"), "rendering": N_("Minutes of rendering by week")},
+        {
+            "waiting": N_("Minutes of waiting in the last 14 weeks"),
+            "rendering": N_("Minutes of rendering in the last 14 weeks"),
+        },
         is_wide=True,
     ),
     Part("times"),
@@ -155,10 +159,16 @@ def _render_tiles(report: Report) -> str:
         (language.gettext("Waiting or rendering"), language.format_integer(open_jobs), _describe_stuck(report)),
     )
     return "\n".join(
-        f'<div class="tile"><span class="dim">{escape(name)}</span><b>{escape(figure)}</b>'
+        f'<div class="tile"><span class="dim">{escape(name)}</span>'
+        f'<b style="--width: {_measure(figure)}">{escape(figure)}</b>'
         f'<span class="dim">{escape(more)}</span></div>'
         for name, figure, more in figures
     )
+
+
+def _measure(text: str) -> int:
+    """Return the width of a text in digits; a Chinese character is as wide as two."""
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
 
 
 def _describe_created_before(span: Row, report: Report) -> str:

@@ -70,7 +70,8 @@ class Language:
 
     def format_minutes(self, minutes: Any) -> str:
         """Return minutes of video; from a thousand on, without decimals."""
-        return self.format_integer(round(minutes)) if minutes and minutes >= 1000 else format_figure(minutes)
+        is_long = minutes is not None and round(minutes, 1) >= 1000
+        return self.format_integer(round(minutes)) if is_long else format_figure(minutes)
 
     def format_seconds(self, seconds: Any) -> str:
         """Return a length of time with the unit that suits it."""
@@ -90,7 +91,7 @@ class Language:
 
     def format_growth(self, growth: Any) -> str:
         """Return the growth of a figure as a percentage with its sign."""
-        return "-" if growth is None else self.gettext("{percent:+.0f} %", percent=100 * float(growth))
+        return "-" if growth is None else self.gettext("{percent:+.0f} %", percent=round(100 * float(growth)))
 
     def format_second(self, time: datetime) -> str:
         """Return a time to the second for a sentence, in the zone that it is in."""

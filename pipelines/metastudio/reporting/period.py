@@ -14,10 +14,8 @@ SHOWN_DAYS = 7
 """Number of days in the tables by day if no period was chosen."""
 MOST_SHOWN_DAYS = 31
 """The most days in the tables by day if a period was chosen."""
-CHART_DAYS = 60
-"""Number of days in the charts by day if no period was chosen."""
 TREND_DAYS = 91
-"""Days before the current week from which the charts by week begin."""
+"""Days before the last week from which the charts by week begin: 14 weeks, as their titles say."""
 _DAY = timedelta(days=1)
 _EARLIEST = date(2000, 1, 1)
 """The default of the setting `start_date`: there are no earlier jobs."""
@@ -46,10 +44,14 @@ class Period(NamedTuple):
             return [(self.since, self.until)]
         return [(self.today - timedelta(days=days - 1), self.today) for days in (1, 7, DEFAULT_DAYS)]
 
-    def make_literals(self, zone: ZoneInfo) -> dict[str, str]:
-        """Return the bounds that the queries name, as SQL literals."""
+    def make_literals(self, zone: ZoneInfo, *, every_day: bool = False) -> dict[str, str]:
+        """Return the bounds that the queries name, as SQL literals.
+
+        Args:
+            every_day: whether the tables by day have all days of the period, as the charts have.
+        """
         spans = self.list_spans()
-        shown = min(self.days, MOST_SHOWN_DAYS) if self.is_chosen else SHOWN_DAYS
+        most = self.days if every_day else MOST_SHOWN_DAYS if self.is_chosen else SHOWN_DAYS
         week = self.until - timedelta(days=self.until.weekday())
         earliest = min(since - (until - since) - _DAY for since, until in spans)
         days = {
@@ -58,8 +60,7 @@ class Period(NamedTuple):
             "today": self.today,
             "week": week,
             "earliest": earliest,
-            "days_since": self.until - timedelta(days=shown - 1),
-            "chart_since": self.since if self.is_chosen else self.until - timedelta(days=CHART_DAYS - 1),
+            "days_since": self.until - timedelta(days=min(self.days, most) - 1),
             "trend_since": week - timedelta(days=TREND_DAYS),
             "spans_since": self.since if self.is_chosen else self.until - timedelta(days=400),
         }

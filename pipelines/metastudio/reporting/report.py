@@ -145,7 +145,7 @@ def read_report(
     zone = ZoneInfo(version.time_zone)
     period = choose_period(last.astimezone(zone).date(), since, until)
     values = {
-        **period.make_literals(zone),
+        **period.make_literals(zone, every_day=charts),
         "as_of": make_time_literal(last),
         "time_zone": version.time_zone,
         "sla_seconds": version.sla_seconds,
