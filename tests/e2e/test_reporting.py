@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import random
 import re
+import shutil
 import statistics
 from collections import Counter
 from copy import deepcopy
@@ -115,6 +117,81 @@ def test_production_adds_up_to_the_jobs_of_the_raw_table(figures, ask):
         assert {name: row[name] for name in OUTCOMES} == {name: counts[name] for name in OUTCOMES}
         assert row["success_rate"] == (pytest.approx(counts["succeeded"] / finished) if finished else None)
         assert row["video_minutes"] == pytest.approx(minutes)
+
+
+@pytest.fixture
+def fill(warehouse, monkeypatch, tmp_path):
+    """Return a function that puts random jobs in the place of those of a copy of the warehouse."""
+    file = tmp_path / Path(warehouse.credentials).name
+    shutil.copy(warehouse.credentials, file)
+    monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", str(file))
+
+    def fill(seed, jobs=400):
+        chance = random.Random(seed)
+        states = [*TERMINAL_STATES, "WAITING", "PROCESSING", "NOVEL", None]
+        first = datetime(2025, 11, 10, tzinfo=UTC)
+        rows = []
+        for number in range(jobs):
+            day = first + timedelta(days=chance.randrange(63))
+            created = day + timedelta(seconds=chance.choice([0, 86_399, chance.randrange(86_400)]))
+            deleted = NOW if chance.random() < 0.2 else None
+            code = chance.choice(["MSS.1", "MSS.2", None])
+            rows.append((f"job-{number}", chance.choice(states), f"TYPE_{chance.randrange(3)}", created, code, deleted))
+        with duckdb.connect(file) as connection:
+            connection.execute("CREATE TEMP TABLE example AS FROM metastudio.digital_human_videos LIMIT 1")
+            connection.execute("DELETE FROM metastudio.digital_human_videos")
+            connection.executemany(
+                "INSERT INTO metastudio.digital_human_videos BY NAME SELECT * REPLACE (? AS job_id, ? AS state,"
+                " ? AS job_type, ? AS create_time, ? AS error_info__error_code, ? AS deleted_at,"
+                " NULL AS start_time, NULL AS end_time, 1 AS duration) FROM example",
+                rows,
+            )
+        return file
+
+    return fill
+
+
+OUTCOME = """CASE WHEN state IN ('SUCCEED', 'SUCCESS') THEN 'succeeded' WHEN state = 'FAILED' THEN 'failed'
+    WHEN state = 'BLOCK' THEN 'frozen' WHEN state = 'CANCELED' OR deleted_at IS NOT NULL THEN 'canceled'
+    ELSE 'still_open' END"""
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_table_of_random_jobs_adds_up_to_plain_sql_on_the_raw_table(run, fill, seed):
+    file = fill(seed)
+    figures = run("report", "--since", "2025-11-20", "--until", "2026-01-05", "--json").json
+
+    def count(key):
+        counts = ", ".join(f"count(*) FILTER (outcome = '{name}')" for name in OUTCOMES)
+        with duckdb.connect(file, read_only=True) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            rows = connection.execute(
+                f"SELECT cast({key} AS text), count(*), {counts} FROM (SELECT *, {OUTCOME} AS outcome"
+                " FROM metastudio.digital_human_videos"
+                " WHERE create_time >= '2025-11-20' AND create_time < '2026-01-06') GROUP BY 1"
+            ).fetchall()
+        return {key: counts for key, *counts in rows}
+
+    tables = {
+        ("production", "period"): "'47 days'",
+        ("overview", "tenant"): "project_id",
+        ("by_day", "day"): "create_time::date",
+        ("by_week", "span"): "date_trunc('week', create_time)::date",
+        ("by_month", "span"): "date_trunc('month', create_time)::date",
+        ("by_job_type", "job_type"): "job_type",
+    }
+    for (table, name), key in tables.items():
+        found = {row[name]: [row["created"], *(row[outcome] for outcome in OUTCOMES)] for row in figures[table]}
+        wanted = count(key)
+        if table == "by_day":  # the last 31 days
+            wanted = {day: counts for day, counts in wanted.items() if day > "2025-12-05"}
+        assert {key: counts for key, counts in found.items() if any(counts)} == wanted, table
+        assert all(counts[0] == sum(counts[1:]) for counts in found.values())
+    assert {str(row["hour"]): row["created"] for row in figures["by_hour"]} == {
+        str(hour): count("hour(create_time)").get(str(hour), [0])[0] for hour in range(24)
+    }
+    (failed,) = count("'all'").values()
+    assert sum(row["jobs"] for row in figures["failure_reasons"]) == failed[1 + OUTCOMES.index("failed")] > 0
 
 
 def test_a_period_is_compared_with_as_many_days_before_until_the_same_hour(figures, ask):
