@@ -10,6 +10,8 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatch
+from importlib.abc import MetaPathFinder
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,18 @@ MEMORY = Path("/dev/shm")  # a disk takes milliseconds for each commit of SQLite
 if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 2**31:
     os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
-sys.modules.setdefault("pandas", None)  # DuckDB looks for it in every folder of the path with every parameter
+
+class WithoutPandas(MetaPathFinder):
+    """Answers at once that pandas is not installed: DuckDB asks with each parameter of a query."""
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> None:
+        if fullname == "pandas":
+            raise ModuleNotFoundError("No module named 'pandas'", name="pandas")
+
+
+if find_spec("pandas") is None:
+    sys.meta_path.insert(0, WithoutPandas())
+
 
 TENANT: dict[str, Any] = {"jobs": 600, "days": 400, "seed": 7, "now": NOW}
 """The simulated tenant: equal each time, because its clock stands still."""
