@@ -10,12 +10,13 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatch
+from importlib.abc import MetaPathFinder
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
-from metastudio.cli.environment import skip_search_for_pandas
 from metastudio_simulator import Simulator
 
 from tests.support.command_line import NOW, Ended
@@ -27,7 +28,16 @@ if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).
     os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
 
-skip_search_for_pandas()  # as in each process of the command line
+class WithoutPandas(MetaPathFinder):
+    """Answers at once that pandas is not installed: DuckDB asks with each parameter of a query."""
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> None:
+        if fullname == "pandas":
+            raise ModuleNotFoundError("No module named 'pandas'", name="pandas")
+
+
+if find_spec("pandas") is None:
+    sys.meta_path.insert(0, WithoutPandas())
 
 
 TENANT: dict[str, Any] = {"jobs": 600, "days": 400, "seed": 7, "now": NOW}

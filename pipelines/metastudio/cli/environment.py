@@ -10,11 +10,9 @@ import signal
 import sys
 import threading
 from contextlib import suppress
-from importlib.abc import MetaPathFinder
-from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from metastudio.cli.log import set_up_log, write_message
 from metastudio.cli.streams import prepare_streams
@@ -22,30 +20,11 @@ from metastudio.errors import ConfigurationError, TerminatedError
 
 
 def prepare_process() -> None:
-    """Set up the streams, the garbage collector, the signals and imports for every command."""
+    """Set up the streams, the garbage collector and the signals for every command."""
     prepare_streams()
     gc.set_threshold(50_000)  # imports create many permanent objects: collecting every 700 takes a tenth of the time
     atexit.register(gc.freeze)  # a last collection of all objects takes 0.2 s
     signal.signal(signal.SIGTERM, _terminate)
-    skip_search_for_pandas()
-
-
-class _WithoutPandas(MetaPathFinder):
-    """Answers at once that pandas is not installed."""
-
-    def find_spec(self, fullname: str, path: Any, target: Any = None) -> None:
-        if fullname == "pandas":
-            raise ModuleNotFoundError("No module named 'pandas'", name="pandas")
-
-
-def skip_search_for_pandas() -> None:
-    """Spare a process without pandas the search for it.
-
-    DuckDB tries to import pandas with each parameter of a query, and Python looks into all folders
-    of its path each time: 0.04 s of CPU in a sync without changes (median of 16 pairs).
-    """
-    if find_spec("pandas") is None:
-        sys.meta_path.insert(0, _WithoutPandas())
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
