@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import hypothesis
 import pytest
 from metastudio_simulator import Simulator
 
@@ -39,6 +40,11 @@ class WithoutPandas(MetaPathFinder):
 if find_spec("pandas") is None:
     sys.meta_path.insert(0, WithoutPandas())
 
+
+hypothesis.settings.register_profile(
+    "busy machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("busy machine")
 
 TENANT: dict[str, Any] = {"jobs": 600, "days": 400, "seed": 7, "now": NOW}
 """The simulated tenant: equal each time, because its clock stands still."""

@@ -360,7 +360,6 @@ TestTheGuarantee.settings = settings(
     max_examples=int(os.environ.get("EXAMPLES", "100")),
     derandomize="EXAMPLES" not in os.environ,
     stateful_step_count=30,
-    deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )

@@ -60,7 +60,6 @@ def ask(path: Path):
 @settings(
     max_examples=2,
     derandomize=True,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.generate],  # a failing life is told at once: shrinking it takes minutes
 )

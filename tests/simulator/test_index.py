@@ -77,7 +77,7 @@ def naive(sim, query):
     return len(wanted), [job_id for _, job_id in wanted][start : start + query.get("limit", 10)]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(query=QUERIES)
 def test_every_page_and_count_equal_a_naive_reading(crowded, ask, query):
     answer = ask(crowded, **query).json()

@@ -50,7 +50,7 @@ def sign_by_oracle(
     return credentials.sign_request(request)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(
     key=st.builds(AccessKey, ASCII, UNICODE.filter(bool), st.none() | ASCII),
     method=st.sampled_from(["GET", "POST", "get"]),
@@ -83,7 +83,7 @@ def test_every_request_is_signed_as_the_vendors_signer_does(
     assert theirs.uri == (f"{path}?{string}" if string else path)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(values=st.lists(UNICODE, max_size=5), at=TIMES)
 def test_repeated_values_are_signed_as_the_vendors_lists(values: list[str], at: datetime) -> None:
     key, headers = AccessKey("AK", "SK"), {"Host": "h", "X-Project-Id": "p1"}
