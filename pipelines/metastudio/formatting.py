@@ -37,9 +37,7 @@ def format_figure(value: Any) -> str:
 
 
 def format_seconds(seconds: Any, gettext: Callable[[str], str] = str) -> str:
-    """Return a length of time in the largest unit of which it has one, two for minutes.
-
-    Rounding comes first, so that no figure reaches the next unit.
+    """Return a length of time in the unit that suits it, after rounding: never "60.0 min".
 
     Args:
         gettext: translates a format.

@@ -1,7 +1,7 @@
 """The API's answer as it is documented (`docs/api.md#answer`), decoded straight from its bytes.
 
-One job takes 1 µs this way, and 10 µs as JSON whose fields are read one by one. What is not as
-documented cannot be decoded: `RowParser` reads it, field by field.
+A job becomes a row in 3 µs this way, and in 10 µs as JSON whose fields are read one by one. What is
+not as documented cannot be decoded: `RowParser` reads it, field by field.
 """
 
 from __future__ import annotations
