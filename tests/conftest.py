@@ -9,6 +9,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from fnmatch import fnmatch
 from importlib.abc import MetaPathFinder
 from importlib.util import find_spec
@@ -16,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import hypothesis
 import pytest
 from metastudio_simulator import Simulator
 
@@ -41,10 +41,12 @@ if find_spec("pandas") is None:
     sys.meta_path.insert(0, WithoutPandas())
 
 
-hypothesis.settings.register_profile(
-    "busy machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
-)
-hypothesis.settings.load_profile("busy machine")
+with suppress(ImportError):  # the environment of the lake has no property tests
+    import hypothesis
+
+    slow = [hypothesis.HealthCheck.too_slow]
+    hypothesis.settings.register_profile("busy machine", deadline=None, suppress_health_check=slow)
+    hypothesis.settings.load_profile("busy machine")
 
 TENANT: dict[str, Any] = {"jobs": 600, "days": 400, "seed": 7, "now": NOW}
 """The simulated tenant: equal each time, because its clock stands still."""
