@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -71,26 +70,12 @@ def test_a_tick_is_skipped_while_the_run_of_an_earlier_one_waits(lab):
     assert "still waiting" in ended.skip_message
 
 
-def test_the_daily_job_tests_the_models_on_the_data_as_checks(lab, monkeypatch):
-    from metastudio.orchestration import dbt_assets
-    from metastudio.reporting.dbt_runner import TestResult, TestResults
-
-    nodes = json.loads(dbt_assets.find_manifest("duckdb", "metastudio").read_bytes())["nodes"]
-    names = {test_id: node["name"] for test_id, node in nodes.items() if node["resource_type"] == "test"}
-    warning = "rendering_is_under_7_days"
-    results = [TestResult(id_, name, "warn" if name == warning else "pass", "?") for id_, name in names.items()]
-    rebuilt = []
-    monkeypatch.setattr(  # dbt's own run of the tests is one of test_models and of test_models_postgres
-        dbt_assets, "rebuild_models", lambda pipeline, *, test: rebuilt.append(test) or TestResults(tuple(results))
-    )
-
+def test_the_daily_job_tests_the_models_on_the_data_as_checks(lab):
     result = lab.execute("metastudio_models")
 
     checks = checked(result)
-    assert (result.success, rebuilt) == (True, [True])
-    assert len(checks) > 70
-    assert {name for name, check in checks.items() if not check.passed} == {warning}
-    assert checks[warning].severity.value == "WARN"
+    assert result.success
+    assert len(checks) > 70 and all(check.passed for check in checks.values())
     assert "unique_together_video_jobs_project_id__job_id" in checks
 
 

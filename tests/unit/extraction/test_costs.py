@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from datetime import timedelta
-from itertools import product
 from math import ceil
 
 import pytest
@@ -78,9 +77,8 @@ def test_where_the_newest_changes_prove_no_order_one_request_more_does(reader: R
     assert "update_time_sorting" not in reader.destination.state
 
 
-@pytest.mark.parametrize(
-    ("days", "number"), [*product((25, 365, 3650), (0, 100, 2_001, 3_000)), (25, 10_000), (3650, 20_000)]
-)
+@pytest.mark.parametrize("number", [0, 100, 2_001, 3_000, 20_000])
+@pytest.mark.parametrize("days", [25, 365, 3650])
 def test_a_backfill_costs_at_most_8_percent_more_than_its_pages_and_12(
     reader: Reader, number: int, days: float
 ) -> None:
