@@ -10,23 +10,9 @@ from hypothesis import strategies as st
 from metastudio.records.parser import RowParser
 from metastudio.timestamps import parse_time
 
-AT = datetime(2026, 1, 1, tzinfo=UTC)
-EXAMPLE = {
-    "job_id": "26f06524-4f75-4b3a-a853-b649a21aaf66",
-    "state": "SUCCEED",
-    "start_time": "2022-01-18T16:29:36Z",
-    "end_time": "2022-01-18T16:30:36Z",
-    "duration": 60,
-    "output_asset_config": {
-        "asset_id": "942e65a5fd219a2e01fb08d881cfadb9",
-        "asset_name": "One Day",
-        "cover_url": "https://host/0d69/942e/20d3.png?AccessKeyId=XCQK&Expires=1671241457&Signature=zVGM%3D",
-    },
-    "error_info": None,
-    "create_time": "2022-11-30T06:59:56Z",
-    "lastupdate_time": "2022-11-30T07:00:09Z",
-}
+from tests.support.example import EXAMPLE
 
+AT = datetime(2026, 1, 1, tzinfo=UTC)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
