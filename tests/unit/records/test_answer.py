@@ -14,6 +14,13 @@ from tests.support.example import EXAMPLE
 
 JOB = {**EXAMPLE, "job_type": "2D_DIGITAL_HUMAN_VIDEO"}
 
+EMPTY = {
+    **JOB,
+    "job_type": "",
+    "output_asset_config": dict.fromkeys(("asset_id", "asset_name", "cover_url", "preview_video_url"), ""),
+    "error_info": {"error_code": "", "error_msg": ""},
+}
+
 texts = (
     st.none()
     | st.text(max_size=8)
@@ -46,6 +53,7 @@ jobs = st.fixed_dictionaries(
 @given(answer=st.fixed_dictionaries({"count": st.integers(-1, 2**70) | numbers, "jobs": st.lists(jobs, max_size=2)}))
 @example(answer={"count": 1, "jobs": [{**JOB, "start_time": "2022-01-18T16:29:36.99999951Z"}]})
 @example(answer={"count": 1, "jobs": [{**JOB, "job_type": "\ud800"}]})
+@example(answer={"count": 1, "jobs": [EMPTY]})
 def test_a_decoded_answer_gives_the_rows_of_its_json(keep_signed_urls, answer):
     body = json.dumps(answer).encode()
     parser = RowParser(keep_signed_urls=keep_signed_urls)
