@@ -274,12 +274,16 @@ class ChunkLoader:
                     self.destination.write_checkpoint()
                     can_free = False
                     continue
-                collides = any(isinstance(cause, COLLISIONS) for cause in iter_causes(error))
-                collides = collides and (find_sqlstate(error) or "XX")[:2] in COLLIDING_STATES
-                if not collides or attempts == ATTEMPTS:
+                if not self._is_collision(error) or attempts == ATTEMPTS:
                     raise
                 attempts += 1
                 log.debug("Another pipeline seems to change the same tables: trying again.")
+
+    def _is_collision(self, error: BaseException) -> bool:
+        """Return whether an error may come from another pipeline; a DuckDB file has one writer."""
+        if self.destination.capabilities.is_duckdb_file or (find_sqlstate(error) or "XX")[:2] not in COLLIDING_STATES:
+            return False
+        return any(isinstance(cause, COLLISIONS) for cause in iter_causes(error))
 
     def _restore_tables(self) -> None:
         """Make all tables before the first load, which could not change a published one."""
