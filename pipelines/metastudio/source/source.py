@@ -26,7 +26,7 @@ from metastudio.errors import ConfigurationError
 from metastudio.extraction.state import State
 from metastudio.extraction.types import Chunk
 from metastudio.source.resources import make_empty_resources, make_resources
-from metastudio.source.state import SOURCE, check_state, find_gaps_error, judge_state
+from metastudio.source.state import SOURCE, Judged, check_state, find_gaps_error, judge_state
 from metastudio.source.stream import read_step
 
 log = logging.getLogger("metastudio")
@@ -62,18 +62,29 @@ def _read_chunks(tenant: Tenant, destination: Destination) -> Iterator[Chunk]:
     destination.check_connection()
     state = cast(State, dict(dlt.current.source_state()))
     check_state(state, tenant)
-    if state and read_committed_mark(destination)[0] < read_local_mark(dlt.current.pipeline())[0]:
+    with destination.keep_connection():
+        state, reread = _find_start(state, destination, tenant)
+        for chunk in read_step(tenant, state, destination, reread=reread):
+            yield chunk
+            state = chunk.state
+    if (error := find_gaps_error(state, tenant.max_missing)) is not None:
+        log.warning("%s", error)  # raised here, the error would keep dlt from loading all the rest
+
+
+def _find_start(state: State, destination: Destination, tenant: Tenant) -> Judged:
+    """Return the state to read from, which is the local one unless the destination lost something.
+
+    Raises:
+        ConfigurationError: the destination is older than the state.
+    """
+    pipeline = dlt.current.pipeline()
+    if state and read_committed_mark(destination)[0] < read_local_mark(pipeline)[0]:
         raise ConfigurationError(
             "The destination is older than the pipeline's local state: it was set back, or a load was dropped.",
             hint="Call pipeline.drop() once: the next run continues from what the destination has.",
         )
-    restored = restore_missing_tables(dlt.current.pipeline()) if state else set()
-    state, reread = judge_state(state, destination, tenant, restored)
-    for chunk in read_step(tenant, state, destination, reread=reread):
-        yield chunk
-        state = chunk.state
-    if (error := find_gaps_error(state, tenant.max_missing)) is not None:
-        log.warning("%s", error)  # raised here, the error would keep dlt from loading all the rest
+    restored = restore_missing_tables(pipeline) if state else set()
+    return judge_state(state, destination, tenant, restored)
 
 
 def _require_merge() -> None:
