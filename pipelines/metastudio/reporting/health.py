@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from metastudio.formatting import format_figure
 from metastudio.reporting.language import ENGLISH, N_, Language
-from metastudio.reporting.model_version import Models, Row, TenantName
+from metastudio.reporting.model_version import Row
 
 
 class Finding(NamedTuple):
@@ -36,12 +36,6 @@ class Limits(NamedTuple):
 
     stale_after_seconds: float = 3_600
     max_missing: int = 0
-
-
-def read_health(models: Models, project_id: str, app_user_id: str | None = None) -> Row:
-    """Read the health of a tenant's tables; an empty row if nothing was synced."""
-    rows = models.query_tenants("health", [TenantName(project_id, app_user_id, "")])
-    return rows[0] if rows else {}
 
 
 def judge_health(health: Row, limits: Limits, now: datetime) -> Row:
