@@ -64,36 +64,38 @@ class ExtractionContext:
 
     async def track(self, state: State, chunks: AsyncGenerator[Chunk, None]) -> AsyncGenerator[Chunk, None]:
         """Pass chunks on, with what the run knows by then about gaps and limits in their state."""
-        if self._is_tracking:  # a part of a run whose chunks are tracked
-            async with aclosing(chunks):
-                async for chunk in chunks:
-                    yield chunk
-            return
-        self._is_tracking = True
-        self.gaps = list(state.get("gaps", []))
-        self.limits = EndpointLimits.of(state)
-        self.has_rejected = state.get("rejected", False)
+        is_part = self._is_tracking  # of a run whose chunks are tracked
+        if not is_part:
+            self._is_tracking = True
+            self.gaps = list(state.get("gaps", []))
+            self.limits = EndpointLimits.of(state)
+            self.has_rejected = state.get("rejected", False)
         async with aclosing(chunks):
             async for chunk in chunks:
-                if self.is_one_package:
-                    self.unloaded.update(row.job_id for row in chunk.rows)
-                self.has_rejected |= bool(chunk.rejected)
-                if self.has_rejected or "rejected" in chunk.state:
-                    chunk.state["rejected"] = self.has_rejected
-                if chunk.windows:
-                    self.gaps = update_gaps(self.gaps, chunk.windows, await self.now())
-                for entry in chunk.windows:
-                    entry.open_gaps, entry.missing = len(self.gaps), count_missing(State(gaps=self.gaps))
-                    if self.limits.is_uncounted:
-                        entry.complete, entry.reason = False, UNCOUNTED
-                for name, value in (
-                    ("gaps", self.gaps),
-                    ("limits", self.limits.values),
-                    ("limits_learned_at", self.limits.learned_at),
-                ):
-                    if value or name in chunk.state:
-                        chunk.state[name] = value.copy()  # type: ignore[literal-required]
+                if not is_part:
+                    await self._complete(chunk)
                 yield chunk
+
+    async def _complete(self, chunk: Chunk) -> None:
+        """Learn what a chunk says of gaps, and put what is known of gaps and limits into it."""
+        if self.is_one_package:
+            self.unloaded.update(row.job_id for row in chunk.rows)
+        self.has_rejected |= bool(chunk.rejected)
+        if self.has_rejected or "rejected" in chunk.state:
+            chunk.state["rejected"] = self.has_rejected
+        if chunk.windows:
+            self.gaps = update_gaps(self.gaps, chunk.windows, await self.now())
+        for entry in chunk.windows:
+            entry.open_gaps, entry.missing = len(self.gaps), count_missing(State(gaps=self.gaps))
+            if self.limits.is_uncounted:
+                entry.complete, entry.reason = False, UNCOUNTED
+        for name, value in (
+            ("gaps", self.gaps),
+            ("limits", self.limits.values),
+            ("limits_learned_at", self.limits.learned_at),
+        ):
+            if value or name in chunk.state:
+                chunk.state[name] = value.copy()  # type: ignore[literal-required]
 
     async def fetch(self, query: Query) -> Page:
         """Fetch a page.

@@ -115,12 +115,16 @@ class Reconciliation:
         return lacking_at is None or await self.context.now() - parse_time(lacking_at) >= ASK_AGAIN
 
     async def _follow(self, chunks: AsyncGenerator[Chunk, None]) -> AsyncGenerator[Chunk, None]:
-        """Pass chunks on, keep the state, and tell once how many jobs were lacking."""
+        """Pass chunks on, and keep the state."""
         async with aclosing(chunks):
             async for chunk in chunks:
-                chunk.lacking, self._lacking = self._lacking, 0
-                self.state = self._committed = chunk.state
-                yield chunk
+                yield self._keep_state(chunk)
+
+    def _keep_state(self, chunk: Chunk) -> Chunk:
+        """Return the chunk; the first one tells how many jobs were lacking."""
+        chunk.lacking, self._lacking = self._lacking, 0
+        self.state = self._committed = chunk.state
+        return chunk
 
     async def _audit(self, books: Books) -> AsyncGenerator[Chunk, None]:
         """Look for the lacking jobs, window by window, unless most jobs are lacking.
@@ -152,7 +156,7 @@ class Reconciliation:
         if self.has_reread or self.is_first:
             self._explain(min(self._count_lacking(books), books.older))
 
-    async def _read_everything(self, lacking: int) -> AsyncGenerator[Chunk, None]:
+    def _read_everything(self, lacking: int) -> AsyncGenerator[Chunk, None]:
         """Read everything again; where most jobs are lacking, as a first run does."""
         self._lacking = self._lacking or lacking
         self.has_reread = True
@@ -163,9 +167,7 @@ class Reconciliation:
             chunks = self._start_over()
         else:
             chunks = Reread(self.context, self.state).chunks()
-        async with aclosing(self._follow(chunks)) as following:
-            async for chunk in following:
-                yield chunk
+        return self._follow(chunks)
 
     async def _start_over(self) -> AsyncGenerator[Chunk, None]:
         """Read everything by a backfill. After a kill, the next run continues it."""
@@ -225,9 +227,7 @@ class Reconciliation:
             found["surplus"] = -lacking
         if found != self._committed["backfill"] or self._lacking:
             state = State(**{**self.state, "backfill": Progress(**found)})  # type: ignore[typeddict-item]
-            async with aclosing(self._follow(_yield_one(Chunk(mode="changes", state=state)))) as chunks:
-                async for chunk in chunks:
-                    yield chunk
+            yield self._keep_state(Chunk(mode="changes", state=state))
         if lacking > 0:
             raise self._make_lacking_error(lacking)
 
@@ -243,7 +243,3 @@ class Reconciliation:
             hint=causes.get(finding, "It counts jobs that no window lists.")
             + " All other jobs are loaded; a later sync reads everything again.",
         )
-
-
-async def _yield_one(chunk: Chunk) -> AsyncGenerator[Chunk, None]:
-    yield chunk

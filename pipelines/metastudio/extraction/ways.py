@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime
 from enum import Enum, auto
-from typing import Protocol
 
 from metastudio.errors import IncompleteError, RefusedError
 from metastudio.extraction.backfill import keep_changed, read_chunks
@@ -42,21 +42,21 @@ class Verdict(Enum):
     REFUSED = auto()
 
 
-class Way(Protocol):
+class Way(ABC):
     """A way of reading: iterate `chunks`, then ask for the `verdict`."""
-
-    verdict: Verdict
-
-    def chunks(self) -> AsyncGenerator[Chunk, None]: ...
-
-
-class Changes:
-    """The list in order of update_time, down to the watermark."""
 
     def __init__(self, context: ExtractionContext, state: State) -> None:
         self.context = context
         self.state = state
         self.verdict = Verdict.REFUSED
+
+    @abstractmethod
+    def chunks(self) -> AsyncGenerator[Chunk, None]:
+        """Yield what was read."""
+
+
+class Changes(Way):
+    """The list in order of update_time, down to the watermark."""
 
     async def chunks(self) -> AsyncGenerator[Chunk, None]:
         """Scan, unless the endpoint lately showed that it does not sort by update_time."""
@@ -72,13 +72,8 @@ class Changes:
         yield last
 
 
-class Rescan:
+class Rescan(Way):
     """What can still change, by windows; jobs in a terminal state count as unchanged."""
-
-    def __init__(self, context: ExtractionContext, state: State) -> None:
-        self.context = context
-        self.state = state
-        self.verdict = Verdict.REFUSED
 
     async def chunks(self) -> AsyncGenerator[Chunk, None]:
         """Read what was created lately, then the older jobs that are not in a terminal state."""
@@ -91,13 +86,8 @@ class Rescan:
         yield Chunk(mode="rescan", state=await _move_watermark(self.context, self.state, newest))
 
 
-class Reread:
+class Reread(Way):
     """Everything, by windows: this always ends, because a creation time does not move."""
-
-    def __init__(self, context: ExtractionContext, state: State) -> None:
-        self.context = context
-        self.state = state
-        self.verdict = Verdict.REFUSED
 
     async def chunks(self) -> AsyncGenerator[Chunk, None]:
         """Read all windows, and load what differs from the destination.
@@ -131,7 +121,7 @@ class Reread:
             )
 
 
-class WholeList:
+class WholeList(Way):
     """The list without windows, where the endpoint ignores create_since or create_until.
 
     In order of creation jobs move only where others appear or vanish, so that a pass with equal
@@ -139,9 +129,7 @@ class WholeList:
     """
 
     def __init__(self, context: ExtractionContext, state: State) -> None:
-        self.context = context
-        self.state = state
-        self.verdict = Verdict.REFUSED
+        super().__init__(context, state)
         self._newest: datetime | None = None
         self._not_rows = 0
         self._entry = LedgerEntry(mode="reread", since=context.settings.start_date, until=OPEN_END, is_window=False)
