@@ -50,7 +50,7 @@ class Reader:
         """Return how many jobs the open gaps miss: above `max_missing` a sync ends with exit code
         5.
         """
-        return count_missing(self.destination.state)
+        return count_missing(self.destination.state.get("gaps", []))
 
     def sync(self, kill: tuple[str, int] | None = None) -> list[Chunk]:
         return self._run(lambda run: sync(run, self.destination.state), kill)

@@ -158,11 +158,12 @@ def describe_attempt(attempt: Attempt) -> dict[str, Any]:
 
 def describe_state(state: State) -> dict[str, Any]:
     """Return the watermark, the open gaps and the learned limits in a state."""
+    gaps = state.get("gaps", [])
     return {
         "watermark": state.get("watermark", "none: the backfill is not finished"),
         "update_time_sorting": state.get("update_time_sorting", "kept to" if "watermark" in state else "not asked yet"),
         "schema_version": state.get("schema_version", SCHEMA_VERSION),
-        "gaps": [{**gap, "missing": count_missing({"gaps": [gap]})} for gap in state.get("gaps", [])],
-        "missing": count_missing(state),
+        "gaps": [{**gap, "missing": count_missing([gap])} for gap in gaps],
+        "missing": count_missing(gaps),
         "limits": state.get("limits", {}),
     }

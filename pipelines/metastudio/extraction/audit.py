@@ -104,10 +104,6 @@ class Audit:
             raise self._failures[0]
 
     @property
-    def _hidden(self) -> int:
-        return count_missing(State(gaps=self.context.gaps))
-
-    @property
     def _can_count(self) -> bool:
         """Return whether the endpoint's counts can be compared at all."""
         limits = self.context.limits
@@ -123,7 +119,7 @@ class Audit:
             compared = await self._compare(state)
             if number == 0:
                 self.comparisons.append(replace(compared, destination=held))
-            if self.findings.is_explained(compared, self._hidden) or (number and not self.repair):
+            if self.findings.is_explained(compared, count_missing(self.context.gaps)) or (number and not self.repair):
                 return
             if number == ROUNDS:
                 self._failures.append(self._make_rest_error(compared))
@@ -193,10 +189,10 @@ class Audit:
                         reads.append(read)
                         await self._compare_jobs(read)
                         if sum(len(read.seen) for read in reads) >= self.context.settings.chunk_rows:
-                            yield self._make_chunk(reads)
+                            yield make_chunk(reads, "audit", self.state)
                             reads = []
         if reads:
-            yield self._make_chunk(reads)
+            yield make_chunk(reads, "audit", self.state)
 
     async def _read_part(self, part: _Part) -> AsyncGenerator[WindowRead, None]:
         """Read a part, cut at `closed_until`: only before that can a job be found to be gone."""
@@ -272,9 +268,6 @@ class Audit:
         kept = self.context.filters_verified and self.context.limits.values.get("filters", KEPT) == KEPT
         is_counted = not self.context.limits.is_uncounted
         return read.is_whole and is_counted and kept and not (read.seen and lies_outside(read.window, page))
-
-    def _make_chunk(self, reads: list[WindowRead]) -> Chunk:
-        return make_chunk(reads, "audit", self.state)
 
     async def _mark_deleted(self, held: int) -> AsyncGenerator[Chunk, None]:
         """Yield the vanished jobs, unless they are so many that another cause is more likely."""

@@ -87,7 +87,7 @@ class Scan:
         The proof is the whole list, or the order of what was read. Unreadable rows must be known as
         gaps.
         """
-        unreadable = sum(count_missing(State(gaps=[gap])) for gap in self.context.gaps if gap["reason"] == NOT_READABLE)
+        unreadable = count_missing(gap for gap in self.context.gaps if gap["reason"] == NOT_READABLE)
         if self._stuck or self._skipped > unreadable:
             return False
         return self._whole or (self._reached and self.order == "proved")

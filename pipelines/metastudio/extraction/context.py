@@ -86,7 +86,7 @@ class ExtractionContext:
         if chunk.windows:
             self.gaps = update_gaps(self.gaps, chunk.windows, await self.now())
         for entry in chunk.windows:
-            entry.open_gaps, entry.missing = len(self.gaps), count_missing(State(gaps=self.gaps))
+            entry.open_gaps, entry.missing = len(self.gaps), count_missing(self.gaps)
             if self.limits.is_uncounted:
                 entry.complete, entry.reason = False, UNCOUNTED
         for name, value in (

@@ -102,7 +102,7 @@ class Reconciliation:
 
     def _count_explained(self) -> int:
         """Return how many jobs the API counts that cannot be held, or are known to be missing."""
-        return count_missing(State(gaps=self.context.gaps)) + self.state["backfill"].get("not_rows", 0)
+        return count_missing(self.context.gaps) + self.state["backfill"].get("not_rows", 0)
 
     def _count_lacking(self, books: Books) -> int:
         """Return how many jobs the API counts that are neither held nor explained."""

@@ -55,6 +55,6 @@ class Summary:
     def set_state(self, state: State) -> None:
         """Take over what a state says."""
         self.watermark = state.get("watermark")
-        self.gaps = len(state.get("gaps", []))
-        self.missing = count_missing(state)
+        gaps = state.get("gaps", [])
+        self.gaps, self.missing = len(gaps), count_missing(gaps)
         self.surplus = state.get("backfill", {}).get("surplus", 0)
