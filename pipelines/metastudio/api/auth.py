@@ -35,7 +35,6 @@ class Password:
     username: str = field(repr=False)
     password: str = field(repr=False)
     domain_name: str = field(repr=False)
-    iam_endpoint: str | None = None
 
 
 Credentials = AccessKey | Token | Password
@@ -85,7 +84,7 @@ def list_secrets(credentials: Credentials) -> tuple[str, ...]:
 def _iter_values(credentials: Credentials) -> Iterator[tuple[str, str]]:
     for name in credentials.__dataclass_fields__:
         value = getattr(credentials, name)
-        if name != "iam_endpoint" and value is not None:
+        if value is not None:
             yield name, value
 
 
