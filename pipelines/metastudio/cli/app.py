@@ -145,10 +145,12 @@ def report(
 @on_pipeline
 def models(options: Options, as_json: bool, time_zone: str | None, sla_seconds: int | None, force: bool) -> None:
     """Build and test the reporting models; sync builds them if they are missing or outdated."""
-    from metastudio.cli.models import show_models
+    from metastudio.cli.models import describe_models
+    from metastudio.cli.output import end
+    from metastudio.commands.models import run_models
     from metastudio.commands.tenants import list_options
 
-    sys.exit(show_models(list_options(options)[0], time_zone, sla_seconds, as_json=as_json, force=force))
+    end(run_models(list_options(options)[0], time_zone, sla_seconds, force=force), describe_models, as_json=as_json)
 
 
 @cli.command(short_help="Delete old lines of the ledger")
