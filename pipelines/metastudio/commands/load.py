@@ -173,7 +173,7 @@ def _open_loader(
     """
     loader = ChunkLoader(result.summary, recorder.options, listener, tenant, run_id=result.run_id)
     loader.pending_attempts = recorder.begin(tenant, loader.destination)
-    with loader.destination.keep_connection(), hold_lock(loader.destination, "pipeline") as loader.lock:
+    with loader.destination.keep_connection(), hold_lock(loader.destination, "pipeline") as loader.require_lock:
         try:
             loader.prepare(set_aside=set_aside)
             yield loader

@@ -64,20 +64,6 @@ def open_pipeline(options: Options, *, read_only: bool = False, keep_state: bool
     return pipeline
 
 
-def open_for_trial(options: Options) -> dlt.Pipeline:
-    """Return a pipeline that can write, and whose local files are temporary.
-
-    Raises:
-        ConfigurationError: as `open_pipeline`.
-    """
-    try:
-        destination = make_destination(options)
-        folder = make_temporary_pipelines_dir()
-        return dlt.pipeline(options.name, folder, destination=destination, dataset_name=options.dataset)
-    except (ConfigurationException, PipelineStepFailed, ValueError, ImportError) as error:
-        raise to_metastudio_error(error) from None
-
-
 @cache
 def _warn_once(settings: str) -> None:
     log.warning("Settings of dlt that would lose data are not used for this pipeline: %s.", settings)

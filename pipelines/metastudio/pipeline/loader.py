@@ -27,7 +27,7 @@ from metastudio.destination.dlt_internals.working_dir import merge_pending
 from metastudio.destination.foreign_tables import require_own_tables
 from metastudio.destination.jobs import Destination
 from metastudio.destination.ledger import make_ledger
-from metastudio.destination.lock import DestinationLock
+from metastudio.destination.lock import RequireLock
 from metastudio.destination.migrations import migrate_app_user
 from metastudio.destination.replica_identity import write_replica_identity
 from metastudio.error_mapping import find_sqlstate, is_out_of_memory, iter_causes
@@ -88,7 +88,7 @@ class ChunkLoader:
         )
         self.state: State = {}
         self.reread = False
-        self.lock = DestinationLock()
+        self.require_lock: RequireLock = lambda: None
         self._committed: State = {}
         self._listener = listener
         self._reader: Reader | None = None
@@ -218,7 +218,7 @@ class ChunkLoader:
 
         from metastudio.source.source import make_source
 
-        self.lock.require()
+        self.require_lock()
         resume()  # while this chunk is loaded, the next one is read
         attempts = (
             () if self.are_attempts_loaded or self.destination.capabilities.takes_inserts else self.pending_attempts
