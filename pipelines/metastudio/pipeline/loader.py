@@ -38,7 +38,7 @@ from metastudio.pipeline.factory import open_or_restore
 from metastudio.pipeline.options import Options, raise_memory_limit
 from metastudio.pipeline.recovery import reconcile_with_destination, restore_tables, set_aside_broken_tables
 from metastudio.pipeline.summary import Summary
-from metastudio.records.schema import SCHEMA_VERSION, STATES, VIDEOS
+from metastudio.records.schema import SCHEMA_VERSION, STATES, VIDEOS, WINDOWS
 from metastudio.source.state import check_state, find_gaps_error, judge_state, read_state
 from metastudio.source.stream import Reader, Steps
 
@@ -210,7 +210,7 @@ class ChunkLoader:
             return False
         lines = make_ledger(chunk.windows, self.tenant.origin, self._run_id, self.summary.windows + 1)
         with LOADING:
-            return self.destination.add_windows(lines)
+            return self.destination.insert(WINDOWS, lines)
 
     def _load_package(self, chunk: Chunk, resume: Callable[[], None]) -> int:
         """Load a chunk as one package, and return the number of its rows."""
