@@ -11,7 +11,7 @@ from metastudio.extraction.backfill import make_chunk
 from metastudio.extraction.context import ExtractionContext
 from metastudio.extraction.gaps import to_window
 from metastudio.extraction.pages import TooDeepError, read_rest
-from metastudio.extraction.proof import NOT_LISTED, NOT_READABLE, WindowRead, WindowReading
+from metastudio.extraction.proof import NOT_LISTED, NOT_READABLE, WindowReading
 from metastudio.extraction.state import Gap, State
 from metastudio.extraction.types import Chunk, LedgerEntry
 from metastudio.extraction.windows import make_query, read_range
@@ -46,13 +46,10 @@ async def retry_gap(context: ExtractionContext, state: State, gap: Gap) -> Async
         reading.add(pages)
         yield make_chunk([reading.make_read()], "gap", state)
         return
-    reads: list[WindowRead] = []
     async with aclosing(read_range(context, window, "gap")) as windows:
-        async for read in windows:
-            reads.append(read)
-    context.gaps = [
-        other for other in context.gaps if other != gap or len(reads) == 1
-    ]  # otherwise its parts replace the gap
+        reads = [read async for read in windows]
+    if len(reads) > 1:  # its parts replace the gap
+        context.gaps = [other for other in context.gaps if other != gap]
     yield make_chunk(reads, "gap", state)
 
 
