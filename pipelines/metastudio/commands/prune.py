@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, timedelta
 
-from metastudio.commands.result import CommandResult, MultiTenantResult
-from metastudio.commands.tenants import list_options
+from metastudio.commands.result import CommandResult
+from metastudio.commands.tenants import run_in_turn
 from metastudio.destination.jobs import Destination
 from metastudio.destination.lock import hold_lock
 from metastudio.destination.pruning import Pruner
@@ -24,11 +24,7 @@ def run_prune(options: Options, days: int, *, rejected: bool = False, dry_run: b
     Raises:
         ConfigurationError: a name of a tenant is not valid.
     """
-    chosen = list_options(options)
-    by_tenant = {str(one.tenant): _prune(one, days, rejected=rejected, dry_run=dry_run) for one in chosen}
-    if chosen == [options]:
-        return by_tenant[str(options.tenant)]
-    return MultiTenantResult(command="prune", pipeline=options.name, by_tenant=by_tenant)
+    return run_in_turn("prune", options, lambda one: _prune(one, days, rejected=rejected, dry_run=dry_run))
 
 
 def _prune(options: Options, days: int, *, rejected: bool, dry_run: bool) -> CommandResult:

@@ -16,7 +16,7 @@ from metastudio.destination.dlt_internals.working_dir import find_pipelines_dir
 from metastudio.destination.jobs import Destination
 from metastudio.error_mapping import to_metastudio_error
 from metastudio.errors import ConfigurationError, IncompleteError, MetaStudioError
-from metastudio.pipeline.factory import open_existing, open_pipeline
+from metastudio.pipeline.factory import open_first, open_pipeline
 from metastudio.pipeline.lock import lock_pipeline
 from metastudio.pipeline.options import Options, list_chosen
 from metastudio.reporting.health import Limits
@@ -119,12 +119,8 @@ def _open(chosen: Sequence[Options]) -> tuple[Destination, Models, Options]:
         with suppress(DestinationConnectionError):
             if models.is_current(find_names()):
                 return destination, models, chosen[0]
-    for options in chosen[:-1]:
-        with suppress(ConfigurationError):
-            destination = open_existing(options, read_only=True)[0]
-            return destination, Models(destination), options
-    destination = open_existing(chosen[-1], read_only=True)[0]
-    return destination, Models(destination), chosen[-1]
+    destination, options = open_first(chosen, read_only=True)
+    return destination, Models(destination), options
 
 
 def _rebuild(models: Models, options: Options) -> bool:

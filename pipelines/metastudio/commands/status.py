@@ -9,8 +9,8 @@ from typing import Any
 
 from dlt.destinations.exceptions import DatabaseException
 
-from metastudio.commands.result import CommandResult, MultiTenantResult
-from metastudio.commands.tenants import list_options
+from metastudio.commands.result import CommandResult
+from metastudio.commands.tenants import run_in_turn
 from metastudio.config.settings import Settings, resolve_settings
 from metastudio.destination.attempts import Attempt, read_failed, read_newest
 from metastudio.destination.dlt_internals.working_dir import count_pending
@@ -41,11 +41,7 @@ def run_status(options: Options, max_age: float | None = None) -> CommandResult:
     Raises:
         ConfigurationError: a name of a tenant is not valid.
     """
-    chosen = list_options(options)
-    if chosen == [options]:
-        return read_status(options, max_age)
-    by_tenant = {str(one.tenant): read_status(one, max_age) for one in chosen}
-    return MultiTenantResult(command="status", pipeline=options.name, by_tenant=by_tenant)
+    return run_in_turn("status", options, lambda one: read_status(one, max_age))
 
 
 def read_status(options: Options, max_age: float | None = None) -> CommandResult:

@@ -22,7 +22,7 @@ from metastudio.commands.load import maintain, run_audit, run_backfill, run_sync
 from metastudio.commands.models import build_outdated
 from metastudio.commands.progress import LogProgress
 from metastudio.commands.publish import publish_changes
-from metastudio.commands.result import LoadResult, MultiTenantResult
+from metastudio.commands.result import CommandResult, LoadResult, MultiTenantResult
 from metastudio.config.settings import resolve_settings
 from metastudio.config.tenant import find_tenant_keys, resolve_tenant
 from metastudio.destination.jobs import Destination
@@ -48,6 +48,19 @@ def list_options(options: Options) -> list[Options]:
     chosen = list_chosen(options)
     check_apart()
     return chosen
+
+
+def run_in_turn(command: str, options: Options, run: Callable[[Options], CommandResult]) -> CommandResult:
+    """Run a command that is quick for the chosen tenants, one after the other.
+
+    Raises:
+        ConfigurationError: as `list_options`.
+    """
+    chosen = list_options(options)
+    if chosen == [options]:
+        return run(options)
+    by_tenant = {str(one.tenant): run(one) for one in chosen}
+    return MultiTenantResult(command=command, pipeline=options.name, by_tenant=by_tenant)
 
 
 def sync_tenants(options: Options, listener: LogProgress) -> LoadResult | MultiTenantResult:

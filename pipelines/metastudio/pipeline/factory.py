@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -179,6 +181,18 @@ def open_existing(
     identity = state["identity"]
     app_user_id = None if version == 1 else identity["app_user_id"]  # version 1 has no column for it
     return Destination(pipeline, str(identity["project_id"]), app_user_id, lock_seconds=lock_seconds), state
+
+
+def open_first(chosen: Sequence[Options], *, read_only: bool = False) -> tuple[Destination, Options]:
+    """Open the destination that pipelines share, by the first of them that synced before.
+
+    Raises:
+        ConfigurationError: none of them was synced, or the destination cannot be opened.
+    """
+    for options in chosen[:-1]:
+        with suppress(ConfigurationError):
+            return open_existing(options, read_only=read_only)[0], options
+    return open_existing(chosen[-1], read_only=read_only)[0], chosen[-1]
 
 
 def _read_state(pipeline: dlt.Pipeline, lock_seconds: float) -> State:
