@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
 from metastudio.cli.output import describe_summary
@@ -60,7 +61,7 @@ def load(*chunks, pipeline=PIPELINE):
 
     options, tenant = Options(pipeline=pipeline), resolve_tenant()
     with lock_pipeline(options):
-        loader = ChunkLoader(Summary(), options, LogProgress(), tenant)
+        loader = ChunkLoader(Summary(), options, LogProgress(), tenant, run_id=uuid4().hex)
         with loader.destination.keep_connection():
             loader.prepare()
             loader.load(steps)

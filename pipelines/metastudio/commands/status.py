@@ -31,7 +31,7 @@ SHOWN = 5
 """Number of runs, and of failed attempts, that are shown."""
 
 
-def run_status(options: Options, max_age: float | None = None) -> CommandResult:
+def run_status(options: Options, max_age: float | None) -> CommandResult:
     """Return the status of a pipeline, or of the pipelines of all tenants.
 
     Args:

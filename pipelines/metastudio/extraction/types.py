@@ -9,19 +9,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 from metastudio.errors import UnavailableError
 from metastudio.extraction.state import State
 from metastudio.records.parser import Rejected, Row
-from metastudio.timestamps import LAST_DAY, format_time
+from metastudio.timestamps import format_time
 
 T = TypeVar("T")
 
 Mode = Literal["backfill", "changes", "rescan", "reread", "gap", "scrub", "audit"]
 
-OPEN_END = LAST_DAY.replace(hour=23, minute=59, second=59)
+OPEN_END = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 """End of a window that has none: it is asked for without create_until."""
 
 

@@ -92,7 +92,7 @@ def open_or_restore(options: Options) -> dlt.Pipeline:
         return open_pipeline(options)
 
 
-def make_destination(options: Options, *, read_only: bool = False) -> Any:
+def make_destination(options: Options, *, read_only: bool) -> Any:
     """Make dlt's destination, with staging tables of the pipeline's own.
 
     Two pipelines that share staging tables would mix up their rows.

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import uuid
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -78,7 +77,7 @@ class ChunkLoader:
         listener: ProgressListener,
         tenant: Tenant,
         *,
-        run_id: str | None = None,
+        run_id: str,
     ) -> None:
         self.tenant = tenant
         self.summary = summary
@@ -94,7 +93,7 @@ class ChunkLoader:
         self._reader: Reader | None = None
         self._rejected_here: set[str] = set()
         self._began_empty = False
-        self._run_id = run_id or uuid.uuid4().hex
+        self._run_id = run_id
         self.pending_attempts: Sequence[Attempt] = ()
         self.are_attempts_loaded = False
 

@@ -72,8 +72,8 @@ def describe_health(health: Row, language: Language = ENGLISH) -> list[Finding]:
     """Return all findings about a tenant's tables."""
     if not health or health.get("jobs") is None:
         return [Finding(False, language.gettext("Nothing was synced yet: run metastudio sync."), is_grave=True)]
-    oddities = [describe_rejected(health, language), describe_unknown_states(health, language)]
-    scrub = [describe_scrub(health, language)] if health["scrubbed"] else []
+    oddities = [describe_rejected(health, language), _describe_unknown_states(health, language)]
+    scrub = [_describe_scrub(health, language)] if health["scrubbed"] else []
     return [
         describe_freshness(health, health.get("stale_after_seconds"), language),
         describe_completeness(health, language),
@@ -137,7 +137,7 @@ def describe_completeness(health: Row, language: Language = ENGLISH) -> Finding:
     return Finding(True, language.gettext("Complete: every window was proved complete."))
 
 
-def describe_scrub(health: Row, language: Language = ENGLISH) -> Finding:
+def _describe_scrub(health: Row, language: Language) -> Finding:
     """Return whether jobs that were read again had changed without a new update time."""
     sentence = language.ngettext(
         "Scrub: {changed:,} of {number:,} job had changed unseen in the last 30 days.",
@@ -161,7 +161,7 @@ def describe_rejected(health: Row, language: Language = ENGLISH) -> Finding:
     return Finding(False, sentence)
 
 
-def describe_unknown_states(health: Row, language: Language = ENGLISH) -> Finding:
+def _describe_unknown_states(health: Row, language: Language) -> Finding:
     """Return whether jobs are in states that this release does not know."""
     number = health["jobs_in_unknown_states"]
     if not number:
