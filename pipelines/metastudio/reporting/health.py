@@ -72,14 +72,13 @@ def describe_health(health: Row, language: Language = ENGLISH) -> list[Finding]:
     """Return all findings about a tenant's tables."""
     if not health or health.get("jobs") is None:
         return [Finding(False, language.gettext("Nothing was synced yet: run metastudio sync."), is_grave=True)]
-    oddities = [describe_rejected(health, language), _describe_unknown_states(health, language)]
-    scrub = [_describe_scrub(health, language)] if health["scrubbed"] else []
     return [
         describe_freshness(health, health.get("stale_after_seconds"), language),
         describe_completeness(health, language),
         _describe_jobs(health, language),
-        *scrub,
-        *(finding for finding in oddities if not finding.is_good),
+        *([_describe_scrub(health, language)] if health["scrubbed"] else []),
+        *([describe_rejected(health, language)] if health["rejected_records"] else []),
+        *([_describe_unknown_states(health, language)] if health["jobs_in_unknown_states"] else []),
     ]
 
 
@@ -162,14 +161,11 @@ def describe_rejected(health: Row, language: Language = ENGLISH) -> Finding:
 
 
 def _describe_unknown_states(health: Row, language: Language) -> Finding:
-    """Return whether jobs are in states that this release does not know."""
-    number = health["jobs_in_unknown_states"]
-    if not number:
-        return Finding(True, language.gettext("All jobs are in states that this release knows."))
+    """Return how many jobs are in states that this release does not know."""
     sentence = language.ngettext(
         "{number:,} job is in a state that this release does not know: {states}.",
         "{number:,} jobs are in a state that this release does not know: {states}.",
-        number,
+        health["jobs_in_unknown_states"],
         states=format_figure(health["unknown_states"]),
     )
     return Finding(False, sentence)
