@@ -181,7 +181,7 @@ def _open_loader(
             result.error = to_metastudio_error(error)
             recorder.end(loader)
             raise
-        result.error = _find_incompleteness(loader)
+        result.error = loader.find_incompleteness()
         _warn_if_nothing_matches(loader)
         recorder.end(loader)
 
@@ -192,11 +192,3 @@ def _warn_if_nothing_matches(loader: ChunkLoader) -> None:
     names = [*(["app_user_id"] if tenant.app_user_id else []), *tenant.filters]
     if names and not loader.destination.extent(tenant.start_date).rows:
         log.warning("No job matches %s: check the setting, unless there are no such jobs yet.", " and ".join(names))
-
-
-def _find_incompleteness(loader: ChunkLoader) -> IncompleteError | None:
-    try:
-        loader.require_complete()
-    except IncompleteError as error:
-        return error
-    return None

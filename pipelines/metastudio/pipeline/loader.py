@@ -131,27 +131,27 @@ class ChunkLoader:
                 "The first sync of this pipeline is not finished.", hint="Run metastudio sync first."
             )
 
-    def require_complete(self) -> None:
-        """Raise an error if a run that has loaded everything it could is not complete.
+    def find_incompleteness(self) -> IncompleteError | None:
+        """Return an error if a run that has loaded everything it could is not complete.
 
-        Raises:
-            IncompleteError: more jobs are missing than `max_missing`, or more records were rejected
-                than `max_rejected`, or no job has a job_id.
+        More jobs are missing than `max_missing`, or more records were rejected than `max_rejected`,
+        or no job has a job_id.
         """
         if (error := find_gaps_error(self.state, self.tenant.max_missing)) is not None:
-            raise error
+            return error
         if self.summary.rejected > self.tenant.max_rejected:
-            raise IncompleteError(
+            return IncompleteError(
                 f"{self.summary.rejected:,} records were rejected, more than max_rejected ({self.tenant.max_rejected:,}).",
                 hint="Everything else is loaded. Look into the table rejected_records for the reasons;"
                 " raise max_rejected if they are harmless.",
             )
         without_id = self.state.get("backfill", {}).get("not_rows", 0)
         if without_id > self.tenant.max_rejected and not any(self.destination.counts().values()):
-            raise IncompleteError(
+            return IncompleteError(
                 f"None of the {without_id:,} jobs that the API counts can be loaded: their records have no job_id.",
                 hint="Look into the table rejected_records, and report it to the vendor.",
             )
+        return None
 
     def load(self, steps: Steps) -> None:
         """Load the chunks of these steps. While one chunk is loaded, the next one is read.
