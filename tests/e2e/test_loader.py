@@ -54,9 +54,9 @@ def make_rejected(*records, app_user_id=None):
 def load(*chunks, pipeline=PIPELINE):
     """Load chunks as one run, which the block then judges."""
 
-    async def steps(_context):
+    async def steps(_context, emit):
         for chunk in chunks:
-            yield chunk
+            await emit(chunk)
 
     options, tenant = Options(pipeline=pipeline), resolve_tenant()
     with lock_pipeline(options):

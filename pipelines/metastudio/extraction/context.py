@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +11,7 @@ from metastudio.errors import RefusedError, UnavailableError
 from metastudio.extraction.gaps import update_gaps
 from metastudio.extraction.limits import NOT_GIVEN, UNCOUNTED, EndpointLimits
 from metastudio.extraction.state import Gap, State, count_missing
-from metastudio.extraction.types import Chunk, ExtractionSettings, Fetch, LoadedJobs, Page, Query, UnreadableError
+from metastudio.extraction.types import Chunk, Emit, ExtractionSettings, Fetch, LoadedJobs, Page, Query, UnreadableError
 from metastudio.timestamps import SECOND
 
 ATTEMPTS = 3
@@ -58,23 +57,23 @@ class ExtractionContext:
         self.is_one_package = is_one_package
         self.unloaded: set[str] = set()
         self.has_rejected = False
-        self._is_tracking = False
         self._small_questions = 0
         self._asking = asyncio.Lock()
 
-    async def track(self, state: State, chunks: AsyncGenerator[Chunk, None]) -> AsyncGenerator[Chunk, None]:
-        """Pass chunks on, with what the run knows by then about gaps and limits in their state."""
-        is_part = self._is_tracking  # of a run whose chunks are tracked
-        if not is_part:
-            self._is_tracking = True
-            self.gaps = list(state.get("gaps", []))
-            self.limits = EndpointLimits.of(state)
-            self.has_rejected = state.get("rejected", False)
-        async with aclosing(chunks):
-            async for chunk in chunks:
-                if not is_part:
-                    await self._complete(chunk)
-                yield chunk
+    def track(self, state: State, emit: Emit) -> Emit:
+        """Begin a run, and return what passes its chunks on.
+
+        The state of each chunk gets what the run knows by then about gaps and limits.
+        """
+        self.gaps = list(state.get("gaps", []))
+        self.limits = EndpointLimits.of(state)
+        self.has_rejected = state.get("rejected", False)
+
+        async def complete_and_emit(chunk: Chunk) -> None:
+            await self._complete(chunk)
+            await emit(chunk)
+
+        return complete_and_emit
 
     async def _complete(self, chunk: Chunk) -> None:
         """Learn what a chunk says of gaps, and put what is known of gaps and limits into it."""

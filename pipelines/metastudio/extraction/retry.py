@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -17,8 +16,8 @@ from metastudio.extraction.types import Chunk, LedgerEntry
 from metastudio.extraction.windows import make_query, read_range
 
 
-async def retry_gap(context: ExtractionContext, state: State, gap: Gap) -> AsyncGenerator[Chunk, None]:
-    """Read a gap once more; the chunk tells whether it is whole by now.
+async def retry_gap(context: ExtractionContext, state: State, gap: Gap) -> Chunk:
+    """Read a gap once more, and return a chunk that tells whether it is whole by now.
 
     If jobs were counted and not listed, one request can show that nothing changed. It asks for the
     place behind the rows that were received, because a server may cap its pages. If hidden rows
@@ -33,24 +32,21 @@ async def retry_gap(context: ExtractionContext, state: State, gap: Gap) -> Async
         if gap["reason"] == NOT_LISTED and 0 < gap["rows_read"] < gap["count"]:
             page = await context.try_fetch(replace(query, offset=offset))
             if (page.count, len(page.records)) == (gap["count"], expected):
-                yield await _make_unchanged(context, state, gap, NOT_LISTED)
-                return
+                return await _make_unchanged(context, state, gap, NOT_LISTED)
             first = None if offset else page
         first = first or await context.try_fetch(query)
         is_small = first.count <= context.settings.page_size
         pages = [first, *await read_rest(context, query, first)] if is_small else []
     except (RefusedError, UnavailableError, TooDeepError):
-        yield await _make_unchanged(context, state, gap, NOT_READABLE)
-        return
+        return await _make_unchanged(context, state, gap, NOT_READABLE)
     if pages:
         reading.add(pages)
-        yield make_chunk([reading.make_read()], "gap", state)
-        return
+        return make_chunk([reading.make_read()], "gap", state)
     async with aclosing(read_range(context, window, "gap")) as windows:
         reads = [read async for read in windows]
     if len(reads) > 1:  # its parts replace the gap
         context.gaps = [other for other in context.gaps if other != gap]
-    yield make_chunk(reads, "gap", state)
+    return make_chunk(reads, "gap", state)
 
 
 async def _make_unchanged(context: ExtractionContext, state: State, gap: Gap, reason: str) -> Chunk:

@@ -6,7 +6,6 @@ history is read once more within the setting `scrub_days`, spread evenly over th
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import datetime, timedelta
 
@@ -15,7 +14,7 @@ from metastudio.extraction.backfill import keep_changed, make_chunk
 from metastudio.extraction.context import ExtractionContext
 from metastudio.extraction.proof import WindowRead
 from metastudio.extraction.state import Scrub, State
-from metastudio.extraction.types import Chunk, Window
+from metastudio.extraction.types import Emit, Window
 from metastudio.extraction.windows import read_range
 from metastudio.timestamps import SECOND, format_time, parse_time
 
@@ -25,7 +24,7 @@ MAX_WINDOWS = 20
 """Number of windows that one sync reads again where many are due, because syncs are rare."""
 
 
-async def scrub(context: ExtractionContext, state: State) -> AsyncGenerator[Chunk, None]:
+async def scrub(context: ExtractionContext, state: State, emit: Emit) -> None:
     """Read the windows of the past that are due, and load what changed unseen, as one chunk.
 
     Raises:
@@ -47,7 +46,7 @@ async def scrub(context: ExtractionContext, state: State) -> AsyncGenerator[Chun
     if reads and plan is not None:
         chunk = make_chunk(reads, "scrub", State(**{**state, "scrub": plan}))
         await keep_changed(context, chunk)
-        yield chunk
+        await emit(chunk)
     if failure is not None:
         raise failure
 

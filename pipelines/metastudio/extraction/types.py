@@ -275,6 +275,10 @@ class Chunk:
     expected_rows: int | None = None
 
 
+Emit = Callable[[Chunk], Awaitable[None]]
+"""Takes a chunk, and returns when the reading may go on."""
+
+
 def newest_versions(rows: Iterable[Row]) -> list[Row]:
     """Keep each job once: its newest version, and of equal ones the one read last."""
     newest: dict[str, Row] = {}
