@@ -21,7 +21,7 @@ from metastudio.pipeline.options import Options
 from metastudio.records.schema import TABLES
 from metastudio.reporting import PROJECT, model_version
 from metastudio.reporting.dbt_runner import build_models
-from metastudio.reporting.model_version import MODELS, make_fingerprint
+from metastudio.reporting.model_version import MODELS, Version, make_fingerprint
 
 from tests.support.warehouse import Warehouse
 
@@ -148,7 +148,7 @@ def test_a_job_that_is_there_twice_alone_fails_the_tests_on_the_data_and_ends_in
 
 def test_every_test_of_the_arithmetic_of_the_models_passes_and_nothing_is_left_behind(warehouse, ask):
     before = sorted(PROJECT.rglob("*"))
-    tested = build_models(open_pipeline(Options()), test=False, unit_tests=True)
+    tested = build_models(open_pipeline(Options()), Version(), test=False, unit_tests=True)
 
     assert (tested.failed, tested.warned) == ((), ())
     assert tested.passed >= 14

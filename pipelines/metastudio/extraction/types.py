@@ -6,18 +6,15 @@ knows neither HTTP nor dlt.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, NamedTuple, Protocol, TypeVar
+from typing import Literal, NamedTuple, Protocol
 
 from metastudio.errors import UnavailableError
 from metastudio.extraction.state import State
 from metastudio.records.parser import Rejected, Row
 from metastudio.timestamps import format_time
-
-T = TypeVar("T")
 
 Mode = Literal["backfill", "changes", "rescan", "reread", "gap", "scrub", "audit"]
 
@@ -287,13 +284,3 @@ def newest_versions(rows: Iterable[Row]) -> list[Row]:
         if other is None or row.updated is None or other.updated is None or row.updated >= other.updated:
             newest[row.job_id] = row
     return list(newest.values())
-
-
-async def gather_or_cancel(tasks: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Return the results of all. The first failure cancels the others and is raised as it is."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            running = [group.create_task(task) for task in tasks]
-    except BaseExceptionGroup as failed:
-        raise failed.exceptions[0] from None
-    return [task.result() for task in running]
