@@ -107,7 +107,7 @@ def status(options: Options, as_json: bool, max_age: float | None, prometheus: P
 
 
 @cli.command(short_help="Show what was produced and what failed")
-@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write one self-contained page instead")
+@click.option("--html", type=_FILE, help="Write one self-contained page instead")
 @click.option("--since", help="First day, e.g. 2026-01-01; default: 30 days before the end")
 @click.option("--until", help="Last day, which is included; default: the day of the last sync")
 @click.option("--project", help="Only the project with this ID")
