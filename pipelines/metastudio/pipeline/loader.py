@@ -176,7 +176,6 @@ class ChunkLoader:
     def _load_chunk(self, chunk: Chunk, resume: Callable[[], None]) -> None:
         chunk.state.update({"identity": self.tenant.identity, "schema_version": SCHEMA_VERSION})
         new_rejected = self._count_new_rejected(chunk)
-        self._count_scrubbed(chunk)
         rows = 0 if not new_rejected and self._add_to_ledger(chunk) else self._load_package(chunk, resume)
         self.state = self._committed = chunk.state
         self.summary.rejected += new_rejected
@@ -189,11 +188,6 @@ class ChunkLoader:
         known = self.destination.known_rejected(hashes)
         self._rejected_here |= hashes - known
         return sum(record.record_hash in self._rejected_here for record in chunk.rejected)
-
-    def _count_scrubbed(self, chunk: Chunk) -> None:
-        if chunk.mode == "scrub":
-            self.summary.scrubbed += sum(window.rows_read for window in chunk.windows)
-            self.summary.scrub_changed += sum(window.rows_changed or 0 for window in chunk.windows)
 
     def _add_to_ledger(self, chunk: Chunk) -> bool:
         """Write the ledger lines of a chunk that brings nothing new, without a load package.
