@@ -150,7 +150,7 @@ class Audit:
             self.context.learn("count_cap", compared.api)
 
     def _make_rest_error(self, compared: Comparison) -> IncompleteError:
-        finding = self.context.limits.values.get("filters", KEPT)
+        finding = self.context.limits.filters or KEPT
         where = f"in state {compared.state} " if compared.state else ""
         return IncompleteError(
             f"After {ROUNDS} rounds of repair, there are {compared.api:,} jobs {where}at the API and"
@@ -255,7 +255,7 @@ class Audit:
         That needs filters that work, as far as any job can show it.
         """
         page = Page(count=0, records=list(read.seen), server_time=await self.context.now())
-        kept = self.context.filters_verified and self.context.limits.values.get("filters", KEPT) == KEPT
+        kept = self.context.filters_verified and self.context.limits.filters in (None, KEPT)
         is_counted = not self.context.limits.is_uncounted
         return read.is_whole and is_counted and kept and not (read.seen and lies_outside(read.window, page))
 

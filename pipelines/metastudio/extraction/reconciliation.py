@@ -213,7 +213,7 @@ class Reconciliation:
             OTHER_ZONE: "The endpoint seems to read create_since and create_until in another time zone.",
             ENDS_LEFT_OUT: "The endpoint seems to leave out an end of create_since or create_until.",
         }
-        finding = str(self.context.limits.values.get("filters", ""))
+        finding = self.context.limits.filters or ""
         return IncompleteError(
             f"The API counts {self.context.whole_count:,} jobs in its whole list; {lacking:,} of them are in no window"
             " of creation time.",
