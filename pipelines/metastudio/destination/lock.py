@@ -31,7 +31,10 @@ RequireLock = Callable[[], None]
 
 @contextmanager
 def hold_lock(tables: TenantTables, purpose: str) -> Iterator[RequireLock]:
-    """Hold a lock in the destination within the block. It ends, or expires, as the process does.
+    """Hold a lock in the destination within the block.
+
+    The lock is released, or expires, however the process ends. The block gets the function that
+    raises an error if the lock was lost.
 
     PostgreSQL: an advisory lock for the dataset and its staging dataset. Tables that are files: a
     lease for the pipeline and its tenant. Elsewhere nothing is held: DuckDB locks its file itself,

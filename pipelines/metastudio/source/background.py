@@ -1,7 +1,7 @@
 """Runs asynchronous work in a background thread and hands its items to a synchronous loop.
 
-It works on the next item only when the consumer lets it, which bounds what is read ahead.
-Its questions are answered in the consumer's thread, between two items, so that no other
+The work goes on to the next item only when the consumer lets it, which bounds what is read ahead.
+Questions of the work are answered in the consumer's thread, between two items, so that no other
 thread ever touches what the consumer owns.
 """
 
@@ -31,7 +31,7 @@ class _Question:
 class BackgroundStream(Generic[T]):
     """The items that work emits, to be iterated.
 
-    It works on its next item once `resume` is called, or the next item is asked for.
+    The work goes on to its next item once `resume` is called, or the next item is asked for.
     """
 
     def __init__(self, work: Callable[[BackgroundStream[T]], Awaitable[None]]) -> None:
