@@ -9,7 +9,6 @@ not find them all, everything is read again.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import aclosing
 from datetime import datetime
 
 from metastudio.errors import IncompleteError, RefusedError, UnavailableError
@@ -23,7 +22,7 @@ from metastudio.extraction.rescan import batched, plan_windows
 from metastudio.extraction.state import Progress, State, count_missing, forget_backfill, to_incremental_state
 from metastudio.extraction.types import Books, Chunk, Emit
 from metastudio.extraction.ways import Reread, WholeList
-from metastudio.extraction.windows import read_range
+from metastudio.extraction.windows import read_whole_range
 from metastudio.timestamps import format_time, parse_time
 
 
@@ -179,8 +178,7 @@ class Reconciliation:
         """Read the windows that hold these creation times again."""
         reads: list[WindowRead] = []
         for window in plan_windows(created):
-            async with aclosing(read_range(self.context, window, "reread")) as windows:
-                reads += [read async for read in windows]
+            reads += await read_whole_range(self.context, window, "reread")
             if sum(len(read.seen) for read in reads) >= self.context.settings.chunk_rows:
                 await self._emit_changed(make_chunk(reads, "reread", self.state))
                 reads = []

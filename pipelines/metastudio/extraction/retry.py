@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from dataclasses import replace
 
 from metastudio.errors import RefusedError, UnavailableError
@@ -13,7 +12,7 @@ from metastudio.extraction.pages import TooDeepError, read_rest
 from metastudio.extraction.proof import NOT_LISTED, NOT_READABLE, WindowReading
 from metastudio.extraction.state import Gap, State
 from metastudio.extraction.types import Chunk, LedgerEntry
-from metastudio.extraction.windows import make_query, read_range
+from metastudio.extraction.windows import make_query, read_whole_range
 
 
 async def retry_gap(context: ExtractionContext, state: State, gap: Gap) -> Chunk:
@@ -42,8 +41,7 @@ async def retry_gap(context: ExtractionContext, state: State, gap: Gap) -> Chunk
     if pages:
         reading.add(pages)
         return make_chunk([reading.make_read()], "gap", state)
-    async with aclosing(read_range(context, window, "gap")) as windows:
-        reads = [read async for read in windows]
+    reads = await read_whole_range(context, window, "gap")
     if len(reads) > 1:  # its parts replace the gap
         context.gaps = [other for other in context.gaps if other != gap]
     return make_chunk(reads, "gap", state)
