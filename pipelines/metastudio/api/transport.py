@@ -285,7 +285,7 @@ def _describe_encoding(encoding: str) -> str:
 
 
 def _describe_certificate(error: Exception) -> AttemptError:
-    """Return the failure with OpenSSL's reason: Python 3.13 refuses more certificates than before."""
+    """Return the failure with OpenSSL's reason: Python 3.13 refuses more certificates."""
     cause = getattr(error, "certificate_error", error)
     why = redact(getattr(cause, "verify_message", ""))
     return FatalError(

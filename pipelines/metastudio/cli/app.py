@@ -238,7 +238,7 @@ def _write_usage_error(error: click.ClickException) -> None:
 
 
 def _write_json_error(command: str, error: MetaStudioError) -> None:
-    """Write an error that no command saw as JSON, if that was asked for."""
+    """Write an error that no command handled as JSON, if JSON was requested."""
     if "--json" not in sys.argv:
         return
     from metastudio.cli.output import write_json

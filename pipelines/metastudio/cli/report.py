@@ -44,7 +44,7 @@ def show_report(
     """Print the report as tables or as JSON, or write it as a page, and return the exit code.
 
     Args:
-        language: by default that of the locale; English where the output cannot show that.
+        language: by default that of the locale, or English if the output cannot show that language.
 
     Raises:
         ConfigurationError: the page cannot be written.

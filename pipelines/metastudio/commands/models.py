@@ -1,4 +1,4 @@
-"""Builds the reporting models where they are missing or outdated, and tests them on request."""
+"""Builds the reporting models if they are missing or outdated, and tests them on request."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ModelsResult:
 
     @property
     def error(self) -> MetaStudioError | None:
-        """An error if a test failed."""
+        """Return an error if a test failed, else None."""
         return make_test_error(self.tests)
 
 

@@ -30,7 +30,7 @@ log = logging.getLogger("metastudio")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportRequest:
-    """What a report is to be about.
+    """The scope of a report.
 
     Args:
         project: a project ID; by default all of the chosen tenants.
@@ -72,12 +72,12 @@ def run_report(options: Options, request: ReportRequest | None = None) -> Report
 
 
 def read_clock() -> datetime:
-    """Return the time by which the age of the data is judged."""
+    """Return the time from which the age of the data is computed."""
     return datetime.now(UTC)
 
 
 def make_report_error(report: Report) -> MetaStudioError | None:
-    """Return an error where figures are stale or not complete, or None."""
+    """Return an error if figures are stale or not complete, else None."""
     unsound = [row["tenant"] for row in report.tenants if not row["is_sound"]]
     if not unsound:
         return None
@@ -92,7 +92,7 @@ def make_report_error(report: Report) -> MetaStudioError | None:
 
 
 def find_limits(tenants: Sequence[TenantName]) -> dict[TenantName, Limits]:
-    """Return what the settings accept of each tenant's data."""
+    """Return the limits that the settings put on each tenant's data."""
 
     def read(section: str | None) -> Limits:
         settings = resolve_settings(section)
