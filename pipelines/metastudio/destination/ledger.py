@@ -130,7 +130,7 @@ class Ledger(TenantTables):
         return True
 
     def has_read_through(self, since: datetime, until: datetime, after: datetime) -> bool:
-        """Return whether a scan that began later than `after` read all changes of a time."""
+        """Return whether a scan begun after `after` read the changes from `since` to `until`."""
         rows = self.query(
             f"SELECT 1 FROM {{windows}} WHERE {self._own} AND mode = 'changes' AND complete"
             " AND since <= %s AND until >= %s AND started_at > %s LIMIT 1",
@@ -144,7 +144,8 @@ class Ledger(TenantTables):
     def last_runs(self, number: int) -> list[dict[str, Any]]:
         """Return the newest runs of the ledger.
 
-        A run is complete if the dearest way of reading that it took was proved and no gap is open.
+        A run is complete if the most expensive way of reading that it used was proved and no gap is
+        open.
         """
         names = ("run_id", "mode", "windows", "rows_read", "requests", "complete", "finished_at")
         rows = self._query_runs(_LAST_RUNS, number=number)
