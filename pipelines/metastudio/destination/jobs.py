@@ -192,7 +192,7 @@ class Destination(Ledger):
         return [dict(zip(names, row, strict=True)) for row in rows]
 
     def changed(self, rows: Sequence[Row]) -> list[Row]:
-        """Return the rows that differ from the loaded ones, or whose job is loaded several times.
+        """Return the rows that differ from the loaded ones, or whose job is loaded twice.
 
         Unknown fields are not compared.
         """

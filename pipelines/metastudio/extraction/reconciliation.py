@@ -1,9 +1,9 @@
 """Compares the destination with the API's own count in every sync, and reads again what was lost.
 
-A destination can lose rows behind our back: a table that was emptied or restored, another run, a
-load that failed in silence. The count of the whole list is in the answers of the sync itself, so
-that comparing costs no request. Where jobs are lacking, an audit looks for them; where that does
-not find them all, everything is read again.
+A destination can lose rows unnoticed: a table is emptied or restored, another run interferes, or a
+load fails silently. The count of the whole list is in the answers of the sync itself, so comparing
+costs no request. If jobs are lacking, an audit looks for them; if it does not find them all,
+everything is read again.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class Reconciliation:
         return books._replace(live=books.live + new)
 
     def _count_explained(self) -> int:
-        """Return how many jobs the API counts that cannot be held, or are known to be missing."""
+        """Return how many jobs the API counts that cannot be loaded, or are known to be missing."""
         return count_missing(State(gaps=self.context.gaps)) + self.state["backfill"].get("not_rows", 0)
 
     def _count_lacking(self, books: Books) -> int:
@@ -110,12 +110,12 @@ class Reconciliation:
         return self.context.whole_count - self._count_explained() - books.live
 
     async def _is_reread_due(self) -> bool:
-        """Return whether it is a day since everything was read again for lacking jobs."""
+        """Return whether a day has passed since everything was read again for lacking jobs."""
         lacking_at = self.state["backfill"].get("lacking_at")
         return lacking_at is None or await self.context.now() - parse_time(lacking_at) >= ASK_AGAIN
 
     async def _follow(self, chunks: AsyncGenerator[Chunk, None]) -> AsyncGenerator[Chunk, None]:
-        """Pass chunks on, keep the state, and tell once how many jobs were lacking."""
+        """Yield the chunks, keep their state, and report once how many jobs were lacking."""
         async with aclosing(chunks):
             async for chunk in chunks:
                 chunk.lacking, self._lacking = self._lacking, 0
@@ -125,7 +125,7 @@ class Reconciliation:
     async def _audit(self, books: Books) -> AsyncGenerator[Chunk, None]:
         """Look for the lacking jobs, window by window, unless most jobs are lacking.
 
-        What the audit proves to be no row explains the rest of the difference.
+        Listed records that cannot become rows explain the rest of the difference.
         """
         if books.live < self._count_lacking(books) or are_ignored(self.context):
             return
@@ -153,7 +153,7 @@ class Reconciliation:
             self._explain(min(self._count_lacking(books), books.older))
 
     async def _read_everything(self, lacking: int) -> AsyncGenerator[Chunk, None]:
-        """Read everything again; where most jobs are lacking, as a first run does."""
+        """Read everything again; if most jobs are lacking, as a first run does."""
         self._lacking = self._lacking or lacking
         self.has_reread = True
         whole_count = self.context.whole_count or 0

@@ -22,7 +22,7 @@ from metastudio.timestamps import SECOND, format_time, parse_time
 SCRUB_PAGES = 5
 """Size of a window that is read again."""
 MAX_WINDOWS = 20
-"""Number of windows that one sync reads again where many are due, because syncs are rare."""
+"""Number of windows that one sync reads again if many are due, because syncs are rare."""
 
 
 async def scrub(context: ExtractionContext, state: State) -> AsyncGenerator[Chunk, None]:

@@ -1,8 +1,8 @@
 """Brings a pipeline up to date: one loop over ways of reading, each more expensive than the last.
 
-`changes`, `rescan`, `reread`: each loads what it reads, and then says whether that is everything.
-All of it is one stream of chunks; each is loaded and committed with its state before the next one
-counts.
+`changes`, `rescan`, `reread`: each way loads what it reads, and then says whether that is
+everything. Together they are one stream of chunks. Each chunk is committed with its state before
+the next one counts.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def sync(context: ExtractionContext, state: State, *, reread: bool = False) -> A
 
 
 class _Sync:
-    """One sync: its state as far as it got."""
+    """One sync, with the state that it has reached."""
 
     def __init__(self, context: ExtractionContext, state: State, *, reread: bool) -> None:
         self.context = context
@@ -75,7 +75,7 @@ class _Sync:
                 yield Chunk(mode="changes", state=State(**self.state))
 
     async def _backfill(self) -> AsyncGenerator[Chunk, None]:
-        """Read everything by windows, or leave it to the whole list where windows prove nothing."""
+        """Read everything by windows, or leave it to the whole list if windows prove nothing."""
         try:
             async with aclosing(self._follow(backfill(self.context, self.state))) as chunks:
                 async for chunk in chunks:
@@ -84,7 +84,7 @@ class _Sync:
             self.state = skip_backfill(self.state, self.context.settings.start_date, await self.context.now())
 
     async def _follow(self, chunks: AsyncGenerator[Chunk, None]) -> AsyncGenerator[Chunk, None]:
-        """Pass chunks on and keep the state that holds after each."""
+        """Yield the chunks, and keep the state after each."""
         async with aclosing(chunks):
             async for chunk in chunks:
                 if "scrub" not in chunk.state and self.context.settings.scrub and "watermark" in chunk.state:
@@ -93,7 +93,7 @@ class _Sync:
                 yield chunk
 
     async def _read_ways(self) -> AsyncGenerator[Chunk, None]:
-        """Take one way after the other until one has read everything.
+        """Try one way of reading after the other until one has read everything.
 
         Raises:
             FiltersIgnoredError: windows prove nothing, and neither does the whole list.
@@ -101,7 +101,7 @@ class _Sync:
         verdict = Verdict.REFUSED
         for make_way in (Changes, Rescan, Reread, WholeList):
             if make_way is Rescan and verdict is Verdict.NOT_WHOLE:
-                continue  # it cannot see changes of older jobs
+                continue  # a rescan would miss changes of older jobs
             if make_way in (Rescan, Reread) and are_ignored(self.context):
                 continue  # they read by windows
             way: Way = make_way(self.context, self.state)

@@ -22,7 +22,7 @@ T = TypeVar("T")
 Mode = Literal["backfill", "changes", "rescan", "reread", "gap", "scrub", "audit"]
 
 OPEN_END = LAST_DAY.replace(hour=23, minute=59, second=59)
-"""End of a window that has none: it is asked for without create_until."""
+"""The end of a window without an end: the query has no create_until."""
 
 
 class Window(NamedTuple):
@@ -44,7 +44,7 @@ class Window(NamedTuple):
 
 
 class UnreadableError(UnavailableError):
-    """The endpoint answers, but not this question."""
+    """The endpoint answers, but not this query."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ class Query:
     """A query for a page of jobs. The filters in the settings are added when the request is made.
 
     Attributes:
-        attempts: how many attempts the request has; None for as many as retry_seconds allows.
+        attempts: the number of attempts for the request; None for as many as retry_seconds allows.
     """
 
     since: datetime
@@ -70,10 +70,10 @@ class Page:
     """One answer: the API's `count`, the records in the order in which they came, and its cost.
 
     `records` holds one item for each job received: a row, or a rejected record in place of one.
-    `noted` holds, by job_id, the records whose row had to leave something out. `skipped` is the
-    number of rows that could not be read, `skipped_at_end` of those behind the last record. If
-    `is_counted` is False, the API did not count: then `count` is the number of jobs up to the end
-    of the page, and one more if the page is full.
+    `noted` holds, by job_id, the records whose row lacks a field that is not as documented.
+    `skipped` is the number of rows that could not be read, `skipped_at_end` of those behind the
+    last record. If `is_counted` is False, the API did not count: then `count` is the number of jobs
+    up to the end of the page, and one more if the page is full.
     """
 
     count: int
@@ -104,7 +104,7 @@ Fetch = Callable[[Query], Awaitable[Page]]
 
 
 class Books(NamedTuple):
-    """How much the destination holds.
+    """The size of what the destination holds.
 
     Attributes:
         live: jobs that are not marked as deleted, created since `start_date` or at an unknown time.
@@ -118,7 +118,7 @@ class Books(NamedTuple):
 
 
 class LoadedJobs(Protocol):
-    """What the destination holds, as far as the protocol asks."""
+    """What the protocol needs to know about the jobs in the destination."""
 
     async def books(self, since: datetime, expected: int | None) -> Books:
         """Count the jobs, and the rows beyond one for each job.
@@ -137,7 +137,7 @@ class LoadedJobs(Protocol):
         ...
 
     async def count_new(self, job_ids: Sequence[str]) -> int:
-        """Count those of these jobs that have no live row."""
+        """Count the jobs that have no live row."""
         ...
 
     async def open_jobs(self, before: datetime) -> Sequence[tuple[str, datetime | None]]:
@@ -147,10 +147,10 @@ class LoadedJobs(Protocol):
         ...
 
     async def inversion(self) -> int | None:
-        """Return a place in the list that can prove its order, or None.
+        """Return a position in the list that can prove its order, or None.
 
-        In the live jobs by descending update time, it is the place of a job that was created after
-        the one before it.
+        Among the live jobs by descending update time, it is that of a job that was created after
+        the job before it.
         """
         ...
 
@@ -163,7 +163,7 @@ class LoadedJobs(Protocol):
         ...
 
     async def changed(self, rows: Sequence[Row]) -> list[Row]:
-        """Return the rows of jobs that are not loaded exactly like this, or more than once."""
+        """Return the rows that differ from the loaded ones, or whose job is loaded twice."""
         ...
 
     async def nth_created(self, before: datetime, place: int) -> datetime | None:
@@ -197,7 +197,7 @@ class ExtractionSettings:
 
     @property
     def lookahead(self) -> int:
-        """Number of windows that are read at the same time.
+        """Return the number of windows that are read at the same time.
 
         They keep `max_concurrency` requests busy, although each window begins with a single
         request. They have no more jobs than a chunk.
@@ -210,7 +210,7 @@ class ExtractionSettings:
 
 @dataclass(slots=True, kw_only=True)
 class LedgerEntry:
-    """A line of the ledger: what was asked, and the figures that prove it whole or not.
+    """A line of the ledger: what was asked for, and the figures that prove it whole or not.
 
     Attributes:
         rows_changed: the number of jobs that were new or differed from the destination; None where
@@ -218,7 +218,7 @@ class LedgerEntry:
         is_window: whether since and until are a window of create_time that was asked for as such.
         open_gaps: the number of gaps that are open once this line is committed.
         missing: the number of jobs that are missing in them.
-        has_holes: whether more rows were received than there are jobs. Where hidden rows keep their
+        has_holes: whether more rows were received than there are jobs. If hidden rows keep their
             places, a page may have fewer rows than its limit, and the next page repeats the last.
     """
 
@@ -241,7 +241,7 @@ class LedgerEntry:
     has_holes: bool = False
 
     def add(self, page: Page) -> None:
-        """Count an answer in."""
+        """Add the figures of an answer."""
         self.count = page.count
         self.requests += page.requests
         self.retries += page.retries
@@ -276,7 +276,7 @@ class Chunk:
 
 
 def newest_versions(rows: Iterable[Row]) -> list[Row]:
-    """Keep each job once: its newest version, and of equal ones the one read last."""
+    """Keep each job once: its newest version, and of equally new ones the one read last."""
     newest: dict[str, Row] = {}
     for row in rows:
         other = newest.get(row.job_id)
@@ -286,7 +286,7 @@ def newest_versions(rows: Iterable[Row]) -> list[Row]:
 
 
 async def gather_or_cancel(tasks: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Return the results of all. The first failure cancels the others and is raised as it is."""
+    """Return the results of all tasks. The first failure cancels the others and is raised."""
     try:
         async with asyncio.TaskGroup() as group:
             running = [group.create_task(task) for task in tasks]
