@@ -45,7 +45,7 @@ def make_audit(names: TenantNames) -> AssetsDefinition:
 
 
 def describe_findings(result: LoadResult) -> dict[str, int]:
-    """Return as metadata what differed before the repair."""
+    """Return the differences before the repair, as metadata."""
     assert result.audit is not None
     findings = result.audit.findings
     return {
@@ -90,7 +90,7 @@ def make_months(settings: Settings) -> MonthlyPartitionsDefinition:
 
 
 def make_range(start: datetime, end: datetime, *, now: datetime) -> tuple[str, str | None]:
-    """Return `since` (included) and `until` (left out) of `metastudio backfill` for some months.
+    """Return `since` (included) and `until` (excluded) of `metastudio backfill` for some months.
 
     `until` is None, which means now, if the last month has not ended.
     """

@@ -1,4 +1,4 @@
-"""dlt's settings of a destination as a dbt profile.
+"""Turns dlt's settings of a destination into a dbt profile.
 
 The profile refers to environment variables, so that no password is written to disk.
 """
@@ -54,13 +54,13 @@ class Connection:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of adapter, database and dataset, of which dbt makes those of the tables."""
+        """Return the names of adapter, database and dataset, from which dbt makes tables' names."""
         database = str(self._fields.get("dbname") or Path(self._fields["path"]).name)
         return self.adapter, database, self.dataset
 
     @property
     def profile(self) -> dict[str, Any]:
-        """The content of profiles.yml; every value refers to an environment variable."""
+        """Return the content of profiles.yml; every value refers to an environment variable."""
         self._values = {"PGOPTIONS": self._options} if self._options else {}
         output = {name: self._refer(name, value) for name, value in self._fields.items()}
         return {"metastudio": {"target": "metastudio", "outputs": {"metastudio": output}}}

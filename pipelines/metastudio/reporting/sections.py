@@ -35,7 +35,7 @@ class Section(NamedTuple):
     Attributes:
         query: the key of its rows.
         note: a sentence on what the figures mean.
-        empty: a sentence in place of a table without rows.
+        empty: a sentence instead of a table without rows.
         is_short: whether the report of several tenants in the terminal has it, too.
         is_of_now: whether it is shown although no job was created in the period.
     """

@@ -1,7 +1,7 @@
 """Runs an asynchronous stream in a background thread and hands its items to a synchronous loop.
 
 The stream works on the next item only when the consumer lets it, which bounds what is read ahead.
-Questions of the stream are answered in the consumer's thread, between two items, so that no other
+The stream's questions are answered in the consumer's thread, between two items, so that no other
 thread ever touches what the consumer owns.
 """
 
@@ -53,7 +53,7 @@ class BackgroundStream(Generic[T]):
 
     def resume(self) -> None:
         """Let the stream work on its next item."""
-        with suppress(RuntimeError):  # the loop has ended: nothing is left to do
+        with suppress(RuntimeError):  # the loop has ended: there is nothing left to do
             self._loop.call_soon_threadsafe(self._may_go_on.set)
 
     def __iter__(self) -> Iterator[T]:

@@ -37,7 +37,7 @@ def metastudio(tenant: str | None = None, **settings: Any) -> Iterable[DltResour
     """Load the video production jobs of one tenant.
 
     Args:
-        tenant: a name of the setting `tenants`; None where there is only one tenant.
+        tenant: a name from the setting `tenants`; None if there is only one tenant.
         settings: settings of the section `sources.metastudio` (`project_id`, `region`, …), which
             come before what is configured.
 
@@ -50,7 +50,7 @@ def metastudio(tenant: str | None = None, **settings: Any) -> Iterable[DltResour
     warn_of_unknown_settings()
     resolved = resolve_tenant(tenant, **settings)
     if (active := find_active_pipeline()) is not None:
-        Destination(active).check_file()  # here, too, because `pipeline.run` makes the file before it reads
+        Destination(active).check_file()  # here, too, because `pipeline.run` creates the file before it reads
     destination = Destination(dlt.current.pipeline, resolved.project_id, resolved.app_user_id)
     return make_resources(resolved, uuid.uuid4().hex, lambda: _read_chunks(resolved, destination), destination)
 
@@ -77,7 +77,7 @@ def _read_chunks(tenant: Tenant, destination: Destination) -> Iterator[Chunk]:
 
 
 def _require_merge() -> None:
-    """Refuse settings that would empty the tables, and fix others that the guarantee needs.
+    """Refuse settings that would empty the tables, and fix those that the guarantee needs.
 
     Raises:
         ConfigurationError: the run has a refresh or another write disposition.
@@ -108,5 +108,5 @@ def make_source(
 
 @dlt.source(name=SOURCE, section=SOURCE)
 def describe_source() -> Iterable[DltResource]:
-    """Make the source with nothing to read, for orchestrators and catalogs. Needs no settings."""
+    """Make a source without data, for orchestrators and catalogs. It needs no settings."""
     return make_empty_resources()

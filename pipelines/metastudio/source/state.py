@@ -48,7 +48,7 @@ class Judged(NamedTuple):
 
 
 def judge_state(state: State, destination: Destination, tenant: Tenant, restored: Collection[str]) -> Judged:
-    """Judge a state by the tables beside it; add the states of jobs whose history was lost.
+    """Check a state against the tables, and add the states of jobs whose history was lost.
 
     Args:
         restored: the tables that were missing, or without a column.
@@ -61,7 +61,7 @@ def judge_state(state: State, destination: Destination, tenant: Tenant, restored
     if lost := destination.add_lost_states(rows):
         jobs = format_count(lost, "job")
         log.warning("The table %s lost the history of %s: it begins again with their current states.", STATES, jobs)
-    if VIDEOS in restored:  # a column that is there again has no values
+    if VIDEOS in restored:  # a column that was created again has no values
         return Judged(forget_backfill(state))
     return Judged(_judge_watermark(state, destination, tenant.start_date), reread)
 
@@ -69,7 +69,7 @@ def judge_state(state: State, destination: Destination, tenant: Tenant, restored
 def _settle(state: State, destination: Destination, tenant: Tenant) -> State:
     """Return the state with `settled`: whether its last changes were read once more.
 
-    A sync that finds nothing new commits no state. Only its line in the ledger shows that it ran.
+    A sync that finds nothing new commits no state: only its line in the ledger shows that it ran.
     """
     if "watermark_at" not in state or state.get("settled"):
         return state
@@ -95,7 +95,7 @@ def _judge_watermark(state: State, destination: Destination, start: datetime) ->
 
 
 def _find_newest_claim(state: State, start: datetime) -> str:
-    """Return the newest update that a state knows of; start_date where there was no job yet."""
+    """Return the newest update that a state knows of; start_date if there was no job yet."""
     return state.get("watermark", state.get("backfill", {}).get("newest_update", format_time(start)))
 
 
