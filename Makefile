@@ -99,7 +99,7 @@ types: setup
 
 LOCALE := pipelines/metastudio/reporting/locale
 
-translations: setup   # takes new messages into the catalogues, and compiles them
+translations: setup   # takes new messages into the catalogs, and compiles them
 	$(BIN)/pybabel -q extract --no-location --sort-output --omit-header -o .translations.pot pipelines/metastudio
 	$(BIN)/pybabel -q update --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date -w 100 -D metastudio -i .translations.pot -d $(LOCALE)
 	$(BIN)/pybabel -q compile -D metastudio -d $(LOCALE)

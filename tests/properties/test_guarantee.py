@@ -50,8 +50,8 @@ class TenantAtWork(RuleBasedStateMachine):
     """Any life of a tenant, read at any time by a process that may be killed at any point."""
 
     @initialize(
-        sorting=st.sampled_from(["honoured"] * 4 + ["ignored", "ignored with sort_dir", "refused", "upwards"]),
-        job_ids=st.sampled_from(["honoured", "ignored", "refused", "first only"]),
+        sorting=st.sampled_from(["honored"] * 4 + ["ignored", "ignored with sort_dir", "refused", "upwards"]),
+        job_ids=st.sampled_from(["honored", "ignored", "refused", "first only"]),
         exact=st.booleans(),
         stable=st.sampled_from([True, True, False]),
         cap=st.sampled_from([100, 100, 100, 100, 5, 2, 1]),
@@ -312,7 +312,7 @@ class TenantAtWork(RuleBasedStateMachine):
 
     def _is_trusted(self) -> bool:
         """Return whether the list in order of the update can be read at all."""
-        return self.tenant.sorting == "honoured" and self.tenant.cap > 1 and not {"width", "narrow"} & {*self.habits}
+        return self.tenant.sorting == "honored" and self.tenant.cap > 1 and not {"width", "narrow"} & {*self.habits}
 
     def rest(self) -> None:
         """Let the tenant rest, and the endpoint mend its ways; read once more, and compare all

@@ -119,9 +119,9 @@ class Tenant:
     """The API of one tenant.
 
     Args:
-        sorting: what becomes of sort_key=update_time: "honoured", "ignored" (create_time, as
+        sorting: what becomes of sort_key=update_time: "honored", "ignored" (create_time, as
             sort_dir says), "ignored with sort_dir", "refused", or "upwards" (sort_dir ignored).
-        job_ids: what becomes of this filter: "honoured", "ignored", "refused" or "first only".
+        job_ids: what becomes of this filter: "honored", "ignored", "refused" or "first only".
         exact: whether the server keeps fractions of seconds.
         stable: whether rows of equal time come in the same order each time.
         cap: the most rows that the server puts on a page.
@@ -129,8 +129,8 @@ class Tenant:
     """
 
     now: datetime = NOW
-    sorting: str = "honoured"
-    job_ids: str = "honoured"
+    sorting: str = "honored"
+    job_ids: str = "honored"
     exact: bool = True
     stable: bool = True
     cap: int = 100
@@ -244,8 +244,8 @@ class Tenant:
         """Sort the jobs that are listed, some twice."""
         if not self.stable:
             self.random.shuffle(jobs)
-        by_update = query.sort_key == "update_time" and self.sorting in ("honoured", "upwards")
-        down = query.sort_key == "create_time" or self.sorting in ("honoured", "ignored")
+        by_update = query.sort_key == "update_time" and self.sorting in ("honored", "upwards")
+        down = query.sort_key == "create_time" or self.sorting in ("honored", "ignored")
         time = attrgetter("updated" if by_update else "created")
         jobs = sorted(jobs, key=time if self.exact else lambda job: show(time(job)), reverse=down)
         if not any(job.flaw for job in jobs):

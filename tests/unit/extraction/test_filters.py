@@ -15,7 +15,7 @@ DAY = timedelta(days=1)
 
 @pytest.mark.parametrize("filters", [("since",), ("until",), ()])
 @pytest.mark.parametrize("older", [True, False])
-@pytest.mark.parametrize("sorting", ["honoured", "ignored", "refused"])
+@pytest.mark.parametrize("sorting", ["honored", "ignored", "refused"])
 def test_an_endpoint_that_ignores_a_create_time_filter_is_read_without_windows(
     make_reader: MakeReader, filters: tuple[str, ...], older: bool, sorting: str
 ) -> None:

@@ -53,7 +53,7 @@ def test_the_only_job_of_a_window_may_show_a_create_time_outside_of_it(make_read
     assert [row.job_id for row in reader.destination.live] == [job.job_id]
 
 
-@pytest.mark.parametrize("sorting", ["honoured", "refused"])
+@pytest.mark.parametrize("sorting", ["honored", "refused"])
 @pytest.mark.parametrize("year", [2027, 2999, 9999])
 def test_a_job_that_was_created_in_the_future_is_not_left_out(make_reader: MakeReader, sorting: str, year: int) -> None:
     reader = make_reader(sorting=sorting)
