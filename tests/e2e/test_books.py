@@ -1,4 +1,4 @@
-"""A destination that lost or doubled rows is noticed and mended by the next sync."""
+"""The next sync notices and repairs a destination that lost or doubled rows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STATES = "metastudio.digital_human_video_states"
 
 @contextmanager
 def open_tenant(destination, url, folder):
-    """Yield a synced tenant; each test leaves it mended."""
+    """Yield a synced tenant, which each test leaves repaired."""
     is_postgres = destination == "postgres"
 
     def ask(sql):
@@ -226,7 +226,7 @@ def test_the_source_alone_reads_again_what_was_lost(sim, settings, query, folder
             ask(loss)
         sim.tenant.change_some(create=3, update=5)
         load()
-        load()  # one step a run: what is read anew first, and then the changes
+        load()  # one step per run: first the reread, then the changes
 
         assert held_rows(query) == shown_rows(sim)
         assert query(f"SELECT count(DISTINCT job_id) FROM {STATES}") == [(len(shown_rows(sim)),)]

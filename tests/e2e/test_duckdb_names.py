@@ -1,4 +1,4 @@
-"""DuckDB files with odd names, behind links, read-only, and files that are no databases."""
+"""DuckDB files with odd names, behind links, read-only, and files that are not databases."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def make_whole(folder):
 
 
 def make_newer(folder):
-    """Return a file of a storage version to come, with the checksum of its header."""
+    """Return a file of a future storage version, with a valid checksum of its header."""
     content = bytearray(make_whole(folder))
     content[12:20] = struct.pack("<Q", 99)
     words = (word for (word,) in struct.iter_unpack("<Q", content[8:4096]))

@@ -1,4 +1,4 @@
-"""Bad networks, dying APIs, signals: a sync succeeds or says why, and no secret is shown."""
+"""Bad networks, failing APIs, signals: a sync succeeds or says why not, and shows no secret."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_each_kind_of_fault_now_and_then_costs_a_retry_and_nothing_else(sim, set
     assert ended.code == 0
     assert held_rows(query) == shown_rows(sim)
     assert sim.behavior.faults == []
-    assert 0 < ended.json["retries"] + ended.json["throttled"] <= len(FAULTS)  # fewer where one question met three
+    assert 0 < ended.json["retries"] + ended.json["throttled"] <= len(FAULTS)  # fewer if one query met several
 
 
 def test_all_faults_mixed_at_a_tenth_of_the_requests_do_no_harm(sim, settings, run, query):

@@ -1,7 +1,7 @@
-"""Habits that list APIs are known to have: what can be read is loaded, and the rest is said.
+"""Known habits of list APIs: what can be read is loaded, and the rest is reported.
 
-Habits that hide nothing are read through real HTTP into a destination in memory, because what is
-loaded is nothing special there.
+Habits that hide nothing are read through real HTTP into a destination in memory, because their rows
+are loaded like any others.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ def sim():
 
 @contextmanager
 def hold_before_the_merge(environment, pipeline, dataset):
-    """Run a sync in another process, and stop it within the block where its rows are in staging."""
+    """Run a sync in another process. Within the block, it is stopped with its rows in staging."""
     paused, resume = CONTEXT.Event(), CONTEXT.Event()
     sync = Sync(environment, pipeline, dataset, pause_before_the_merge, paused, resume)
     try:

@@ -1,4 +1,4 @@
-"""Syncs whose local state does not match the destination: lost, restored or of another one."""
+"""Syncs whose local state does not match the destination: it is lost, restored, or another's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tenant's past, its life as time passes, and that both follow the seed."""
+"""The tenant's past and its life as time passes: both follow the seed."""
 
 from collections import Counter
 from datetime import UTC, datetime

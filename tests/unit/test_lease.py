@@ -1,4 +1,4 @@
-"""A lease excludes other runs while its holder lives, and not for long afterwards."""
+"""A lease excludes other runs while its holder lives, and only for a short time afterwards."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from metastudio.errors import BusyError, ConfigurationError, UnavailableError
 
 
 class Machine:
-    """A clock, and what others do while somebody waits."""
+    """A clock, and the actions of others while somebody waits."""
 
     def __init__(self, now=0.0):
         self.started = self.now = now
@@ -109,7 +109,7 @@ def test_of_two_runs_that_claim_at_the_same_instant_one_goes_on(make):
     meeting, machine = threading.Barrier(2), Machine()
 
     class Meeting(LocalFileSystem):
-        """Lets nobody look before the other one has written, too."""
+        """Lets neither run look before the other one has written, too."""
 
         cachable = False
         has_met = False

@@ -1,4 +1,4 @@
-"""What `prune` may delete: nothing by which a range of creation times, or a change, is proved."""
+"""What `prune` may delete: nothing that proves a range of creation times or a change."""
 
 from __future__ import annotations
 

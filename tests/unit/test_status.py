@@ -88,7 +88,7 @@ def test_without_gaps_there_is_one_line_and_no_limit():
 def test_limits_are_shown_in_words_with_their_units():
     assert find(describe({"limits": LIMITS}), "limit") == [
         "an offset of 10,000 jobs is refused",
-        "no window of creation times is answered that is wider than 90 days",
+        "no answer for windows of creation time wider than 90 days",
         "the count stops at 1,000 jobs",
         "the filter job_ids is refused",
         "create_since and create_until: ends left out",

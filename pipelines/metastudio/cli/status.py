@@ -11,10 +11,10 @@ from metastudio.formatting import format_count, format_figure, format_seconds
 
 LIMITS = {
     "max_offset": "an offset of {:,} jobs is refused",
-    "max_range_days": "no window of creation times is answered that is wider than {:,} days",
+    "max_range_days": "no answer for windows of creation time wider than {:,} days",
     "count_cap": "the count stops at {:,} jobs",
     "job_ids": "the filter job_ids is {}",
-    "count": "the count of jobs is {}: what is listed is loaded, and nothing proves that it is everything",
+    "count": "the count of jobs is {}: all listed jobs are loaded, but nothing proves that the list is complete",
 }
 """The text for each learned limit, by its name in the state."""
 

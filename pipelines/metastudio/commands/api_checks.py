@@ -21,8 +21,7 @@ from metastudio.source.fetch import make_fetch
 from metastudio.timestamps import SECOND
 
 CLOCK_SECONDS = 60
-"""A larger difference of the clocks is reported. From 15 minutes on, signatures are refused.
-"""
+"""A larger difference of the clocks is reported. From 15 minutes on, signatures are refused."""
 
 RANGES = (365, 180, 90, 31, 7, 1)
 """Widths of a window, in days, that are tried if the widest one is refused."""
@@ -134,7 +133,7 @@ class ApiChecks:
 
     async def _check_clock(self) -> Finding:
         seconds = (datetime.now(UTC) - self._first.server_time).total_seconds()
-        text = f"{seconds:+,.0f} s against the server's"
+        text = f"{seconds:+,.0f} s compared with the server's"
         if abs(seconds) <= CLOCK_SECONDS:
             return Finding(text)
         return make_limit(f"{text}: set this machine's clock (NTP). From 15 minutes on, signatures are refused.")
@@ -212,7 +211,7 @@ class ApiChecks:
         if page is not None:
             return await self._compare_counts(page.count)
         if await self._ask(Query(since=self._since, until=now, limit=1)):
-            return make_limit("limited to now: an end ahead of now is refused, so sync ends its windows at now.")
+            return make_limit("limited to now: an end in the future is refused, so sync ends its windows at now.")
         for days in RANGES:
             if await self._ask(Query(since=now - timedelta(days=days), until=now, limit=1)):
                 return make_limit(f"limited to {days} days: sync reads no wider windows.")

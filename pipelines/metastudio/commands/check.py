@@ -121,7 +121,7 @@ def _find_same_tenants(checked: Sequence[_Checked]) -> Iterator[CheckResult]:
         if len(names) > 1:
             yield CheckResult(
                 "tenants",
-                f"{' and '.join(names)} differ only in app_user_id, which IAM-user isolation replaces: each would have the"
+                f"{' and '.join(names)} differ only in app_user_id, which IAM-user isolation overrides: each would have the"
                 " same jobs. Set for each the credentials of its own IAM user, or remove all but one.",
                 is_limit=True,
             )

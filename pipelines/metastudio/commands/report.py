@@ -156,7 +156,7 @@ def _rebuild(models: Models, options: Options) -> bool:
             ) from None
         log.warning(
             "The reporting models are of another version and could not be built here, so they are read as they are: %s"
-            " metastudio models builds them where that is allowed.",
+            " metastudio models builds them, with a role that may write.",
             reason.message,
         )
         return False
@@ -173,7 +173,7 @@ def _name_what_is_missing(is_current: bool) -> Iterator[None]:
             raise
         raise ConfigurationError(
             f"The reporting models are of another version, which has no {name}, and this report needs it.",
-            hint="Run metastudio models with this release where it may write to the destination: it builds them again.",
+            hint="Run metastudio models with this release and a role that may write: it builds them again.",
         ) from None
 
 
@@ -195,7 +195,8 @@ def _choose_tenants(
     found = [known.get(tenant[:2], tenant) for tenant in _list_project(models, project)]
     if not found:
         raise ConfigurationError(
-            "The tables hold no such project.", hint="metastudio report --json lists the projects in its overview."
+            "There is no such project in the tables.",
+            hint="metastudio report --json lists the projects in its overview.",
         )
     return found
 

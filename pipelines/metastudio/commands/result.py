@@ -14,8 +14,7 @@ from metastudio.pipeline.summary import Summary
 from metastudio.timestamps import format_time
 
 ALERT_FIRST = (1, 5, 3, 2, 4, 6)
-"""Exit codes, the most severe first: those that need a person, then those that go away.
-"""
+"""Exit codes, the most severe first: those that need a person, then those that go away."""
 
 TOTALS = (
     "requests",

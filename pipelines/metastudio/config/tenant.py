@@ -77,7 +77,7 @@ def list_tenants() -> tuple[str, ...]:
     for name in names:
         if not re.fullmatch("[a-z](_?[a-z0-9]){0,29}", name) or name in taken or names.count(name) > 1:
             raise ConfigurationError(
-                "A name in sources.metastudio.tenants is not valid, or is there twice.",
+                "A name in sources.metastudio.tenants is not valid, or occurs twice.",
                 hint="Use at most 30 lower-case letters, digits and single underscores, and not the name of a"
                 " setting: berlin, team_2.",
             )

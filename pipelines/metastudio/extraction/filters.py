@@ -133,7 +133,7 @@ async def _find_newest(context: ExtractionContext, newest_first: Sequence[Row]) 
 
 
 async def _is_future_crowded(context: ExtractionContext, count: int) -> bool:
-    """Return whether the API counts as many jobs in the future of every time zone as in all."""
+    """Return whether the API counts at least `count` jobs in the future of every time zone."""
     try:
         return await context.count(await context.now() + A_DAY_AROUND) >= count
     except (RefusedError, UnreadableError):  # the endpoint refuses this create_since, so it does not ignore it

@@ -11,8 +11,7 @@ from metastudio.extraction.types import Page, Query, UnreadableError, gather_or_
 QUICK_ATTEMPTS = 2
 """The number of attempts for each part of a page that was not answered as a whole."""
 MAX_QUESTIONS = 60
-"""The most requests for one page. Reading around three unreadable rows takes about 40.
-"""
+"""The most requests for one page. Reading around three unreadable rows takes about 40."""
 
 
 class TooDeepError(Exception):

@@ -16,8 +16,7 @@ from metastudio.extraction.types import OPEN_END, Mode, Page, Query, Window
 from metastudio.timestamps import SECOND
 
 MAX_PARTS = 8
-"""The maximum number of parts of a window. If jobs are close together, more would be empty.
-"""
+"""The maximum number of parts of a window. If jobs are close together, more would be empty."""
 WHOLE_HISTORY: tuple[Mode, ...] = ("backfill", "reread")
 """The modes that read everything since `start_date`."""
 MAX_PLANNED = 32

@@ -234,7 +234,7 @@ class Reconciliation:
     def _make_lacking_error(self, lacking: int) -> IncompleteError:
         causes = {
             OTHER_ZONE: "The endpoint seems to read create_since and create_until in another time zone.",
-            ENDS_LEFT_OUT: "The endpoint seems to leave out an end of create_since or create_until.",
+            ENDS_LEFT_OUT: "The endpoint seems to exclude jobs at create_since or create_until.",
         }
         finding = str(self.context.limits.values.get("filters", ""))
         return IncompleteError(

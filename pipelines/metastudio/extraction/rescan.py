@@ -20,8 +20,7 @@ from metastudio.extraction.types import OPEN_END, Chunk, LedgerEntry, Query, Unr
 from metastudio.timestamps import SECOND, parse_time
 
 MAX_WINDOW_GAP = timedelta(hours=6)
-"""Without the filter job_ids, one window covers open jobs created closer together than this.
-"""
+"""Without the filter job_ids, one window covers open jobs created closer together than this."""
 SMALLEST_BATCH = 5
 """The smallest number of job_ids to ask for. If that is refused, so is the filter job_ids."""
 

@@ -64,7 +64,7 @@ def _read_chunks(tenant: Tenant, destination: Destination) -> Iterator[Chunk]:
     check_state(state, tenant)
     if state and read_committed_mark(destination)[0] < read_local_mark(dlt.current.pipeline())[0]:
         raise ConfigurationError(
-            "The destination is older than the pipeline's local state: it was set back, or a load was dropped.",
+            "The destination is older than the pipeline's local state: it was restored, or a load was dropped.",
             hint="Call pipeline.drop() once: the next run continues from what the destination has.",
         )
     restored = restore_missing_tables(dlt.current.pipeline()) if state else set()

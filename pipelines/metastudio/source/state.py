@@ -125,7 +125,7 @@ def check_state(state: State, tenant: Tenant) -> None:
     if changed:
         raise ConfigurationError(
             f"This pipeline was synced with another {' and another '.join(changed)}.",
-            hint="Put the setting back, or sync the other jobs with --pipeline NAME and --dataset NAME of their own.",
+            hint="Restore the setting, or sync the other jobs with --pipeline NAME and --dataset NAME of their own.",
         )
 
 

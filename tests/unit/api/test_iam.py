@@ -30,7 +30,7 @@ LOGIN = Password("canaryUser", "canaryPassword", "canaryDomain")
 
 
 class Iam:
-    """IAM and API in one: issues t1, t2, …; the API takes only the tokens not yet revoked."""
+    """IAM and API in one: issues t1, t2, …, and accepts only tokens that are not revoked."""
 
     def __init__(self, *failures: web.Response, life: timedelta = timedelta(days=1)) -> None:
         self.failures, self.life = list(failures), life

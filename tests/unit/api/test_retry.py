@@ -24,7 +24,7 @@ from tests.support.loopback import FakeClock
 
 
 class Operation:
-    """Fails as given, then answers."""
+    """An operation that fails with the given failures, then answers."""
 
     subject, question = "h", ", asked for x"
 

@@ -26,7 +26,7 @@ def test_records_without_an_id_are_no_difference_to_an_audit(make_reader: MakeRe
 
 
 def test_a_count_that_lags_and_a_full_page_do_not_pass_for_all_there_is(make_reader: MakeReader) -> None:
-    """Two old jobs are counted, two young ones fill the page."""
+    """The count is that of two old jobs; two young ones fill the page."""
     reader = make_reader(cap=2, habits=Habits())
     for age in (2 * DAY, DAY, 2 * SECOND, SECOND):
         reader.tenant.add(NOW - age, state="SUCCEED")

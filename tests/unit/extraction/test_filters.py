@@ -1,4 +1,4 @@
-"""Endpoints that do not keep to create_since or create_until."""
+"""Endpoints that do not obey create_since or create_until."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_an_ignored_create_since_is_found_out_by_jobs_of_one_second_or_of_unknow
 
 
 def test_jobs_of_whole_seconds_are_not_lost_where_the_ends_are_left_out(make_reader: MakeReader) -> None:
-    """The newest job, created within a second, shows nothing of that."""
+    """The newest job, created within a second, cannot show that the ends are left out."""
     reader = make_reader(habits=Habits(left_out=("since", "until")))
     for number in range(5_000):
         reader.tenant.add(START + DAY + number * SECOND, state="SUCCEED")

@@ -1,4 +1,4 @@
-"""What neighboring rows, versions and times tell of an order."""
+"""What neighboring rows, versions and times show about an order."""
 
 from __future__ import annotations
 

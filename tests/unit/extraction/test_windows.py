@@ -97,7 +97,7 @@ def test_a_job_that_vanishes_and_one_that_appears_do_not_pass_for_a_window_that_
 
 
 def test_an_open_window_whose_count_stayed_the_same_is_still_read_until_it_stood_still(make_reader: MakeReader) -> None:
-    """One job vanishes, another appears: the count is as before, and the row at the end of the
+    """One job vanishes and another appears: the count is the same, but the row at the end of the
     first page was skipped.
     """
     reader = make_reader(sorting="refused")
@@ -185,8 +185,8 @@ def test_a_failure_of_one_window_ends_the_others_and_is_raised_as_it_is() -> Non
 
 
 def test_waiting_for_the_newest_window_costs_no_processor_time() -> None:
-    """A window that is read before its turn must not make the reader spin until the one before it
-    is there.
+    """A window that is read before its turn must not make the reader spin until the window before
+    it arrives.
     """
     tenant, turns = Tenant(), 0
     for number in range(6_000):

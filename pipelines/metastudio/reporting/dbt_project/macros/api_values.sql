@@ -1,4 +1,4 @@
-{#- A value of the API; UNKNOWN where the API gave none. -#}
+{#- A value of the API; UNKNOWN if the API gave none. -#}
 {% macro or_unknown(column) -%}
     coalesce(nullif({{ column }}, ''), 'UNKNOWN')
 {%- endmacro %}

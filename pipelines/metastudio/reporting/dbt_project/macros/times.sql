@@ -114,7 +114,7 @@ days as (
 )
 {%- endmacro %}
 
-{#- One count as a share of another; null where the other is zero. -#}
+{#- One count as a share of another; null if the other is zero. -#}
 {% macro share_of(part, total) -%}
     cast({{ part }} as double precision) / nullif({{ total }}, 0)
 {%- endmacro %}

@@ -16,7 +16,7 @@
         exception
             when invalid_table_definition then
                 raise exception '{{ columns_changed() }}';
-            when query_canceled or others then  -- dbt hands on the message alone
+            when query_canceled or others then  -- dbt passes on only the message
                 raise exception using errcode = sqlstate, message = concat('<', sqlstate, '> ', sqlerrm);
         end
         $metastudio$

@@ -1,6 +1,6 @@
 -- A sync is complete if it reached its end and no gap is open after it. A window that could not be
--- read whole has a reason and is a gap; whether it is still open is said by the run's last line.
--- What changes or rescan left unproved does not count if a dearer way followed in the same run.
+-- read whole has a reason and is a gap; the run's last line says whether it is still open. What
+-- changes or rescan left unproved does not count if a more expensive way followed in the same run.
 with lines as (
     select
         *,
