@@ -66,7 +66,7 @@ def _warn_of_readable_secrets(config_dir: Path | None) -> None:
                 write_message(logging.WARNING, f"{secrets} can be read by others. Protect it: chmod 600 {secrets}")
 
 
-def leave(code: int) -> NoReturn:
+def exit_process(code: int) -> NoReturn:
     """Exit without waiting for the threads of tenants: a sync may be killed at any moment."""
     if any(thread.name.startswith("metastudio-tenant") for thread in threading.enumerate()):
         sys.stderr.flush()

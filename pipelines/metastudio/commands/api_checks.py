@@ -241,14 +241,14 @@ class ApiChecks:
 
     async def _check_states(self) -> Finding:
         states = sorted({row.state for row in self._first.rows if row.state})[:MAX_STATES]
-        unknown = [state for state in states if not await self._knows(state)]
+        unknown = [state for state in states if not await self._can_filter_by(state)]
         if not states:
             return Finding("not asked: there is no job with a state")
         if unknown:
             return make_limit(f"not as documented for {', '.join(unknown)}: audit does not compare these by state.")
         return Finding()
 
-    async def _knows(self, state: str) -> bool:
+    async def _can_filter_by(self, state: str) -> bool:
         """Return whether the filter finds jobs in this state and no other jobs."""
         page = await self._ask(Query(since=self._since, state=state, limit=1))
         return page is not None and page.count > 0 and all(row.state == state for row in page.rows)

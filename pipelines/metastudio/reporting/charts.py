@@ -26,7 +26,7 @@ COLORS = {
 }
 _PALETTE = ("#2f81c7", "#d9532c", "#8d6cc7", "#3f9c6b", "#c9901a", "#868e96")
 _HEIGHT = 210
-_FEW, _WIDEST = 4, 48
+_FEW_BARS, _MAX_BAR_PIXELS = 4, 48
 """Up to so many bars are at most this many pixels wide. A single one would fill the chart."""
 
 
@@ -112,7 +112,7 @@ def _count(field: str, title: str, most: int) -> alt.Y:
 
 def _limit_bars(values: Iterable[Any]) -> dict[str, int]:
     """Return the options of bars, one for each value."""
-    return {"size": _WIDEST} if len(set(values)) <= _FEW else {}
+    return {"size": _MAX_BAR_PIXELS} if len(set(values)) <= _FEW_BARS else {}
 
 
 def _day_tooltip(field: str, title: str, language: Language) -> alt.Tooltip:

@@ -35,7 +35,7 @@ def read_committed_state(pipeline: dlt.Pipeline) -> State:
     return cast(State, read_committed_source_state(pipeline, SOURCE))
 
 
-class Judged(NamedTuple):
+class CheckedState(NamedTuple):
     """A state that claims no more than the tables hold.
 
     Attributes:
@@ -47,14 +47,16 @@ class Judged(NamedTuple):
     reread: bool = False
 
 
-def judge_state(state: State, destination: Destination, tenant: Tenant, restored: Collection[str]) -> Judged:
+def check_against_tables(
+    state: State, destination: Destination, tenant: Tenant, restored: Collection[str]
+) -> CheckedState:
     """Check a state against the tables, and add the states of jobs whose history was lost.
 
     Args:
         restored: the tables that were missing, or without a column.
     """
     if state.get("schema_version") != SCHEMA_VERSION:
-        return Judged(state)
+        return CheckedState(state)
     state = _settle(state, destination, tenant)
     reread = _has_lost_proof(state, destination, tenant)
     rows = destination.extent(tenant.start_date).rows
@@ -62,8 +64,8 @@ def judge_state(state: State, destination: Destination, tenant: Tenant, restored
         jobs = format_count(lost, "job")
         log.warning("The table %s lost the history of %s: it begins again with their current states.", STATES, jobs)
     if VIDEOS in restored:  # a column that was created again has no values
-        return Judged(forget_backfill(state))
-    return Judged(_judge_watermark(state, destination, tenant.start_date), reread)
+        return CheckedState(forget_backfill(state))
+    return CheckedState(_bound_watermark(state, destination, tenant.start_date), reread)
 
 
 def _settle(state: State, destination: Destination, tenant: Tenant) -> State:
@@ -78,7 +80,7 @@ def _settle(state: State, destination: Destination, tenant: Tenant) -> State:
     return State(**{**state, "settled": is_settled})
 
 
-def _judge_watermark(state: State, destination: Destination, start: datetime) -> State:
+def _bound_watermark(state: State, destination: Destination, start: datetime) -> State:
     """Return the state with a watermark that is not later than all rows.
 
     A later watermark came from rows that are gone. If the table is empty, the state is that of a
