@@ -152,7 +152,7 @@ class Destination(Ledger):
         """Add the current state of jobs whose history of states was lost; return their number.
 
         Args:
-            jobs: the number of rows of jobs; a large table is compared only where the history has
+            jobs: the number of rows of jobs; a large table is compared only if the history has
                 fewer rows.
         """
         if not self.capabilities.takes_inserts:

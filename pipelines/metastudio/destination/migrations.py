@@ -1,4 +1,4 @@
-"""Updates tables that an older release wrote, where dlt does not do so by itself."""
+"""Updates tables that an older release wrote, if dlt does not do so by itself."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Proves by counting that the destination equals the API, or repairs it.
 
-See `docs/extraction.md#audit`. Counts are compared for the whole range, in total and by state.
-Where they differ, the range is halved, and only the half that differs is halved again, until a part
-fits one page and is read. What is counted is always "created at t or later", so that the difference
-of two counts is exact: a window closed at both ends would include only a part of its last second.
+See `docs/extraction.md#audit`. Counts are compared for the whole range, in total and by state. If
+they differ, the range is halved, and only the half that differs is halved again, until a part fits
+one page and is read. What is counted is always "created at t or later", so that the difference of
+two counts is exact: a window closed at both ends would include only a part of its last second.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Audit:
     `findings` and `unfiltered_states`.
 
     Args:
-        repair: whether to repair differences; if not, they are only found.
+        repair: whether to repair differences; if not, they are only reported.
         allow_deletions: whether to mark vanished jobs, however many they are.
     """
 

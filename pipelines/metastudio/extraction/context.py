@@ -102,8 +102,8 @@ class ExtractionContext:
         down, the run waits for it, up to retry_seconds.
 
         Raises:
-            RefusedError: the endpoint refuses the question.
-            UnreadableError: the endpoint answers, but not this question.
+            RefusedError: the endpoint refuses the query.
+            UnreadableError: the endpoint answers, but not this query.
             UnavailableError: the endpoint does not answer at all.
         """
         for _ in range(2):
@@ -120,8 +120,8 @@ class ExtractionContext:
         """Fetch a page without a test whether the endpoint answers at all.
 
         Raises:
-            RefusedError: the endpoint refuses the question.
-            UnavailableError: the question was not answered.
+            RefusedError: the endpoint refuses the query.
+            UnavailableError: the query was not answered.
         """
         page = await self._fetch(query)
         if self.server_now is None:

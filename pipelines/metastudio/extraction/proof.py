@@ -118,9 +118,8 @@ class WindowReading:
     def is_worth_a_pass(self, tries: int, *, is_part: bool) -> bool:
         """Return whether reading the window once more may bring the proof.
 
-        A closed window on one page does not change, and rows that could not be read twice stay
-        unreadable. Where the order of the list is unstable, reading goes on while each pass brings
-        more jobs.
+        A closed window on one page does not change, and rows that failed twice stay unreadable. If
+        the order of the list is unstable, reading goes on while each pass brings more jobs.
         """
         if self.skipped and self.passes > 1:
             return False

@@ -32,7 +32,7 @@ def find_order_evidence(rows: Sequence[Row]) -> set[OrderEvidence]:
 
 
 def classify_order(evidence: set[OrderEvidence]) -> Order:
-    """Return whether the evidence proves that the order is by update and not by creation time."""
+    """Return whether the order is proved to be by update time and not by creation time."""
     if "update rises" in evidence:
         return "disproved"
     return "proved" if evidence >= {"create rises", "create falls"} else "not proved"

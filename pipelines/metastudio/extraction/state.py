@@ -32,7 +32,7 @@ class Gap(TypedDict):
 
     Attributes:
         count: the number of jobs that the API counts in the window.
-        rows_read: the number of different jobs that came.
+        rows_read: the number of distinct jobs received.
         reason: why the window is a gap: "counted, not listed", "not readable", "kept moving", …
         found_at: when the gap was found.
         tries: how often it was asked for again.
@@ -59,7 +59,7 @@ class Scrub(TypedDict):
 
 
 class State(TypedDict, total=False):
-    """All that is remembered.
+    """Everything that is remembered.
 
     `watermark_at` is the server's time when the watermark got its value. `settled` says that the
     changes up to the watermark were read once more at least `overlap` later. `update_time_sorting`
@@ -99,7 +99,7 @@ def forget_backfill(state: State) -> State:
 
 
 def count_missing(state: State) -> int:
-    """Return how many jobs are missing in all open gaps; an unproved gap misses at least one."""
+    """Return how many jobs are missing in all open gaps; each gap counts at least one."""
     return sum(max(1, gap["count"] - gap["rows_read"]) for gap in state.get("gaps", []))
 
 

@@ -32,8 +32,8 @@ def sync(context: ExtractionContext, state: State, *, reread: bool = False) -> A
             lost.
 
     Raises:
-        IncompleteError: completeness could not be established; what was yielded does no harm.
-        UnavailableError: the endpoint does not answer; what was yielded is progress.
+        IncompleteError: completeness could not be established; loading the chunks does no harm.
+        UnavailableError: the endpoint does not answer; the chunks are progress all the same.
     """
     return context.track(state, _Sync(context, state, reread=reread).chunks())
 

@@ -109,7 +109,7 @@ class Books(NamedTuple):
     Attributes:
         live: jobs that are not marked as deleted, created since `start_date` or at an unknown time.
         older: jobs that are not marked as deleted and show an earlier creation.
-        doubled: rows beyond one for each job; 0 where that was not counted.
+        doubled: rows beyond one for each job; 0 if they were not counted.
     """
 
     live: int
@@ -131,8 +131,9 @@ class LoadedJobs(Protocol):
         ...
 
     async def doubled(self) -> Sequence[tuple[str, datetime | None]]:
-        """Return job_id and create_time of the jobs that have more than one row; the creation is
-        None for jobs marked as deleted.
+        """Return job_id and create_time of the jobs that have more than one row.
+
+        The create_time is None for jobs that are marked as deleted.
         """
         ...
 
@@ -141,8 +142,9 @@ class LoadedJobs(Protocol):
         ...
 
     async def open_jobs(self, before: datetime) -> Sequence[tuple[str, datetime | None]]:
-        """Return job_id and create_time of the live jobs created before a time, or at an unknown
-        one, that are not in a terminal state.
+        """Return job_id and create_time of the live jobs that are not in a terminal state.
+
+        Only jobs created before a time, or at an unknown time, are included.
         """
         ...
 
@@ -167,8 +169,9 @@ class LoadedJobs(Protocol):
         ...
 
     async def nth_created(self, before: datetime, place: int) -> datetime | None:
-        """Return the create_time of the job at a place, from 1, among the live jobs created before
-        a time, newest first; None where there are fewer.
+        """Return the create_time of a live job by its place, or None if there are fewer jobs.
+
+        The live jobs created before a time are counted from 1, newest first.
         """
         ...
 
@@ -213,8 +216,8 @@ class LedgerEntry:
     """A line of the ledger: what was asked for, and the figures that prove it whole or not.
 
     Attributes:
-        rows_changed: the number of jobs that were new or differed from the destination; None where
-            the rows were not compared.
+        rows_changed: the number of jobs that were new or differed from the destination; None if the
+            rows were not compared.
         is_window: whether since and until are a window of create_time that was asked for as such.
         open_gaps: the number of gaps that are open once this line is committed.
         missing: the number of jobs that are missing in them.
@@ -257,10 +260,10 @@ class Chunk:
     Args:
         rows: each job once, in the newest version read.
         seen: every version read, for the history of states.
-        vanished: job_ids that the API no longer shows, with the server's time of that finding.
+        vanished: job_ids that the API no longer shows, with the server's time when that was found.
         doubled: job_ids with several rows in the destination, of which one is to stay.
         lacking: the number of jobs that the destination turned out to have lost.
-        expected_rows: the number of jobs that the run is going to read, where it is known.
+        expected_rows: the number of jobs that the run is going to read, if it is known.
     """
 
     mode: Mode

@@ -84,7 +84,7 @@ def make_backfill(names: TenantNames) -> AssetsDefinition:
 
 
 def make_months(settings: Settings) -> MonthlyPartitionsDefinition:
-    """Return a partition for each month from `start_date`, where a sync begins, to now."""
+    """Return a partition for each month from `start_date`, the start of a sync, to now."""
     start = start_of_month(parse_user_time(settings.start_date, "sources.metastudio.start_date"))
     return MonthlyPartitionsDefinition(start_date=start, timezone="UTC", end_offset=1)
 

@@ -46,7 +46,7 @@ log = logging.getLogger("metastudio")
 
 ATTEMPTS = 5
 """Pipelines can collide when they create the dataset, a table or a column. One succeeds."""
-COLLISIONS = (SchemaUpdateError, DatabaseTransientException, FileExistsError)  # the folder of a dataset
+COLLISIONS = (SchemaUpdateError, DatabaseTransientException, FileExistsError)  # the last: a dataset's folder
 COLLIDING_STATES = ("23", "40", "42", "XX")
 """Classes of SQLSTATE that a collision has; others, such as that of a time-out, are final."""
 
@@ -67,7 +67,7 @@ class ChunkLoader:
 
     Attributes:
         pending_attempts: earlier attempts that the next load package brings into the destination,
-            where single rows cannot be inserted.
+            if single rows cannot be inserted.
         are_attempts_loaded: whether a load package has brought them.
     """
 

@@ -100,7 +100,7 @@ def make_offline_profile(adapter: str, dataset: str) -> dict[str, Any]:
 def _make_duckdb_fields(credentials: Any) -> dict[str, Any]:
     """Return the fields that attach the file under a name of ours.
 
-    dbt guesses the name that DuckDB gives to a file, and refuses files where it guesses wrong.
+    dbt guesses the name that DuckDB gives to a file, and refuses the file if the guess is wrong.
     """
     return {
         "type": "duckdb",

@@ -108,7 +108,7 @@ class Models:
         Return the names of the columns, and the rows.
         """
         with self._destination.connect() as client:
-            if not self._destination.capabilities.is_postgres:  # a pooler would give the session to others
+            if not self._destination.capabilities.is_postgres:  # a pooler may share the session
                 client.execute_sql("SET TIME ZONE 'UTC'")
             names = self._name_models(client)
             with client.execute_query(sql.format(**{**values, **names}), *params) as cursor:
@@ -116,9 +116,10 @@ class Models:
 
     @contextmanager
     def copy_shared(self) -> Iterator[None]:
-        """Within the block, compute each model that several queries read only once.
+        """Within the block, compute a model only once even if several queries read it.
 
-        On PostgreSQL, a transaction holds the copies: a pooler does not give it to others.
+        On PostgreSQL, a transaction holds the copies, because a pooler gives its session to nobody
+        else.
         """
         is_postgres = self._destination.capabilities.is_postgres
         with (

@@ -55,7 +55,7 @@ def merge_pending(pipeline: dlt.Pipeline) -> None:
 
 
 def repair_working_dir(pipeline: dlt.Pipeline) -> None:
-    """Finish what a kill interrupted, where dlt does not recover by itself.
+    """Finish what a kill interrupted, if dlt does not recover by itself.
 
     - A storage without the folder that dlt creates last was still being created, and is empty.
     - A normalized package is complete, because dlt renames it into place. Its extracted twin is
