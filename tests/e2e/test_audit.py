@@ -70,7 +70,7 @@ def test_a_job_marked_as_deleted_is_written_when_it_returns_as_it_was(sim, synce
         ("not_found", None, "IAM-user isolation unknown: the API does not say"),
     ],
 )
-def test_the_audit_tells_of_isolation_and_a_refusal_is_no_error(sim, synced, run, isolation, told, line):
+def test_the_audit_reports_isolation_and_a_refusal_is_not_an_error(sim, synced, run, isolation, told, line):
     sim.behavior.isolation = isolation
     arguments = ("audit", "--dry-run", "--allow-deletions")
 

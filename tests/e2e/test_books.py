@@ -127,7 +127,7 @@ LOSSES = {
 
 
 @pytest.mark.parametrize("loss", [loss for loss in LOSSES if loss != COUNTED])
-def test_what_was_lost_or_doubled_is_mended_by_the_next_sync(tenant, loss):
+def test_the_next_sync_repairs_lost_or_doubled_rows(tenant, loss):
     for statement in LOSSES[loss]:
         tenant.ask(statement)
 
@@ -137,7 +137,7 @@ def test_what_was_lost_or_doubled_is_mended_by_the_next_sync(tenant, loss):
 
 
 @pytest.mark.parametrize("loss", [COUNTED, "all tables", "rows doubled and lost"])
-def test_what_was_lost_or_doubled_on_postgres_is_mended_too(postgres_tenant, loss):
+def test_the_next_sync_repairs_lost_or_doubled_rows_on_postgres(postgres_tenant, loss):
     for statement in [*LOSSES[loss], f"DELETE FROM {STATES} WHERE {SOME}" if loss != "all tables" else "SELECT 1"]:
         postgres_tenant.ask(statement)
 

@@ -60,7 +60,7 @@ def test_an_api_that_hangs_is_given_up_by_time_out_and_tried_again(sim, settings
 
 
 @pytest.mark.parametrize("fault", ["503", "reset"])
-def test_a_dead_api_ends_in_exit_code_4_within_the_bound_and_the_next_sync_goes_on(
+def test_a_dead_api_ends_in_exit_code_4_within_the_bound_and_the_next_sync_continues(
     sim, settings, run, query, monkeypatch, fault
 ):
     monkeypatch.setenv(f"{SECTION}RETRY_SECONDS", "0.5")
@@ -91,7 +91,7 @@ def test_tables_that_models_and_attempts_cannot_use_cost_only_them(sim, synced, 
     assert "The sync is done, but its reporting models are not" in caplog.text
 
 
-def test_a_wrong_count_is_not_believed_and_holds_up_nothing(sim, settings, run, query):
+def test_a_wrong_count_is_not_believed_and_delays_nothing(sim, settings, run, query):
     sim.behavior.count_offset = 1
 
     ended = run("sync", "--json")

@@ -87,7 +87,7 @@ def test_tables_of_an_older_release_can_be_published_and_the_identity_that_a_use
     }
 
 
-def test_a_reader_of_a_table_holds_up_its_identity_and_not_the_sync(host, url):
+def test_a_reader_of_a_table_delays_its_identity_but_not_the_sync(host, url):
     sync(host)
     execute_postgres(
         url, "DROP PUBLICATION everything", "ALTER TABLE metastudio.rejected_records REPLICA IDENTITY DEFAULT"

@@ -131,7 +131,7 @@ def test_three_gaps_that_stay_cost_a_later_sync_two_requests_more(sim, settings,
         assert sim.stats.requests <= 1 + 2
 
 
-def test_a_job_of_the_year_9999_holds_up_nothing(sim, settings, run, query):
+def test_a_job_of_the_year_9999_delays_nothing(sim, settings, run, query):
     (job_id,) = sim.tenant.create(at="9999-12-31T23:00:00Z", lastupdate_time="2026-01-15T11:00:00Z")
     assert run("sync").code == 0
     sim.tenant.vanish(job_id)

@@ -134,7 +134,7 @@ def _refuse_ssl(server):
             connection.recv(8)
 
 
-def test_a_sync_that_waits_too_long_for_a_lock_ends_in_exit_code_4_and_the_next_one_goes_on(
+def test_a_sync_that_waits_too_long_for_a_lock_ends_in_exit_code_4_and_the_next_one_continues(
     sim, settings, run, postgres_url, monkeypatch
 ):
     options = "--destination", "postgres", "--dataset", "waits"

@@ -455,7 +455,7 @@ def test_stale_figures_are_shown_as_such_and_end_in_exit_code_5(run, warehouse, 
         (("--tenant", "nobody"), "There is no tenant of this name."),
     ],
 )
-def test_what_is_not_there_is_refused_in_one_sentence(run, options, sentence):
+def test_an_unknown_project_or_period_is_refused_in_one_sentence(run, options, sentence):
     ended = run("report", *options)
 
     assert (ended.code, ended.out) == (2, "")
@@ -475,7 +475,7 @@ def test_a_report_of_chosen_days_has_nothing_of_others(run, ask):
     assert {row["failed_at"][:7] for row in ended.json["failed_jobs"]} <= {"2025-12", "2026-01"}
 
 
-def test_what_is_empty_is_one_sentence_below_the_tables(run, warehouse):
+def test_an_empty_table_is_one_sentence_below_the_others(run, warehouse):
     days = {"since": date(2024, 1, 1), "until": date(2024, 1, 2)}
     ended = run("report", *(f"--{name}={day}" for name, day in days.items()))
     tenant = TenantName(warehouse.sim.project_id, None, "")

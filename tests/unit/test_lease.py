@@ -83,7 +83,7 @@ def test_who_was_taken_over_notices_and_changes_nothing_for_the_new_holder(make,
     second.require()
 
 
-def test_nobody_relies_on_a_claim_that_others_may_remove_by_now(make):
+def test_a_run_does_not_rely_on_a_claim_that_others_may_remove(make):
     machine = Machine()
     lease = make(machine)
     lease.acquire()
@@ -193,7 +193,7 @@ def test_a_claim_that_cannot_be_removed_is_named_instead_of_waited_for(make, tmp
         make(Machine(), filesystem=refusing).acquire()
 
 
-def test_a_claim_that_was_cut_off_while_it_was_written_holds_up_nobody_for_longer(make, tmp_path):
+def test_a_half_written_claim_does_not_delay_others_any_longer(make, tmp_path):
     make(Machine()).acquire()
     (claim,) = list_claims(tmp_path)
     claim.write_bytes(b"")
@@ -202,7 +202,7 @@ def test_a_claim_that_was_cut_off_while_it_was_written_holds_up_nobody_for_longe
     assert other.now <= EXPIRE_SECONDS + POLL_SECONDS
 
 
-def test_a_claim_that_is_just_being_written_is_no_renewal_since_it_may_be_taken_back(make, tmp_path):
+def test_a_claim_that_is_still_being_written_is_not_a_renewal(make, tmp_path):
     first, machine = make(Machine()), Machine()
     first.acquire()
     (claim,) = list_claims(tmp_path)

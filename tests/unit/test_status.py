@@ -95,7 +95,7 @@ def test_limits_are_shown_in_words_with_their_units():
     ]
 
 
-def test_what_the_endpoint_keeps_to_is_no_limit():
+def test_filters_that_work_are_not_a_limit():
     assert find(describe({"limits": {"filters": "kept to", "count_verified": 1_200}}), "limit") == []
 
 
@@ -147,7 +147,7 @@ def test_gaps_that_nobody_accepted_are_a_line_of_their_own():
         (60, [GAP], 2, None),
     ],
 )
-def test_a_monitor_gets_exit_code_5_for_what_is_too_old_or_missing(age, gaps, accepted, words):
+def test_a_monitor_gets_exit_code_5_if_data_is_too_old_or_missing(age, gaps, accepted, words):
     ended_at = age and datetime.now(UTC) - timedelta(seconds=age)
     completeness = Completeness(ended_at, None if gaps else ended_at, missing=2 if gaps else 0)
     details = describe_freshness(completeness, Settings(max_missing=accepted)) | describe_state({"gaps": gaps})

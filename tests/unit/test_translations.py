@@ -103,7 +103,7 @@ def test_the_words_of_the_models_are_translated():
     assert all(CHINESE.format_word(state).endswith(f"（{state}）") for state in states)
 
 
-def test_a_word_that_nobody_knows_is_left_as_it_is():
+def test_an_unknown_word_stays_unchanged():
     assert CHINESE.format_word("{THAWED}\x1b") == "{THAWED}\\x1b"
     assert (CHINESE.format_word(""), CHINESE.format_word(None)) == ("", "-")
 

@@ -167,7 +167,7 @@ def test_an_iam_that_fails_for_a_minute_is_survived() -> None:
     assert use(Recovering(), lambda client: client.fetch_jobs({}), clock=clock.clock).count == 230
 
 
-def test_a_dead_iam_fails_all_who_wait_and_is_asked_again_by_who_comes_later() -> None:
+def test_a_dead_iam_fails_all_waiting_requests_and_later_ones_ask_it_again() -> None:
     iam = Iam(error(503, "IAM.0001"))
 
     async def work(client: Client) -> None:
