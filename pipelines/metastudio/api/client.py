@@ -101,7 +101,7 @@ class Client:
             case AccessKey():
                 return KeyAuth(credentials, self._project_id, self._clock)
             case Token():
-                return TokenAuth(_always(credentials.token))
+                return TokenAuth(_return_token(credentials.token))
             case Password():
                 address = credentials.iam_endpoint or iam_base_url
                 if not address:
@@ -240,7 +240,7 @@ class _Call(Generic[T]):
             self.client._auth.on_refused(failure)
 
 
-def _always(token: str) -> Callable[[str | None], Awaitable[str]]:
+def _return_token(token: str) -> Callable[[str | None], Awaitable[str]]:
     async def get_token(refused: str | None) -> str:
         return token
 

@@ -112,7 +112,7 @@ def parse_jobs_page(response: HttpResponse, server_time: datetime | None, secret
     count, jobs = (documented.count, documented.jobs) if documented else _read_answer(response, secrets)
     if server_time is None:
         reason = "answered 200 without a Date header, which has the server's time"
-        raise _make_senseless(reason, response, secrets)
+        raise _make_invalid_answer(reason, response, secrets)
     return JobsPage(count, jobs, server_time, redact_id(response.request_id, secrets))
 
 
@@ -121,9 +121,9 @@ def _read_answer(response: HttpResponse, secrets: tuple[str, ...]) -> tuple[int 
     answer = _load_answer(response, secrets)
     jobs, count = answer.get("jobs"), _read_count(answer.get("count"))
     if not isinstance(jobs, list | None):
-        raise _make_senseless("answered 200 without a list of jobs", response, secrets)
+        raise _make_invalid_answer("answered 200 without a list of jobs", response, secrets)
     if count is None and answer.get("count") is not None:
-        raise _make_senseless("answered 200 without an integer count", response, secrets)
+        raise _make_invalid_answer("answered 200 without an integer count", response, secrets)
     return count if jobs else count or 0, jobs or []
 
 
@@ -139,13 +139,13 @@ def _load_answer(response: HttpResponse, secrets: tuple[str, ...]) -> dict[str, 
         answer = load_json(response)
     except (ValueError, RecursionError):
         looks = "HTML" if response.body.lstrip()[:1] == b"<" else "what is not JSON"
-        raise _make_senseless(f"answered 200 with {looks}", response, secrets) from None
+        raise _make_invalid_answer(f"answered 200 with {looks}", response, secrets) from None
     code, message = _read_problem(answer, secrets) if isinstance(answer, dict) else (None, "")
     if code is not None:
         raise _make_failure(response, find_code_rule(code) or RETRYABLE, code, message, secrets)
     said = f": {message}" if message else ""
     if not isinstance(answer, dict) or (answer and answer.keys().isdisjoint(("count", "jobs"))):
-        raise _make_senseless(f"answered 200 without a count and without jobs{said}", response, secrets)
+        raise _make_invalid_answer(f"answered 200 without a count and without jobs{said}", response, secrets)
     return answer
 
 
@@ -164,7 +164,7 @@ def parse_isolation(response: HttpResponse, secrets: tuple[str, ...]) -> bool | 
     return value if isinstance(value, bool) else None
 
 
-def _make_senseless(reason: str, response: HttpResponse, secrets: tuple[str, ...]) -> AttemptError:
+def _make_invalid_answer(reason: str, response: HttpResponse, secrets: tuple[str, ...]) -> AttemptError:
     request_id = redact_id(response.request_id, secrets)
     return RetryableError(reason, status=response.status, request_id=request_id)
 

@@ -89,14 +89,14 @@ def _print(report: Report) -> None:
 
 
 def _print_table(console: Console, section: Section, rows: list[Row], report: Report) -> None:
-    table = _lay_out(section, rows, report)
+    table = _make_terminal_table(section, rows, report)
     needed = console.measure(table, options=console.options.update(width=_ENDLESS)).minimum
     if needed > console.width:
         table.width = needed  # a truncated figure would be wrong
     console.print(table, crop=False)
 
 
-def _lay_out(section: Section, rows: list[Row], report: Report) -> Table:
+def _make_terminal_table(section: Section, rows: list[Row], report: Report) -> Table:
     table = Table(
         title=Text(report.translate(section.title)),
         title_justify="left",

@@ -57,7 +57,7 @@ def check_against_tables(
     """
     if state.get("schema_version") != SCHEMA_VERSION:
         return CheckedState(state)
-    state = _settle(state, destination, tenant)
+    state = _note_second_read(state, destination, tenant)
     reread = _has_lost_proof(state, destination, tenant)
     rows = destination.extent(tenant.start_date).rows
     if lost := destination.add_lost_states(rows):
@@ -68,7 +68,7 @@ def check_against_tables(
     return CheckedState(_bound_watermark(state, destination, tenant.start_date), reread)
 
 
-def _settle(state: State, destination: Destination, tenant: Tenant) -> State:
+def _note_second_read(state: State, destination: Destination, tenant: Tenant) -> State:
     """Return the state with `settled`: whether its last changes were read once more.
 
     A sync that finds nothing new commits no state: only its line in the ledger shows that it ran.
