@@ -34,7 +34,7 @@ def test_the_audit_shows_the_figures_from_before_the_repair(sim, synced, run):
 
     lines = run("audit").out.splitlines()
 
-    assert [line.split()[-1] for line in lines if line.startswith(("jobs in all", "SUCCEED"))] == ["differs", "differs"]
+    assert [line.split()[-1] for line in lines if line.startswith(("all jobs", "SUCCEED"))] == ["differs", "differs"]
     assert all(line.split()[-1] == "equal" for line in lines if line.startswith(("FAILED", "BLOCK", "CANCELED")))
 
 

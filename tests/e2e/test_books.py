@@ -162,7 +162,7 @@ def test_the_summary_says_how_many_jobs_were_lost_and_how_many_vanished(tenant):
     for _ in range(2):
         summary = tenant.sync()
         assert (summary.lacking, summary.surplus, summary.requests) == (0, 1, 1)
-    assert "1 job held that the API no longer counts" in describe_summary("sync", summary)
+    assert "1 loaded job that the API no longer counts" in describe_summary("sync", summary)
     summary = run_audit(tenant.options, LogProgress(), repair=True).summary
     assert summary.marked_deleted == 1
     assert "no longer counts" not in describe_summary("audit", summary)

@@ -166,7 +166,7 @@ def test_every_command_works_for_all_tenants(company, run, query, monkeypatch):
     backfill = run("backfill", "--since", "2025-12-01", "--json")
 
     assert (audit.code, status.code, check.code, backfill.code) == (0, 0, 0, 0)
-    assert "berlin: jobs in all" in audit.out
+    assert "berlin: all jobs" in audit.out
     assert query("SELECT job_id FROM metastudio.digital_human_videos WHERE deleted_at IS NOT NULL") == [(gone,)]
     assert {name: its["tables"]["digital_human_videos"] for name, its in status.json["tenants"].items()} == {
         "berlin": 150,

@@ -119,7 +119,7 @@ def _describe_findings(summary: Summary) -> Iterator[str]:
     if summary.lacking:
         yield f"{format_count(summary.lacking, 'job')} had been lost in the destination"
     if summary.surplus and summary.mode != "audit":  # an audit has marked them, or said why not
-        yield f"{format_count(summary.surplus, 'job')} held that the API no longer counts (metastudio audit marks them)"
+        yield f"{format_count(summary.surplus, 'loaded job')} that the API no longer counts (metastudio audit marks them)"
     if summary.scrubbed:
         yield f"scrub: {summary.scrub_changed:,} of {format_count(summary.scrubbed, 'job')} had changed unseen"
     if summary.mode == "rescan":
@@ -135,7 +135,7 @@ def describe_audit(audit: Audit) -> list[str]:
 
 
 def _describe_comparison(item: Comparison) -> str:
-    name = "jobs in all" if item.state is None else item.state
+    name = "all jobs" if item.state is None else item.state
     if item.api is None:
         return (
             f"{name:<12} {'-':>12} at the API {item.destination:>12,} here   not compared: the API refuses this state"
