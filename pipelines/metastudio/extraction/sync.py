@@ -68,7 +68,7 @@ class _Sync:
                 yield chunk
         if not is_first and not are_ignored(self.context):
             try:
-                async with aclosing(self._retry_gaps_and_scrub()) as chunks:
+                async with aclosing(self._look_after_the_past()) as chunks:
                     async for chunk in chunks:
                         yield chunk
             except FiltersIgnoredError:  # remember it: from now on the whole list is read
@@ -117,7 +117,7 @@ class _Sync:
             if verdict is Verdict.WHOLE:
                 return
 
-    async def _retry_gaps_and_scrub(self) -> AsyncGenerator[Chunk, None]:
+    async def _look_after_the_past(self) -> AsyncGenerator[Chunk, None]:
         for gap in due_gaps(self.context.gaps, await self.context.now()):
             async with aclosing(self._follow(retry_gap(self.context, self.state, gap))) as chunks:
                 async for chunk in chunks:

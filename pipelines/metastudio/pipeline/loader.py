@@ -39,7 +39,7 @@ from metastudio.pipeline.options import Options, raise_memory_limit
 from metastudio.pipeline.recovery import reconcile_with_destination, restore_tables, set_aside_broken_tables
 from metastudio.pipeline.summary import Summary
 from metastudio.records.schema import SCHEMA_VERSION, STATES, VIDEOS
-from metastudio.source.state import check_against_tables, check_state, find_gaps_error, read_state
+from metastudio.source.state import check_state, find_gaps_error, judge_state, read_state
 from metastudio.source.stream import Reader, Steps
 
 log = logging.getLogger("metastudio")
@@ -116,7 +116,7 @@ class ChunkLoader:
         if self._committed.get("schema_version") == 1 and self.tenant.app_user_id:
             migrate_app_user(self.destination, self.tenant.app_user_id)
         with self.destination.share_connection():
-            self.state, self.reread = check_against_tables(self._committed, self.destination, self.tenant, restored)
+            self.state, self.reread = judge_state(self._committed, self.destination, self.tenant, restored)
         self.summary.set_state(self.state)
         if self.destination.capabilities.is_duckdb_file and not self._committed:
             self._began_empty = not any(self.destination.has_rows(table) for table in (VIDEOS, STATES))

@@ -62,14 +62,14 @@ class Connection:
     def profile(self) -> dict[str, Any]:
         """Return the content of profiles.yml; every value refers to an environment variable."""
         self._values = {"PGOPTIONS": self._options} if self._options else {}
-        output = {name: self._to_variable(name, value) for name, value in self._fields.items()}
+        output = {name: self._refer(name, value) for name, value in self._fields.items()}
         return {"metastudio": {"target": "metastudio", "outputs": {"metastudio": output}}}
 
-    def _to_variable(self, name: str, value: Any) -> Any:
+    def _refer(self, name: str, value: Any) -> Any:
         if isinstance(value, dict):
-            return {inner: self._to_variable(f"{name}_{inner}", each) for inner, each in value.items()}
+            return {inner: self._refer(f"{name}_{inner}", each) for inner, each in value.items()}
         if isinstance(value, list):
-            return [self._to_variable(f"{name}_{place}", each) for place, each in enumerate(value)]
+            return [self._refer(f"{name}_{place}", each) for place, each in enumerate(value)]
         name = name.upper()
         prefix = _HIDDEN_PREFIX if name == "PASSWORD" else _PREFIX
         self._values[prefix + name] = str(value)

@@ -26,7 +26,7 @@ from metastudio.errors import ConfigurationError
 from metastudio.extraction.state import State
 from metastudio.extraction.types import Chunk
 from metastudio.source.resources import make_empty_resources, make_resources
-from metastudio.source.state import SOURCE, check_against_tables, check_state, find_gaps_error
+from metastudio.source.state import SOURCE, check_state, find_gaps_error, judge_state
 from metastudio.source.stream import read_step
 
 log = logging.getLogger("metastudio")
@@ -68,7 +68,7 @@ def _read_chunks(tenant: Tenant, destination: Destination) -> Iterator[Chunk]:
             hint="Call pipeline.drop() once: the next run continues from what the destination has.",
         )
     restored = restore_missing_tables(dlt.current.pipeline()) if state else set()
-    state, reread = check_against_tables(state, destination, tenant, restored)
+    state, reread = judge_state(state, destination, tenant, restored)
     for chunk in read_step(tenant, state, destination, reread=reread):
         yield chunk
         state = chunk.state

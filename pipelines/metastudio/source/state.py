@@ -35,7 +35,7 @@ def read_committed_state(pipeline: dlt.Pipeline) -> State:
     return cast(State, read_committed_source_state(pipeline, SOURCE))
 
 
-class CheckedState(NamedTuple):
+class Judged(NamedTuple):
     """A state that claims no more than the tables hold.
 
     Attributes:
@@ -47,16 +47,14 @@ class CheckedState(NamedTuple):
     reread: bool = False
 
 
-def check_against_tables(
-    state: State, destination: Destination, tenant: Tenant, restored: Collection[str]
-) -> CheckedState:
+def judge_state(state: State, destination: Destination, tenant: Tenant, restored: Collection[str]) -> Judged:
     """Check a state against the tables, and add the states of jobs whose history was lost.
 
     Args:
         restored: the tables that were missing, or without a column.
     """
     if state.get("schema_version") != SCHEMA_VERSION:
-        return CheckedState(state)
+        return Judged(state)
     state = _note_second_read(state, destination, tenant)
     reread = _has_lost_proof(state, destination, tenant)
     rows = destination.extent(tenant.start_date).rows
@@ -64,8 +62,8 @@ def check_against_tables(
         jobs = format_count(lost, "job")
         log.warning("The table %s lost the history of %s: it begins again with their current states.", STATES, jobs)
     if VIDEOS in restored:  # a column that was created again has no values
-        return CheckedState(forget_backfill(state))
-    return CheckedState(_bound_watermark(state, destination, tenant.start_date), reread)
+        return Judged(forget_backfill(state))
+    return Judged(_bound_watermark(state, destination, tenant.start_date), reread)
 
 
 def _note_second_read(state: State, destination: Destination, tenant: Tenant) -> State:
