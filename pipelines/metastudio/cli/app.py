@@ -33,12 +33,12 @@ def cli() -> None:
 @on_pipeline
 def sync(options: Options, as_json: bool) -> None:
     """Bring the destination up to date: everything on the first run, the changes after that."""
-    from metastudio.cli.output import describe_load, show_progress, write_and_exit
+    from metastudio.cli.output import describe_load, end, show_progress
     from metastudio.commands.tenants import sync_tenants
 
     with show_progress() as progress:
         result = sync_tenants(options, progress)
-    write_and_exit(result, describe_load, as_json=as_json)
+    end(result, describe_load, as_json=as_json)
 
 
 @cli.command(short_help="Read a range of creation times again")
@@ -50,12 +50,12 @@ def backfill(options: Options, as_json: bool, since: str, until: str | None) -> 
 
     The range begins with --since and ends before --until. January is 2024-01-01 to 2024-02-01.
     """
-    from metastudio.cli.output import describe_load, show_progress, write_and_exit
+    from metastudio.cli.output import describe_load, end, show_progress
     from metastudio.commands.tenants import backfill_tenants
 
     with show_progress() as progress:
         result = backfill_tenants(options, progress, since, until)
-    write_and_exit(result, describe_load, as_json=as_json)
+    end(result, describe_load, as_json=as_json)
 
 
 @cli.command(short_help="Compare the destination with the API and repair it")
@@ -64,12 +64,12 @@ def backfill(options: Options, as_json: bool, since: str, until: str | None) -> 
 @on_pipeline
 def audit(options: Options, as_json: bool, dry_run: bool, allow_deletions: bool) -> None:
     """Compare the destination with the API, repair what differs, mark the jobs that vanished."""
-    from metastudio.cli.output import describe_load, show_progress, write_and_exit
+    from metastudio.cli.output import describe_load, end, show_progress
     from metastudio.commands.tenants import audit_tenants
 
     with show_progress() as progress:
         result = audit_tenants(options, progress, repair=not dry_run, allow_deletions=allow_deletions)
-    write_and_exit(result, describe_load, as_json=as_json)
+    end(result, describe_load, as_json=as_json)
 
 
 @cli.command(short_help="Test settings, destination, credentials and API")
@@ -94,7 +94,7 @@ def status(options: Options, as_json: bool, max_age: float | None, prometheus: P
     For monitors: with --max-age, the exit code is 5 if the last complete sync is older, or if more
     jobs are missing in gaps than max_missing accepts.
     """
-    from metastudio.cli.output import write_and_exit
+    from metastudio.cli.output import end
     from metastudio.cli.status import describe_status
     from metastudio.commands.status import run_status
 
@@ -103,7 +103,7 @@ def status(options: Options, as_json: bool, max_age: float | None, prometheus: P
         from metastudio.cli.prometheus import write_metrics
 
         write_metrics(result, prometheus)
-    write_and_exit(result, describe_status, as_json=as_json)
+    end(result, describe_status, as_json=as_json)
 
 
 @cli.command(short_help="Show what was produced and what failed")
@@ -162,11 +162,11 @@ def prune(options: Options, as_json: bool, days: int, rejected: bool, dry_run: b
     The newest complete window over each range of creation times stays, and so do the scans for
     changes since then.
     """
-    from metastudio.cli.output import write_and_exit
+    from metastudio.cli.output import end
     from metastudio.cli.prune import describe_prune
     from metastudio.commands.prune import run_prune
 
-    write_and_exit(run_prune(options, days, rejected=rejected, dry_run=dry_run), describe_prune, as_json=as_json)
+    end(run_prune(options, days, rejected=rejected, dry_run=dry_run), describe_prune, as_json=as_json)
 
 
 @cli.command(short_help="Serve a simulated tenant")

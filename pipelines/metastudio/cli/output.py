@@ -58,7 +58,7 @@ def write_json(value: dict[str, Any]) -> None:
         _write_line(json.dumps(value, default=str))
 
 
-def write_and_exit(result: CommandResult, describe: Callable[[Any], str], *, as_json: bool) -> NoReturn:
+def end(result: CommandResult, describe: Callable[[Any], str], *, as_json: bool) -> NoReturn:
     """Write a result, and exit with its code."""
     write_result(result, describe, as_json=as_json)
     sys.exit(result.exit_code)
