@@ -14,9 +14,6 @@ from pendulum.parsing.exceptions import ParserError
 from metastudio.errors import ConfigurationError
 
 SECOND = timedelta(seconds=1)
-LAST_DAY = datetime(9999, 12, 31, tzinfo=UTC)
-"""Latest day that leaves room for adding a few hours: a datetime has no year 10,000."""
-
 MICROSECOND = timedelta(microseconds=1)
 _API_TIME = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6}(?P<beyond>\d{0,9}))?)?(Z|[+-]\d\d(:?\d\d)?)?",

@@ -36,23 +36,26 @@ HARMLESS = {
 
 async def read_into(destination, steps):
     """Load the chunks of the steps into a destination in memory."""
+
+    async def load(chunk):
+        destination.load(chunk)
+
     tenant = resolve_tenant()
     async with open_client(tenant) as client:
-        async for chunk in steps(ExtractionContext(make_fetch(client, tenant), destination, tenant)):
-            destination.load(chunk)
+        await steps(ExtractionContext(make_fetch(client, tenant), destination, tenant), load)
 
 
 def sync_and_audit(sim, most_requests):
     """Sync and audit into memory, and check that nothing is missing or different."""
     destination, audits = Destination(), []
 
-    def audit(run):
+    async def audit(run, emit):
         audits.append(Audit(run, destination.state, repair=False))
-        return audits[0].chunks()
+        await audits[0].run(run.track(destination.state, emit))
 
-    run_alone(read_into(destination, lambda run: sync(run, {})))
+    run_alone(read_into(destination, lambda run, emit: sync(run, {}, emit)))
     assert sim.stats.requests <= most_requests
-    assert count_missing(destination.state) == 0
+    assert count_missing(destination.state.get("gaps", [])) == 0
     assert sorted(row[: len(COLUMNS)] for row in destination.rows.values()) == shown_rows(sim)
     run_alone(read_into(destination, audit))
     assert audits[0].findings.differences == 0

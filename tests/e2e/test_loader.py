@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from uuid import uuid4
 
-import pytest
 from metastudio.cli.output import describe_summary
 from metastudio.commands.progress import LogProgress
 from metastudio.config.tenant import resolve_tenant
@@ -54,13 +54,13 @@ def make_rejected(*records, app_user_id=None):
 def load(*chunks, pipeline=PIPELINE):
     """Load chunks as one run. The result is checked at the end of the block."""
 
-    async def steps(_context):
+    async def steps(_context, emit):
         for chunk in chunks:
-            yield chunk
+            await emit(chunk)
 
     options, tenant = Options(pipeline=pipeline), resolve_tenant()
     with lock_pipeline(options):
-        loader = ChunkLoader(Summary(), options, LogProgress(), tenant)
+        loader = ChunkLoader(Summary(), options, LogProgress(), tenant, run_id=uuid4().hex)
         with loader.destination.keep_connection():
             loader.prepare()
             loader.load(steps)
@@ -82,12 +82,13 @@ def test_a_gap_is_loaded_and_counted_and_fails_the_run_at_its_end(settings, quer
     with load(make_chunk(mode="backfill", rows=make_rows(2), windows=[entry], state=state)) as loader:
         assert (loader.summary.gaps, loader.summary.missing) == (2, 4)
         assert "; 4 jobs missing in 2 gaps " in describe_summary("sync", loader.summary)
-        with pytest.raises(IncompleteError, match="4 jobs missing in 2 gaps; the first gap: ") as raised:
-            loader.require_complete()
+        error = loader.find_incompleteness()
 
-    assert "2026-01-01T00:00:00Z to 2026-01-02T00:00:00Z, counted, not listed" in raised.value.message
+    assert isinstance(error, IncompleteError)
+    assert "4 jobs missing in 2 gaps; the first gap: " in error.message
+    assert "2026-01-01T00:00:00Z to 2026-01-02T00:00:00Z, counted, not listed" in error.message
     for word in ("metastudio status", "by themselves", "max_missing"):
-        assert word in raised.value.hint
+        assert word in error.hint
     assert query("SELECT count(*) FROM metastudio.digital_human_videos") == [(2,)]
     assert query('SELECT complete, reason, "count", rows_read FROM metastudio.extraction_windows') == [
         (False, "counted, not listed", 5, 2)
@@ -97,10 +98,10 @@ def test_a_gap_is_loaded_and_counted_and_fails_the_run_at_its_end(settings, quer
 def test_max_missing_accepts_known_gaps_until_one_more_job_is_missing(settings, monkeypatch):
     monkeypatch.setenv("SOURCES__METASTUDIO__MAX_MISSING", "3")
     with load(make_chunk(state={"watermark": "2026-01-02T12:00:00Z", "gaps": [GAP]})) as loader:
-        loader.require_complete()
+        assert loader.find_incompleteness() is None
     one_more = make_chunk(state={"watermark": "2026-01-02T12:00:00Z", "gaps": [{**GAP, "count": 6}]})
-    with load(one_more) as loader, pytest.raises(IncompleteError, match="4 jobs missing in 1 gap"):
-        loader.require_complete()
+    with load(one_more) as loader:
+        assert "4 jobs missing in 1 gap" in loader.find_incompleteness().message
 
 
 def test_a_run_that_reads_nothing_still_reports_open_gaps(settings):
@@ -108,8 +109,7 @@ def test_a_run_that_reads_nothing_still_reports_open_gaps(settings):
         pass
     with load() as loader:
         assert (loader.summary.gaps, loader.summary.missing) == (1, 3)
-        with pytest.raises(IncompleteError):
-            loader.require_complete()
+        assert isinstance(loader.find_incompleteness(), IncompleteError)
 
 
 def test_the_ledger_line_of_a_gap_is_inserted_where_nothing_else_is_new(settings, query):
@@ -154,8 +154,10 @@ def test_each_rejected_record_received_counts_against_the_limit_at_the_end_of_th
     ]
     with load(*chunks) as loader:
         assert loader.summary.rejected == 4
-        with pytest.raises(IncompleteError, match=r"4 records were rejected, more than max_rejected \(2\)"):
-            loader.require_complete()
+        error = loader.find_incompleteness()
+
+    assert isinstance(error, IncompleteError)
+    assert "4 records were rejected, more than max_rejected (2)" in error.message
 
     assert query("SELECT count(*) FROM metastudio.digital_human_videos") == [(3,)]
     assert query("SELECT count(*) FROM metastudio.rejected_records") == [(2,)]

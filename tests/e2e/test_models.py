@@ -13,14 +13,15 @@ from pathlib import Path
 import duckdb
 import pytest
 import yaml
-from metastudio.cli.models import show_models
+from metastudio.cli.models import describe_models
+from metastudio.cli.output import write_result
 from metastudio.commands import models
 from metastudio.pipeline.factory import open_pipeline
 from metastudio.pipeline.options import Options
 from metastudio.records.schema import TABLES
 from metastudio.reporting import PROJECT, model_version
 from metastudio.reporting.dbt_runner import build_models
-from metastudio.reporting.model_version import MODELS, make_fingerprint
+from metastudio.reporting.model_version import MODELS, Version, make_fingerprint
 
 from tests.support.warehouse import Warehouse
 
@@ -126,7 +127,8 @@ def test_a_job_that_is_there_twice_alone_fails_the_tests_on_the_data_and_ends_in
         "INSERT INTO metastudio.digital_human_videos"
         " SELECT * FROM metastudio.digital_human_videos ORDER BY job_id LIMIT 1"
     )
-    code = show_models(Options(), None, as_json=True)
+    result = models.run_models(Options())
+    write_result(result, describe_models, as_json=True)
     ask(
         "DELETE FROM metastudio.digital_human_videos WHERE rowid ="
         " (SELECT max(rowid) FROM metastudio.digital_human_videos)"
@@ -134,7 +136,7 @@ def test_a_job_that_is_there_twice_alone_fails_the_tests_on_the_data_and_ends_in
 
     out, err = capfd.readouterr()
     tested = json.loads(out)
-    assert code == 5
+    assert (result.exit_code, tested["exit_code"]) == (5, 5)
     assert "unique_together_video_jobs_project_id__job_id" in err
     assert {failure.split(":")[0] for failure in tested["failed"]} == UNIQUE
     assert {warning.split(":")[0] for warning in tested["warned"]} == {
@@ -146,7 +148,7 @@ def test_a_job_that_is_there_twice_alone_fails_the_tests_on_the_data_and_ends_in
 
 def test_every_test_of_the_arithmetic_of_the_models_passes_and_nothing_is_left_behind(warehouse, ask):
     before = sorted(PROJECT.rglob("*"))
-    tested = build_models(open_pipeline(Options()), test=False, unit_tests=True)
+    tested = build_models(open_pipeline(Options()), Version(), test=False, unit_tests=True)
 
     assert (tested.failed, tested.warned) == ((), ())
     assert tested.passed >= 14

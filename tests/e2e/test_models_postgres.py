@@ -17,7 +17,7 @@ from metastudio.pipeline.options import Options
 from metastudio.records.schema import TABLES
 from metastudio.reporting import dbt_runner
 from metastudio.reporting.dbt_runner import build_models
-from metastudio.reporting.model_version import MODELS, TenantName
+from metastudio.reporting.model_version import MODELS, TenantName, Version
 from metastudio.reporting.report import CHARTS, read_report
 
 from tests.support.postgres import drop_dataset, execute_postgres, query_postgres
@@ -176,7 +176,7 @@ def test_a_role_that_may_only_read_runs_report_and_status(as_reader, postgres_ur
 def test_every_test_passes_and_no_password_touches_the_disk(postgres, dbt_folders, monkeypatch):
     postgres.configure(monkeypatch)
     before = len(dbt_folders.profiles)
-    tested = build_models(open_pipeline(OPTIONS), test=True, unit_tests=True)
+    tested = build_models(open_pipeline(OPTIONS), Version(), test=True, unit_tests=True)
 
     assert (tested.failed, tested.passed >= 130) == ((), True)
     assert len(dbt_folders.profiles) == before + 1 and not any(profile.exists() for profile in dbt_folders.profiles)

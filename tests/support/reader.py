@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -14,12 +13,14 @@ from metastudio.extraction.backfill import read_again
 from metastudio.extraction.context import ExtractionContext
 from metastudio.extraction.state import count_missing
 from metastudio.extraction.sync import sync
-from metastudio.extraction.types import Chunk, ExtractionSettings, Page, Query, Window
+from metastudio.extraction.types import Chunk, Emit, ExtractionSettings, Page, Query, Window
 
 from tests.support.destination import Destination
 from tests.support.tenant import Tenant
 
 T = TypeVar("T")
+
+Work = Callable[[ExtractionContext, Emit], Awaitable[None]]
 
 
 class Killed(Exception):
@@ -45,23 +46,23 @@ class Reader:
     @property
     def missing(self) -> int:
         """Return how many jobs are missing in open gaps. Too many mean exit code 5."""
-        return count_missing(self.destination.state)
+        return count_missing(self.destination.state.get("gaps", []))
 
     def sync(self, kill: tuple[str, int] | None = None) -> list[Chunk]:
-        return self._run(lambda run: sync(run, self.destination.state), kill)
+        return self._run(lambda run, emit: sync(run, self.destination.state, emit), kill)
 
     def read(self, since: datetime, until: datetime) -> list[Chunk]:
         """Do what `metastudio backfill --since --until` does."""
-        return self._run(lambda run: read_again(run, Window(since, until), self.destination.state), None)
+        return self._run(lambda run, emit: read_again(run, Window(since, until), self.destination.state, emit), None)
 
     def audit(self, kill: tuple[str, int] | None = None, *, repair: bool = True) -> Audit:
         audits: list[Audit] = []
 
-        def chunks(run: ExtractionContext) -> AsyncGenerator[Chunk, None]:
+        async def work(run: ExtractionContext, emit: Emit) -> None:
             audits.append(Audit(run, self.destination.state, repair=repair))
-            return audits[0].chunks()
+            await audits[0].run(run.track(self.destination.state, emit))
 
-        self._run(chunks, kill)
+        self._run(work, kill)
         return audits[0]
 
     def count(self, work: Callable[[], object]) -> int:
@@ -82,16 +83,12 @@ class Reader:
         listed = 10 + len(self.tenant.jobs) + flaws["doubled"]
         return 100 + 60 * listed + 400 * flaws["unreadable"] + 10 * max(1, ranges)
 
-    def _run(
-        self, work: Callable[[ExtractionContext], AsyncGenerator[Chunk, None]], kill: tuple[str, int] | None
-    ) -> list[Chunk]:
+    def _run(self, work: Work, kill: tuple[str, int] | None) -> list[Chunk]:
         done: list[Chunk] = []  # not the result of the task, which asyncio would print
         self._runner.run(self._load(work, kill or ("", 0), done))
         return done
 
-    async def _load(
-        self, work: Callable[[ExtractionContext], AsyncGenerator[Chunk, None]], kill: tuple[str, int], done: list[Chunk]
-    ) -> None:
+    async def _load(self, work: Work, kill: tuple[str, int], done: list[Chunk]) -> None:
         first = self.tenant.requests
         me = asyncio.current_task()
         assert me is not None
@@ -106,17 +103,16 @@ class Reader:
             assert asked < 700 or asked < self._max_requests, "a run asks and asks"  # it is never below 700
             return await self.tenant.fetch(query)
 
+        async def load(chunk: Chunk) -> None:
+            if kill == ("before", len(done)):
+                raise Killed
+            self.destination.load(chunk)
+            done.append(chunk)
+            if kill == ("after", len(done) - 1):
+                raise Killed
+
         try:
-            async with aclosing(
-                work(ExtractionContext(fetch, self.destination, self.settings, sleep=self.tenant.sleep))
-            ) as chunks:
-                async for chunk in chunks:
-                    if kill == ("before", len(done)):
-                        raise Killed
-                    self.destination.load(chunk)
-                    done.append(chunk)
-                    if kill == ("after", len(done) - 1):
-                        raise Killed
+            await work(ExtractionContext(fetch, self.destination, self.settings, sleep=self.tenant.sleep), load)
         except asyncio.CancelledError:
             me.uncancel()
             raise Killed from None

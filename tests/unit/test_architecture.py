@@ -28,12 +28,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "source": {*LEAVES, "error_mapping", "records", "api", "extraction", "destination", "config", "dlt", "pyarrow"},
 }
 MAY_IMPORT["pipeline"] = {*MAY_IMPORT["source"], "source", "filelock", "duckdb"}
-MAY_IMPORT["commands"] = {*MAY_IMPORT["pipeline"], "pipeline", "reporting"}
-MAY_IMPORT["cli"] = {*MAY_IMPORT["commands"], "commands", "click", "rich", "orjson", "metastudio_simulator"}
-MAY_IMPORT["orchestration"] = {
-    *MAY_IMPORT["commands"],
-    *("commands", "dagster", "dagster_dlt", "dagster_dbt", "metastudio_simulator"),
-}
+MAY_IMPORT["commands"] = {*MAY_IMPORT["pipeline"], "pipeline", "reporting", "metastudio_simulator"}
+MAY_IMPORT["cli"] = {*MAY_IMPORT["commands"], "commands", "click", "rich", "orjson"}
+MAY_IMPORT["orchestration"] = {*MAY_IMPORT["commands"], "commands", "dagster", "dagster_dlt", "dagster_dbt"}
 MAY_IMPORT["__init__"] = {"source"}
 MAY_IMPORT["__main__"] = {"cli"}
 

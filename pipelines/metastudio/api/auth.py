@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from metastudio.api.retry import UnauthenticatedError
 from metastudio.errors import ConfigurationError
@@ -35,7 +34,6 @@ class Password:
     username: str = field(repr=False)
     password: str = field(repr=False)
     domain_name: str = field(repr=False)
-    iam_endpoint: str | None = None
 
 
 Credentials = AccessKey | Token | Password
@@ -85,30 +83,31 @@ def list_secrets(credentials: Credentials) -> tuple[str, ...]:
 def _iter_values(credentials: Credentials) -> Iterator[tuple[str, str]]:
     for name in credentials.__dataclass_fields__:
         value = getattr(credentials, name)
-        if name != "iam_endpoint" and value is not None:
+        if value is not None:
             yield name, value
 
 
-class Auth(Protocol):
+class Auth:
     """One way to authenticate requests."""
 
-    async def get_token(self, refused: str | None = None) -> str | None:
+    async def get_token(self, refused: str | None) -> str | None:
         """Return the token to send, if there is one.
 
         Args:
             refused: the token that the API answered with 401. A different one is returned if
                 possible.
         """
+        return None
 
     def make_headers(self, path: str, query: Query, headers: Headers, token: str | None) -> Headers:
         """Return the headers with the proof added."""
-        ...
+        raise NotImplementedError
 
     def on_refused(self, failure: UnauthenticatedError) -> None:
         """Learn from a 401, before the only retry or the end."""
 
 
-class TokenAuth:
+class TokenAuth(Auth):
     """Sends a token.
 
     Args:
@@ -118,11 +117,8 @@ class TokenAuth:
     def __init__(self, get_token: Callable[[str | None], Awaitable[str]]) -> None:
         self._get_token = get_token
 
-    async def get_token(self, refused: str | None = None) -> str:
+    async def get_token(self, refused: str | None) -> str:
         return await self._get_token(refused)
 
     def make_headers(self, path: str, query: Query, headers: Headers, token: str | None) -> Headers:
         return Headers(headers, **{"X-Auth-Token": token or ""})
-
-    def on_refused(self, failure: UnauthenticatedError) -> None:
-        """Do nothing: a refused token is handed to `get_token`."""

@@ -57,7 +57,7 @@ class Client:
 
     Args:
         base_url: the only host, apart from IAM, that credentials are sent to.
-        iam_base_url: where a password is sent, unless the credentials have an iam_endpoint.
+        iam_base_url: where a password is sent.
         app_user_id: the third-party user whose jobs are asked for; ASCII.
         timeout_seconds: bounds each attempt, from the connection to the last byte.
         retry_seconds: bounds all attempts of one request, from the first one on.
@@ -103,13 +103,12 @@ class Client:
             case Token():
                 return TokenAuth(_return_token(credentials.token))
             case Password():
-                address = credentials.iam_endpoint or iam_base_url
-                if not address:
+                if not iam_base_url:
                     raise ConfigurationError(
                         "A password needs the address of IAM.", hint="Set credentials.iam_endpoint."
                     )
                 provider = IamTokenProvider(
-                    make_base_url(address), credentials, self._project_id, self._policy, self._transport
+                    make_base_url(iam_base_url), credentials, self._project_id, self._policy, self._transport
                 )
                 return TokenAuth(provider.get)
 

@@ -159,7 +159,7 @@ class RateLimiter:
         """
         return Permit(self, urgent)
 
-    def throttle(self, retry_after_seconds: float | None, sent_at: float | None = None) -> None:
+    def throttle(self, retry_after_seconds: float | None, sent_at: float) -> None:
         """Slow down after a 429.
 
         Args:
@@ -170,7 +170,7 @@ class RateLimiter:
         with self._lock:
             now = self._clock()
             hold = HOLD_SECONDS if retry_after_seconds is None else max(0.0, retry_after_seconds)
-            self._controller.throttle(now, hold, now if sent_at is None else sent_at)
+            self._controller.throttle(now, hold, sent_at)
 
     def _find_queue(self) -> _Queue:
         loop = asyncio.get_running_loop()

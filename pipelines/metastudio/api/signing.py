@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, unquote
 
-from metastudio.api.auth import AccessKey, Headers, Query
+from metastudio.api.auth import AccessKey, Auth, Headers, Query
 from metastudio.api.retry import Clock, UnauthenticatedError
 
 ALGORITHM = "SDK-HMAC-SHA256"
@@ -59,7 +59,7 @@ def make_signed_headers(
     return signed
 
 
-class KeyAuth:
+class KeyAuth(Auth):
     """Signs each request with the current time. A 401 corrects a local clock that is off."""
 
     def __init__(self, key: AccessKey, project_id: str, clock: Clock) -> None:
@@ -67,9 +67,6 @@ class KeyAuth:
         self._project_id = project_id
         self._clock = clock
         self._offset = timedelta()
-
-    async def get_token(self, refused: str | None = None) -> None:
-        """Return None: a signature needs no token."""
 
     def make_headers(self, path: str, query: Query, headers: Headers, token: str | None) -> Headers:
         headers = Headers(headers, **{"X-Project-Id": self._project_id})

@@ -107,7 +107,7 @@ def status(options: Options, as_json: bool, max_age: float | None, prometheus: P
 
 
 @cli.command(short_help="Show what was produced and what failed")
-@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write one self-contained page instead")
+@click.option("--html", type=_FILE, help="Write one self-contained page instead")
 @click.option("--since", help="First day, e.g. 2026-01-01; default: 30 days before the end")
 @click.option("--until", help="Last day, which is included; default: the day of the last sync")
 @click.option("--project", help="Only the project with this ID")
@@ -145,10 +145,12 @@ def report(
 @on_pipeline
 def models(options: Options, as_json: bool, time_zone: str | None, sla_seconds: int | None, force: bool) -> None:
     """Build and test the reporting models; sync builds them if they are missing or outdated."""
-    from metastudio.cli.models import show_models
+    from metastudio.cli.models import describe_models
+    from metastudio.cli.output import end
+    from metastudio.commands.models import run_models
     from metastudio.commands.tenants import list_options
 
-    sys.exit(show_models(list_options(options)[0], time_zone, sla_seconds, as_json=as_json, force=force))
+    end(run_models(list_options(options)[0], time_zone, sla_seconds, force=force), describe_models, as_json=as_json)
 
 
 @cli.command(short_help="Delete old lines of the ledger")

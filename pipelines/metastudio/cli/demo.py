@@ -6,12 +6,11 @@ import shutil
 from pathlib import Path
 
 import duckdb
-from metastudio_simulator import Simulator
 from rich.console import Console
 
 from metastudio.cli.output import describe_load, show_progress, write_out
 from metastudio.cli.report import show_report
-from metastudio.commands.demo_tenant import JOBS, QUOTA, SEED, STATE, configure
+from metastudio.commands.demo_tenant import JOBS, QUOTA, STATE, serve_tenant
 from metastudio.commands.load import run_audit, run_sync
 from metastudio.commands.result import LoadResult
 from metastudio.errors import ConfigurationError
@@ -27,17 +26,8 @@ def run_demo() -> None:
     Raises:
         ConfigurationError: there is a videos.duckdb that is not the demo's.
     """
-    with Simulator(jobs=JOBS, days=400, seed=SEED) as sim:
+    with serve_tenant(database=DATABASE, data_dir=STATE) as sim:
         remove_earlier_demo(sim.project_id)
-        sim.behavior.quota_per_second = QUOTA
-        configure(
-            endpoint=sim.url,
-            project_id=sim.project_id,
-            access_key=sim.access_key,
-            secret_key=sim.secret_key,
-            database=DATABASE,
-            data_dir=STATE,
-        )
         options = Options()
         _say(f"A simulated tenant with {JOBS:,} jobs of the last 400 days. First sync, at {QUOTA} requests a second:")
         _sync(options)

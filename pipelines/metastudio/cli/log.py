@@ -37,7 +37,9 @@ class StderrHandler(logging.Handler):
 def set_up_log(log_format: str, level: int) -> None:
     """Point the log to the standard error. Other packages log warnings only."""
     handler = StderrHandler()
-    handler.setFormatter(JsonFormatter() if log_format == "json" else _make_text_formatter())
+    text = TextFormatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", _SECOND)
+    text.converter = time.gmtime
+    handler.setFormatter(JsonFormatter() if log_format == "json" else text)
     root = logging.getLogger()
     for earlier in _find_handlers():
         root.removeHandler(earlier)
@@ -55,12 +57,6 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return "\n".join(make_printable(line) for line in super().format(record).split("\n"))
-
-
-def _make_text_formatter() -> logging.Formatter:
-    formatter = TextFormatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", _SECOND)
-    formatter.converter = time.gmtime
-    return formatter
 
 
 def is_json() -> bool:

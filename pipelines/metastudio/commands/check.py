@@ -16,7 +16,7 @@ from metastudio.destination.lock import hold_lock
 from metastudio.destination.trial import try_destination
 from metastudio.error_mapping import to_metastudio_error
 from metastudio.errors import BusyError, MetaStudioError
-from metastudio.pipeline.factory import open_for_trial
+from metastudio.pipeline.factory import open_pipeline
 from metastudio.pipeline.options import Options
 from metastudio.reporting.dbt_profile import find_adapter
 from metastudio.reporting.model_version import make_dataset_name
@@ -91,7 +91,7 @@ def check_destination(options: Options, tenant: Tenant) -> CheckResult:
     """Try whether a sync could write to the destination."""
     place = f"{options.destination}, dataset {options.dataset}"
     try:
-        destination = Destination(open_for_trial(options), tenant.project_id, tenant.app_user_id)
+        destination = Destination(open_pipeline(options, keep_state=False), tenant.project_id, tenant.app_user_id)
         if destination.capabilities.is_duckdb_file:
             place = find_file(destination.pipeline.sql_client())
         with hold_lock(destination, "pipeline"):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from metastudio.commands.attempts import AttemptRecorder, record_attempt
 from metastudio.commands.models import build_outdated, has_outdated_models
@@ -20,7 +20,7 @@ from metastudio.extraction.audit import Audit
 from metastudio.extraction.backfill import read_again
 from metastudio.extraction.context import ExtractionContext
 from metastudio.extraction.sync import sync
-from metastudio.extraction.types import OPEN_END, Chunk, Window
+from metastudio.extraction.types import OPEN_END, Emit, Window
 from metastudio.pipeline.loader import ChunkLoader, ProgressListener
 from metastudio.pipeline.lock import lock_pipeline
 from metastudio.pipeline.options import Options, set_defaults
@@ -42,7 +42,7 @@ def run_sync(
     result = LoadResult(command="sync", pipeline=options.name)
     with record_attempt(result, options) as recorder, _hold_pipeline(options) as tenant:
         with _open_loader(result, recorder, listener, tenant) as loader:
-            loader.load(lambda run: sync(run, loader.state, reread=loader.reread))
+            loader.load(lambda run, emit: sync(run, loader.state, emit, reread=loader.reread))
             models = models and tenant.build_models
             is_outdated = maintenance and maintain(loader.destination, models=models)
         if is_outdated:  # gaps delay neither descriptions nor models
@@ -88,7 +88,7 @@ def run_backfill(
         loader.require_synced()
 
         window = Window(start, end or OPEN_END)
-        loader.load(lambda run: read_again(run, window, loader.state))
+        loader.load(lambda run, emit: read_again(run, window, loader.state, emit))
     if maintenance:
         publish_changes(options, result)
     return result
@@ -117,12 +117,10 @@ def run_audit(
     ):
         loader.require_synced()
 
-        async def read(run: ExtractionContext) -> AsyncIterator[Chunk]:
+        async def read(run: ExtractionContext, emit: Emit) -> None:
             result.is_isolated = await loader.fetch_isolation()
             result.audit = Audit(run, loader.state, repair=repair, allow_deletions=allow_deletions)
-            async with aclosing(result.audit.chunks()) as chunks:
-                async for chunk in chunks:
-                    yield chunk
+            await result.audit.run(run.track(loader.state, emit))
 
         result.summary.mode = "audit"
         loader.load(read)
@@ -174,7 +172,7 @@ def _open_loader(
     """
     loader = ChunkLoader(result.summary, recorder.options, listener, tenant, run_id=result.run_id)
     loader.pending_attempts = recorder.begin(tenant, loader.destination)
-    with loader.destination.keep_connection(), hold_lock(loader.destination, "pipeline") as loader.lock:
+    with loader.destination.keep_connection(), hold_lock(loader.destination, "pipeline") as loader.require_lock:
         try:
             loader.prepare(set_aside=set_aside)
             yield loader
@@ -182,7 +180,7 @@ def _open_loader(
             result.error = to_metastudio_error(error)
             recorder.end(loader)
             raise
-        result.error = _find_incompleteness(loader)
+        result.error = loader.find_incompleteness()
         _warn_if_nothing_matches(loader)
         recorder.end(loader)
 
@@ -193,11 +191,3 @@ def _warn_if_nothing_matches(loader: ChunkLoader) -> None:
     names = [*(["app_user_id"] if tenant.app_user_id else []), *tenant.filters]
     if names and not loader.destination.extent(tenant.start_date).rows:
         log.warning("No job matches %s: check the setting, unless there are no such jobs yet.", " and ".join(names))
-
-
-def _find_incompleteness(loader: ChunkLoader) -> IncompleteError | None:
-    try:
-        loader.require_complete()
-    except IncompleteError as error:
-        return error
-    return None

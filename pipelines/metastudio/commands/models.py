@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import dlt
 
+from metastudio.commands.result import CommandResult
 from metastudio.config.tenant import find_tenant_keys
 from metastudio.destination.jobs import Destination
 from metastudio.destination.lock import hold_lock
@@ -24,24 +25,21 @@ from metastudio.reporting.model_version import Models, TenantName, make_dataset_
 log = logging.getLogger("metastudio")
 
 
-@dataclass(frozen=True, slots=True)
-class ModelsResult:
-    """The result of `metastudio models`."""
+@dataclass(kw_only=True)
+class ModelsResult(CommandResult):
+    """How `metastudio models` ended.
+
+    Args:
+        dataset: the schema of the models.
+    """
 
     dataset: str
-    tests: TestResults
-    seconds: float
-
-    @property
-    def error(self) -> MetaStudioError | None:
-        """Return an error if a test failed, else None."""
-        return make_test_error(self.tests)
 
 
 def run_models(
     options: Options, time_zone: str | None = None, sla_seconds: int | None = None, *, force: bool = False
 ) -> ModelsResult:
-    """Build the models and test them on the data.
+    """Build the models and test them on the data. A failed test is the error of the result.
 
     Args:
         time_zone: the zone in which a day begins; by default the zone of the last build, or UTC.
@@ -60,7 +58,19 @@ def run_models(
             tests = rebuild_models(destination.pipeline, time_zone, sla_seconds, test=True, force=force)
     except Exception as error:
         raise to_metastudio_error(error) from None
-    return ModelsResult(make_dataset_name(options.dataset), tests, round(time.monotonic() - started, 3))
+    details = {
+        "passed": tests.passed,
+        "warned": list(tests.warned),
+        "failed": list(tests.failed),
+        "seconds": round(time.monotonic() - started, 3),
+    }
+    return ModelsResult(
+        command="models",
+        pipeline=options.name,
+        error=make_test_error(tests),
+        details=details,
+        dataset=make_dataset_name(options.dataset),
+    )
 
 
 def make_test_error(tests: TestResults) -> MetaStudioError | None:

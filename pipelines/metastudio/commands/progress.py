@@ -47,6 +47,3 @@ class LogProgress:
         if left > 0 and summary.rows_read:
             parts.append(f"about {left / summary.rows_read * seconds:,.0f} s left")
         return ", ".join(parts)
-
-    def stop(self) -> None:
-        """Close the display."""

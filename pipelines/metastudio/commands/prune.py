@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack
 from datetime import UTC, timedelta
 
-from metastudio.commands.result import CommandResult, MultiTenantResult
-from metastudio.commands.tenants import list_options
-from metastudio.destination.jobs import Destination
+from metastudio.commands.result import CommandResult
+from metastudio.commands.tenants import run_in_turn
 from metastudio.destination.lock import hold_lock
 from metastudio.destination.pruning import Pruner
 from metastudio.error_mapping import to_metastudio_error
@@ -24,11 +22,7 @@ def run_prune(options: Options, days: int, *, rejected: bool = False, dry_run: b
     Raises:
         ConfigurationError: a name of a tenant is not valid.
     """
-    chosen = list_options(options)
-    by_tenant = {str(one.tenant): _prune(one, days, rejected=rejected, dry_run=dry_run) for one in chosen}
-    if chosen == [options]:
-        return by_tenant[str(options.tenant)]
-    return MultiTenantResult(command="prune", pipeline=options.name, by_tenant=by_tenant)
+    return run_in_turn("prune", options, lambda one: _prune(one, days, rejected=rejected, dry_run=dry_run))
 
 
 def _prune(options: Options, days: int, *, rejected: bool, dry_run: bool) -> CommandResult:
@@ -39,15 +33,12 @@ def _prune(options: Options, days: int, *, rejected: bool, dry_run: bool) -> Com
             raise ConfigurationError(
                 "prune works on DuckDB and PostgreSQL only.", hint="Delete old rows with the tools of the destination."
             )
-        with nullcontext() if dry_run else _hold(options, destination):
+        with ExitStack() as locks:
+            if not dry_run:
+                locks.enter_context(lock_pipeline(options))
+                locks.enter_context(hold_lock(destination, "pipeline"))
             pruner = Pruner(destination, (result.at - timedelta(days=days)).astimezone(UTC), rejected=rejected)
             result.details = {"dry_run": dry_run, **pruner.run(dry_run=dry_run)._asdict()}
     except Exception as error:
         result.error = to_metastudio_error(error)
     return result
-
-
-@contextmanager
-def _hold(options: Options, destination: Destination) -> Iterator[None]:
-    with lock_pipeline(options), hold_lock(destination, "pipeline"):
-        yield

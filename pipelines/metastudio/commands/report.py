@@ -5,21 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from dlt.destinations.exceptions import DatabaseException, DestinationConnectionError
 
 from metastudio.commands.models import find_names, rebuild_models
 from metastudio.config.settings import find_setting, resolve_settings
-from metastudio.config.tenant import check_name, list_tenants
 from metastudio.destination.dlt_internals.working_dir import find_pipelines_dir
 from metastudio.destination.jobs import Destination
 from metastudio.error_mapping import to_metastudio_error
 from metastudio.errors import ConfigurationError, IncompleteError, MetaStudioError
-from metastudio.pipeline.factory import open_existing, open_pipeline
+from metastudio.pipeline.factory import open_first, open_pipeline
 from metastudio.pipeline.lock import lock_pipeline
-from metastudio.pipeline.options import Options
+from metastudio.pipeline.options import Options, list_chosen
 from metastudio.reporting.health import Limits
 from metastudio.reporting.model_version import Models, TenantName, find_missing
 from metastudio.reporting.period import parse_day
@@ -55,8 +54,7 @@ def run_report(options: Options, request: ReportRequest | None = None) -> Report
     request = request or ReportRequest()
     since, until = parse_day(request.since, "--since"), parse_day(request.until, "--until")
     try:
-        check_name(options.tenant)
-        chosen = _list_options(options)
+        chosen = list_chosen(options)
         destination, models, opened = _open(chosen)
         is_current = models.is_current(find_names())
         if not is_current and (is_current := _rebuild(models, opened)):
@@ -106,12 +104,6 @@ def find_limits(tenants: Sequence[TenantName]) -> dict[TenantName, Limits]:
     return {tenant: read(tenant.name) if tenant.name and has_own(tenant.name) else common for tenant in tenants}
 
 
-def _list_options(options: Options) -> list[Options]:
-    """Return the options of the chosen tenants; no credentials are needed for that."""
-    names = list_tenants()
-    return [replace(options, tenant=name) for name in names] if names and not options.tenant else [options]
-
-
 def _open(chosen: Sequence[Options]) -> tuple[Destination, Models, Options]:
     """Open the destination, which all tenants share, and its models.
 
@@ -127,12 +119,8 @@ def _open(chosen: Sequence[Options]) -> tuple[Destination, Models, Options]:
         with suppress(DestinationConnectionError):
             if models.is_current(find_names()):
                 return destination, models, chosen[0]
-    for options in chosen[:-1]:
-        with suppress(ConfigurationError):
-            destination = open_existing(options, read_only=True)[0]
-            return destination, Models(destination), options
-    destination = open_existing(chosen[-1], read_only=True)[0]
-    return destination, Models(destination), chosen[-1]
+    destination, options = open_first(chosen, read_only=True)
+    return destination, Models(destination), options
 
 
 def _rebuild(models: Models, options: Options) -> bool:

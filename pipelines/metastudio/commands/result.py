@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,23 +16,7 @@ from metastudio.timestamps import format_time
 ALERT_FIRST = (1, 5, 3, 2, 4, 6)
 """Exit codes, the most severe first: those that need a person, then those that go away."""
 
-TOTALS = (
-    "requests",
-    "retries",
-    "throttled",
-    "windows",
-    "rows_read",
-    "rows_loaded",
-    "rejected",
-    "marked_deleted",
-    "gaps",
-    "missing",
-    "scrubbed",
-    "scrub_changed",
-    "lacking",
-    "surplus",
-    "load_ids",
-)
+TOTALS = [each.name for each in fields(Summary) if each.name not in ("mode", "watermark", "seconds")]
 """Figures that are summed over tenants."""
 
 

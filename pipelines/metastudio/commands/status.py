@@ -9,8 +9,8 @@ from typing import Any
 
 from dlt.destinations.exceptions import DatabaseException
 
-from metastudio.commands.result import CommandResult, MultiTenantResult
-from metastudio.commands.tenants import list_options
+from metastudio.commands.result import CommandResult
+from metastudio.commands.tenants import run_in_turn
 from metastudio.config.settings import Settings, resolve_settings
 from metastudio.destination.attempts import Attempt, read_failed, read_newest
 from metastudio.destination.dlt_internals.working_dir import count_pending
@@ -31,7 +31,7 @@ SHOWN = 5
 """Number of runs, and of failed attempts, that are shown."""
 
 
-def run_status(options: Options, max_age: float | None = None) -> CommandResult:
+def run_status(options: Options, max_age: float | None) -> CommandResult:
     """Return the status of a pipeline, or of the pipelines of all tenants.
 
     Args:
@@ -41,11 +41,7 @@ def run_status(options: Options, max_age: float | None = None) -> CommandResult:
     Raises:
         ConfigurationError: a name of a tenant is not valid.
     """
-    chosen = list_options(options)
-    if chosen == [options]:
-        return read_status(options, max_age)
-    by_tenant = {str(one.tenant): read_status(one, max_age) for one in chosen}
-    return MultiTenantResult(command="status", pipeline=options.name, by_tenant=by_tenant)
+    return run_in_turn("status", options, lambda one: read_status(one, max_age))
 
 
 def read_status(options: Options, max_age: float | None = None) -> CommandResult:
@@ -158,11 +154,12 @@ def describe_attempt(attempt: Attempt) -> dict[str, Any]:
 
 def describe_state(state: State) -> dict[str, Any]:
     """Return the watermark, the open gaps and the learned limits in a state."""
+    gaps = state.get("gaps", [])
     return {
         "watermark": state.get("watermark", "none: the backfill is not finished"),
         "update_time_sorting": state.get("update_time_sorting", "proved" if "watermark" in state else "not asked yet"),
         "schema_version": state.get("schema_version", SCHEMA_VERSION),
-        "gaps": [{**gap, "missing": count_missing({"gaps": [gap]})} for gap in state.get("gaps", [])],
-        "missing": count_missing(state),
+        "gaps": [{**gap, "missing": count_missing([gap])} for gap in gaps],
+        "missing": count_missing(gaps),
         "limits": state.get("limits", {}),
     }

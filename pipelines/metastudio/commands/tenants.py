@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import replace
 from functools import partial
 from logging import LogRecord
 
@@ -23,14 +22,14 @@ from metastudio.commands.load import maintain, run_audit, run_backfill, run_sync
 from metastudio.commands.models import build_outdated
 from metastudio.commands.progress import LogProgress
 from metastudio.commands.publish import publish_changes
-from metastudio.commands.result import LoadResult, MultiTenantResult
+from metastudio.commands.result import CommandResult, LoadResult, MultiTenantResult
 from metastudio.config.settings import resolve_settings
-from metastudio.config.tenant import check_name, find_tenant_keys, list_tenants, resolve_tenant
+from metastudio.config.tenant import find_tenant_keys, resolve_tenant
 from metastudio.destination.jobs import Destination
 from metastudio.errors import BusyError, ConfigurationError, IncompleteError, MetaStudioError
 from metastudio.pipeline.factory import open_pipeline
 from metastudio.pipeline.lock import lock_pipeline
-from metastudio.pipeline.options import Options
+from metastudio.pipeline.options import Options, list_chosen
 
 THREADS = "metastudio-tenant"
 """Prefix of the names of the threads that work for tenants."""
@@ -46,45 +45,55 @@ def list_options(options: Options) -> list[Options]:
     Raises:
         ConfigurationError: a name is not valid, or two tenants would have the same jobs.
     """
-    names = list_tenants()
-    check_name(options.tenant)
+    chosen = list_chosen(options)
     check_apart()
-    return [replace(options, tenant=name) for name in names] if names and not options.tenant else [options]
+    return chosen
+
+
+def run_in_turn(command: str, options: Options, run: Callable[[Options], CommandResult]) -> CommandResult:
+    """Run a command that is quick for the chosen tenants, one after the other.
+
+    Raises:
+        ConfigurationError: as `list_options`.
+    """
+    chosen = list_options(options)
+    if chosen == [options]:
+        return run(options)
+    by_tenant = {str(one.tenant): run(one) for one in chosen}
+    return MultiTenantResult(command=command, pipeline=options.name, by_tenant=by_tenant)
 
 
 def sync_tenants(options: Options, listener: LogProgress) -> LoadResult | MultiTenantResult:
     """Sync the chosen tenants. What they share is maintained once, at the end."""
-    chosen = list_options(options)
-    if chosen == [options]:
-        return run_sync(options, listener)
-    result = _run_for_each("sync", options, chosen, listener, partial(run_sync, maintenance=False))
-    loaded = [one for one in chosen if result.by_tenant[str(one.tenant)].exit_code in (0, IncompleteError.exit_code)]
-    if loaded:
-        _maintain_shared(loaded[0])
-    publish_changes(options, result)
-    return result
+    return _run_tenants("sync", options, listener, run_sync)
 
 
 def backfill_tenants(
     options: Options, listener: LogProgress, since: str, until: str | None
 ) -> LoadResult | MultiTenantResult:
     """Read a range of creation times again, for the chosen tenants."""
-    chosen, run = list_options(options), partial(run_backfill, since=since, until=until)
-    if chosen == [options]:
-        return run(options, listener)
-    result = _run_for_each("backfill", options, chosen, listener, partial(run, maintenance=False))
-    publish_changes(options, result)
-    return result
+    return _run_tenants("backfill", options, listener, partial(run_backfill, since=since, until=until))
 
 
 def audit_tenants(
     options: Options, listener: LogProgress, *, repair: bool, allow_deletions: bool
 ) -> LoadResult | MultiTenantResult:
     """Compare the destination with the API, for the chosen tenants."""
-    chosen, run = list_options(options), partial(run_audit, repair=repair, allow_deletions=allow_deletions)
+    run = partial(run_audit, repair=repair, allow_deletions=allow_deletions)
+    return _run_tenants("audit", options, listener, run)
+
+
+def _run_tenants(
+    command: str, options: Options, listener: LogProgress, run: Callable[..., LoadResult]
+) -> LoadResult | MultiTenantResult:
+    """Run a command for the chosen tenants, and then, once, the maintenance of what they share."""
+    chosen = list_options(options)
     if chosen == [options]:
         return run(options, listener)
-    result = _run_for_each("audit", options, chosen, listener, partial(run, maintenance=False))
+    result = _run_for_each(command, options, chosen, listener, partial(run, maintenance=False))
+    loaded = [one for one in chosen if result.by_tenant[str(one.tenant)].exit_code in (0, IncompleteError.exit_code)]
+    if loaded and command == "sync":
+        _maintain_shared(loaded[0])
     publish_changes(options, result)
     return result
 

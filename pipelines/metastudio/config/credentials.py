@@ -15,7 +15,7 @@ from dlt.common.configuration import configspec
 from dlt.common.configuration.specs import CredentialsConfiguration
 from dlt.common.typing import TSecretStrValue
 
-from metastudio.api.auth import AccessKey, Password, Token
+from metastudio.api.auth import AccessKey, Credentials, Password, Token
 from metastudio.errors import ConfigurationError
 
 log = logging.getLogger("metastudio")
@@ -38,7 +38,7 @@ class CredentialSettings(CredentialsConfiguration):
         """Accept partial credentials: `make_credentials` says what is missing."""
 
 
-def make_credentials(settings: CredentialSettings) -> AccessKey | Token | Password:
+def make_credentials(settings: CredentialSettings) -> Credentials:
     """Return the credentials of the kind that is set.
 
     Raises:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Any
 
-from metastudio.api.auth import AccessKey, Password, Token, check_credentials
+from metastudio.api.auth import Credentials, check_credentials
 from metastudio.api.endpoints import check_app_user_id, check_project_id, find_region, make_base_url
 from metastudio.config.credentials import CredentialSettings, make_credentials
 from metastudio.config.settings import Settings, find_setting, list_names, resolve_settings
@@ -33,7 +33,7 @@ class Tenant(ExtractionSettings):
     region: str
     base_url: str
     iam_base_url: str
-    credentials: AccessKey | Token | Password
+    credentials: Credentials
     requests_per_second: float
     filters: Mapping[str, str]
     app_user_id: str | None

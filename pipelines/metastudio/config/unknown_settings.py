@@ -81,8 +81,8 @@ def _find_near_section(path: Path) -> Path | None:
 
 def warn_of_other_credentials(destination: str) -> None:
     """Warn if credentials are set only for destinations other than the one in use."""
-    given = {path[1] for path, _ in _list_given() if path[0] == "destination" and "credentials" in path[2:3]}
-    given |= {path[1] for path, _ in _list_given() if path[0] == "destination" and path[2:3] == ["bucket_url"]}
+    places = (["credentials"], ["bucket_url"])
+    given = {path[1] for path, _ in _list_given() if path[0] == "destination" and path[2:3] in places}
     if given and destination not in given:
         names = " and ".join(sorted(given))
         log.warning(

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from metastudio.destination.connection import TenantTables, make_batches
+from metastudio.records.schema import ATTEMPTS
 
 
 class Attempt(NamedTuple):
@@ -37,12 +38,7 @@ def add_attempts(tables: TenantTables, attempts: Sequence[Attempt]) -> bool:
         return False
     with tables.share_connection():
         known = {run_id for batch in make_batches(attempts) for run_id in _find_known(tables, *batch)}
-        columns = ", ".join(Attempt._fields)
-        marks = ", ".join(["%s"] * len(Attempt._fields))
-        for attempt in attempts:
-            if attempt.run_id not in known:
-                tables.execute(f"INSERT INTO {{attempts}} ({columns}) VALUES ({marks})", *attempt)
-    return True
+        return tables.insert(ATTEMPTS, make_columns([one for one in attempts if one.run_id not in known]))
 
 
 def _find_known(tables: TenantTables, attempts: Sequence[Attempt], marks: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -171,6 +171,18 @@ class TenantTables:
         with self.connect() as client:
             names = {short: client.make_qualified_table_name(name) for short, name in _TABLES.items()}
             client.execute_sql(sql.format(**names), *params)
+
+    def insert(self, table: str, columns: Mapping[str, Sequence[Any]]) -> bool:
+        """Insert rows without a load package. Return False if that is not possible here."""
+        if not self.capabilities.takes_inserts:
+            return False
+        with self.connect() as client:
+            names, marks = ", ".join(map(client.escape_column_name, columns)), ", ".join(["%s"] * len(columns))
+            for row in zip(*columns.values(), strict=True):
+                client.execute_sql(
+                    f"INSERT INTO {client.make_qualified_table_name(table)} ({names}) VALUES ({marks})", *row
+                )
+        return True
 
     def rename_table(self, table: str, name: str) -> None:
         """Rename a table of the dataset, or a view that has its name."""

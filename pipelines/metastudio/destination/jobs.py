@@ -27,14 +27,6 @@ _LIVE = "deleted_at IS NULL AND (create_time >= %s OR create_time IS NULL)"
 _VERSION = "coalesce(jobs.lastupdate_time, jobs.create_time)"
 
 
-class Books(NamedTuple):
-    """The figures of the extraction's `Books`."""
-
-    live: int
-    older: int
-    doubled: int
-
-
 class Extent(NamedTuple):
     """The size of a tenant's table of jobs.
 
@@ -102,14 +94,14 @@ class Destination(Ledger):
         sql = "SELECT 1 FROM {videos} WHERE project_id = %s AND job_id IN (SELECT unnest(string_split(%s, chr(0))))"
         return bool(self.query(f"{sql} LIMIT 1", self.project_id, "\0".join(job_ids)))
 
-    def books(self, since: datetime, expected: int | None) -> Books:
-        """Count the jobs, and the rows beyond one for each job.
+    def books(self, since: datetime, expected: int | None) -> tuple[int, int, int]:
+        """Return the figures of the extraction's `Books`: live and older jobs, and doubled rows.
 
-        In a large table, these rows are counted only if it has more live rows than `expected`.
+        In a large table, doubled rows are counted only if it has more live rows than `expected`.
         """
         extent = self.extent(since)
         if extent.rows > EXACT_ROWS and (expected is None or extent.live <= expected):
-            return Books(extent.live, extent.older, 0)
+            return extent.live, extent.older, 0
         ((jobs, live),) = self.query(
             "SELECT count(*), coalesce(sum(is_live), 0) FROM"
             f" (SELECT max(CASE WHEN {_LIVE} THEN 1 ELSE 0 END) AS is_live FROM {{videos}} WHERE {self._own}"
@@ -117,7 +109,7 @@ class Destination(Ledger):
             since,
             *self._params,
         ) or [(0, 0)]
-        return Books(int(live), extent.older, extent.rows - int(jobs))
+        return int(live), extent.older, extent.rows - int(jobs)
 
     def doubled(self) -> list[tuple[str, datetime | None]]:
         """Return the jobs with several rows.

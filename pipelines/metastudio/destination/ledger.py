@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from metastudio.destination.connection import TenantTables, make_batches
-from metastudio.records.schema import WINDOWS, WINDOWS_TABLE, TenantKey
+from metastudio.records.schema import WINDOWS_TABLE, TenantKey
 
 _RUNS = """
 WITH costliest_ways AS (
@@ -115,19 +115,6 @@ def make_ledger(windows: Sequence[Any], tenant: TenantKey, run_id: str, first_wi
 
 class Ledger(TenantTables):
     """The ledger of a tenant's runs."""
-
-    def add_windows(self, columns: Mapping[str, Sequence[Any]]) -> bool:
-        """Insert lines without a load package. Return False if that is not possible."""
-        if not self.capabilities.takes_inserts:
-            return False
-        with self.connect() as client:
-            names = ", ".join(client.escape_column_name(name) for name in columns)
-            marks = ", ".join(["%s"] * len(columns))
-            for line in zip(*columns.values(), strict=True):
-                client.execute_sql(
-                    f"INSERT INTO {client.make_qualified_table_name(WINDOWS)} ({names}) VALUES ({marks})", *line
-                )
-        return True
 
     def has_read_through(self, since: datetime, until: datetime, after: datetime) -> bool:
         """Return whether a scan begun after `after` read the changes from `since` to `until`."""

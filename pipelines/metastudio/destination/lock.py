@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 
 from dlt.destinations.exceptions import DatabaseException
@@ -26,20 +25,16 @@ LOCKS = "_metastudio_locks"
 """Name of the folder, beside the datasets, that holds the claims of the leases."""
 
 
-@dataclass(frozen=True, slots=True)
-class DestinationLock:
-    """A lock that this run holds. It is released, or expires, however the process ends.
-
-    Args:
-        require: raises UnavailableError if the lock was lost.
-    """
-
-    require: Callable[[], None] = lambda: None
+RequireLock = Callable[[], None]
+"""Raises UnavailableError if the lock was lost."""
 
 
 @contextmanager
-def hold_lock(tables: TenantTables, purpose: str) -> Iterator[DestinationLock]:
+def hold_lock(tables: TenantTables, purpose: str) -> Iterator[RequireLock]:
     """Hold a lock in the destination within the block.
+
+    The lock is released, or expires, however the process ends. The block gets the function that
+    raises an error if the lock was lost.
 
     PostgreSQL: an advisory lock for the dataset and its staging dataset. Tables that are files: a
     lease for the pipeline and its tenant. Elsewhere nothing is held: DuckDB locks its file itself,
@@ -57,18 +52,18 @@ def hold_lock(tables: TenantTables, purpose: str) -> Iterator[DestinationLock]:
         hold = _hold_in_transaction
     elif tables.capabilities.table_format:
         hold = _hold_lease
-    with hold(tables, purpose) as lock:
-        yield lock
-        lock.require()
+    with hold(tables, purpose) as require:
+        yield require
+        require()
 
 
 @contextmanager
-def _hold_nothing(tables: TenantTables, purpose: str) -> Iterator[DestinationLock]:
-    yield DestinationLock()
+def _hold_nothing(tables: TenantTables, purpose: str) -> Iterator[RequireLock]:
+    yield lambda: None
 
 
 @contextmanager
-def _hold_in_transaction(tables: TenantTables, purpose: str) -> Iterator[DestinationLock]:
+def _hold_in_transaction(tables: TenantTables, purpose: str) -> Iterator[RequireLock]:
     """Hold a lock in a transaction on a connection of its own.
 
     Behind a pooler, a transaction keeps its session, but a connection does not.
@@ -79,18 +74,18 @@ def _hold_in_transaction(tables: TenantTables, purpose: str) -> Iterator[Destina
                 f"Another run holds the {purpose} of the dataset {client.dataset_name} in the destination.",
                 hint="Nothing was changed. Wait for that run, or for the next scheduled one.",
             )
-        yield DestinationLock(partial(_require_connection, client))
+        yield partial(_require_connection, client)
 
 
 @contextmanager
-def _hold_lease(tables: TenantTables, purpose: str) -> Iterator[DestinationLock]:
+def _hold_lease(tables: TenantTables, purpose: str) -> Iterator[RequireLock]:
     """Hold a lease beside the dataset: dlt would not create a dataset in an existing folder."""
     filesystem, bucket, dataset = open_bucket(tables.pipeline)
     tenant = hashlib.sha256("\0".join((tables.project_id, tables.app_user_id or "")).encode()).hexdigest()[:16]
     keys = [f"{dataset}-{purpose}-{name}" for name in (tables.pipeline.pipeline_name, tenant)]
     lease = Lease(filesystem, f"{bucket.rstrip('/')}/{LOCKS}", keys)
     with lease.hold():
-        yield DestinationLock(lease.require)
+        yield lease.require
 
 
 def _require_connection(client: Client) -> None:

@@ -24,7 +24,7 @@ from metastudio.extraction.planning import cut_window
 from metastudio.extraction.proof import WindowRead
 from metastudio.extraction.retry import retry_gap
 from metastudio.extraction.state import State, count_missing
-from metastudio.extraction.types import OPEN_END, Chunk, Page, Window, newest_versions
+from metastudio.extraction.types import OPEN_END, Chunk, Emit, Page, Window, newest_versions
 from metastudio.extraction.windows import DAY, read_range
 from metastudio.timestamps import SECOND
 
@@ -54,8 +54,7 @@ class _Part:
 
 
 class Audit:
-    """One audit: iterate `chunks`, each of which repairs something, then read `comparisons`,
-    `findings` and `unfiltered_states`.
+    """One audit: `run` it, then read `comparisons`, `findings` and `unfiltered_states`.
 
     Args:
         repair: whether to repair differences; if not, they are only reported.
@@ -75,37 +74,23 @@ class Audit:
         self._vanished: dict[str, datetime] = {}
         self._failures: list[IncompleteError] = []
 
-    def chunks(self) -> AsyncGenerator[Chunk, None]:
-        """Compare all jobs, then state by state, and yield the chunks that repair the differences.
+    async def run(self, emit: Emit) -> None:
+        """Compare all jobs, then state by state, and emit the chunks that repair the differences.
 
         Raises:
             IncompleteError: a difference stays after all rounds, or too many jobs vanished.
         """
-        return self.context.track(self.state, self._chunks())
-
-    async def _chunks(self) -> AsyncGenerator[Chunk, None]:
         for gap in list(self.context.gaps) if self.repair else ():
-            async with aclosing(retry_gap(self.context, self.state, gap)) as chunks:
-                async for chunk in chunks:
-                    yield chunk
+            await emit(await retry_gap(self.context, self.state, gap))
         start = self.context.settings.start_date
         before = Counter(await self.context.loaded.counts(start))
-        async with aclosing(self._reconcile(None, before.total())) as chunks:
-            async for chunk in chunks:
-                yield chunk
+        await self._reconcile(None, before.total(), emit)
         held = {*before, *await self.context.loaded.counts(start)}  # also states that only missing jobs had
         for state in sorted(name for name in held if name is not None) if self._can_count else ():
-            async with aclosing(self._reconcile(state, before[state])) as chunks:
-                async for chunk in chunks:
-                    yield chunk
-        async for chunk in self._mark_deleted(before.total()):
-            yield chunk
+            await self._reconcile(state, before[state], emit)
+        await self._mark_deleted(before.total(), emit)
         if self._failures:
             raise self._failures[0]
-
-    @property
-    def _hidden(self) -> int:
-        return count_missing(State(gaps=self.context.gaps))
 
     @property
     def _can_count(self) -> bool:
@@ -113,8 +98,8 @@ class Audit:
         limits = self.context.limits
         return limits.count_cap is None and limits.max_range is None and not limits.is_uncounted
 
-    async def _reconcile(self, state: str | None, held: int) -> AsyncGenerator[Chunk, None]:
-        """Compare the jobs in a state, or all of them, and yield what repairs the difference.
+    async def _reconcile(self, state: str | None, held: int, emit: Emit) -> None:
+        """Compare the jobs in a state, or all of them, and emit what repairs the difference.
 
         Args:
             held: the number of these jobs in the destination before the audit.
@@ -123,7 +108,7 @@ class Audit:
             compared = await self._compare(state)
             if number == 0:
                 self.comparisons.append(replace(compared, destination=held))
-            if self.findings.is_explained(compared, self._hidden) or (number and not self.repair):
+            if self.findings.is_explained(compared, count_missing(self.context.gaps)) or (number and not self.repair):
                 return
             if number == ROUNDS:
                 self._failures.append(self._make_rest_error(compared))
@@ -132,10 +117,7 @@ class Audit:
                 await self._look_for_count_cap(compared)
             before = self.findings.differences
             whole = number == ROUNDS - 1 or not self._can_count
-            async with aclosing(self._repair(state, compared.api or 0, whole=whole)) as chunks:
-                async for chunk in chunks:
-                    if self.repair:
-                        yield chunk
+            await self._repair(state, compared.api or 0, emit, whole=whole)
             if not self._can_count:
                 return
             if state is not None and self.findings.differences == before:
@@ -168,7 +150,7 @@ class Audit:
             self.context.learn("count_cap", compared.api)
 
     def _make_rest_error(self, compared: Comparison) -> IncompleteError:
-        finding = self.context.limits.values.get("filters", KEPT)
+        finding = self.context.limits.filters or KEPT
         where = f"in state {compared.state} " if compared.state else ""
         return IncompleteError(
             f"After {ROUNDS} rounds of repair, there are {compared.api:,} jobs {where}at the API and"
@@ -179,8 +161,8 @@ class Audit:
             " have vanished or not.",
         )
 
-    async def _repair(self, state: str | None, api: int, *, whole: bool) -> AsyncGenerator[Chunk, None]:
-        """Narrow a difference down, read the parts that contain it, and yield their jobs.
+    async def _repair(self, state: str | None, api: int, emit: Emit, *, whole: bool) -> None:
+        """Narrow a difference down, read the parts that contain it, and emit their jobs.
 
         In the last round the `whole` range is read: a difference may hide behind an opposite one in
         every part, such as a job whose create_time is unknown.
@@ -193,10 +175,14 @@ class Audit:
                         reads.append(read)
                         await self._compare_jobs(read)
                         if sum(len(read.seen) for read in reads) >= self.context.settings.chunk_rows:
-                            yield self._make_chunk(reads)
+                            await self._emit_repair(reads, emit)
                             reads = []
         if reads:
-            yield self._make_chunk(reads)
+            await self._emit_repair(reads, emit)
+
+    async def _emit_repair(self, reads: list[WindowRead], emit: Emit) -> None:
+        if self.repair:
+            await emit(make_chunk(reads, "audit", self.state))
 
     async def _read_part(self, part: _Part) -> AsyncGenerator[WindowRead, None]:
         """Read a part, cut at `closed_until`: only before that can a missing job be gone."""
@@ -269,15 +255,12 @@ class Audit:
         That requires filters that work, as far as the jobs can show it.
         """
         page = Page(count=0, records=list(read.seen), server_time=await self.context.now())
-        kept = self.context.filters_verified and self.context.limits.values.get("filters", KEPT) == KEPT
+        kept = self.context.filters_verified and self.context.limits.filters in (None, KEPT)
         is_counted = not self.context.limits.is_uncounted
         return read.is_whole and is_counted and kept and not (read.seen and lies_outside(read.window, page))
 
-    def _make_chunk(self, reads: list[WindowRead]) -> Chunk:
-        return make_chunk(reads, "audit", self.state)
-
-    async def _mark_deleted(self, held: int) -> AsyncGenerator[Chunk, None]:
-        """Yield the vanished jobs, unless they are so many that another cause is more likely."""
+    async def _mark_deleted(self, held: int, emit: Emit) -> None:
+        """Emit the vanished jobs, unless they are so many that another cause is more likely."""
         if not self._vanished or not self.repair:
             return
         share = self.context.settings.max_deleted_share
@@ -286,7 +269,8 @@ class Audit:
             return
         vanished = list(self._vanished.items())
         for start in range(0, len(vanished), DELETED_PER_CHUNK):
-            yield Chunk(mode="audit", vanished=vanished[start : start + DELETED_PER_CHUNK], state=State(**self.state))
+            part = vanished[start : start + DELETED_PER_CHUNK]
+            await emit(Chunk(mode="audit", vanished=part, state=State(**self.state)))
 
     async def _held(self, since: datetime, state: str | None) -> int:
         counts = await self.context.loaded.counts(since)

@@ -6,7 +6,6 @@ meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import datetime
 
@@ -17,6 +16,7 @@ from metastudio.extraction.state import Progress, State, to_incremental_state
 from metastudio.extraction.types import (
     OPEN_END,
     Chunk,
+    Emit,
     LedgerEntry,
     Mode,
     Page,
@@ -30,7 +30,7 @@ from metastudio.records.parser import Row
 from metastudio.timestamps import format_time, parse_time
 
 
-async def backfill(context: ExtractionContext, state: State) -> AsyncGenerator[Chunk, None]:
+async def backfill(context: ExtractionContext, state: State, emit: Emit) -> None:
     """Read everything that was not read yet, down to `start_date`."""
     start = context.settings.start_date
     progress = state.get("backfill", Progress())
@@ -38,20 +38,22 @@ async def backfill(context: ExtractionContext, state: State) -> AsyncGenerator[C
     if "snapshot_at" not in progress:
         progress = Progress(snapshot_at=format_time(await context.now()), newest_update=_find_newest(overview, start))
     until = parse_time(progress["done_since"]) if "done_since" in progress else OPEN_END
-    async with aclosing(read_chunks(context, Window(start, max(start, until)), "backfill", state)) as chunks:
-        async for chunk in chunks:
-            chunk.expected_rows = whole_count
-            done_since = min(entry.since for entry in chunk.windows)
-            chunk.state["backfill"] = Progress(
-                **{
-                    **progress,
-                    "done_since": format_time(done_since),
-                    "not_rows": context.not_rows + progress.get("not_rows", 0),
-                }
-            )
-            if done_since <= start:
-                chunk.state = to_incremental_state(chunk.state, start)
-            yield chunk
+
+    async def record_progress(chunk: Chunk) -> None:
+        chunk.expected_rows = whole_count
+        done_since = min(entry.since for entry in chunk.windows)
+        chunk.state["backfill"] = Progress(
+            **{
+                **progress,
+                "done_since": format_time(done_since),
+                "not_rows": context.not_rows + progress.get("not_rows", 0),
+            }
+        )
+        if done_since <= start:
+            chunk.state = to_incremental_state(chunk.state, start)
+        await emit(chunk)
+
+    await read_chunks(context, Window(start, max(start, until)), "backfill", state, record_progress)
 
 
 async def _read_overview(context: ExtractionContext) -> tuple[Page | None, int | None]:
@@ -86,14 +88,12 @@ def _find_newest(overview: Page | None, start: datetime) -> str:
     return format_time(max(updates, default=start))
 
 
-def read_again(context: ExtractionContext, window: Window, state: State) -> AsyncGenerator[Chunk, None]:
+async def read_again(context: ExtractionContext, window: Window, state: State, emit: Emit) -> None:
     """Read a range of create_time again, for `metastudio backfill`. The watermark stays."""
-    return context.track(state, read_chunks(context, window, "backfill", state))
+    await read_chunks(context, window, "backfill", state, context.track(state, emit))
 
 
-async def read_chunks(
-    context: ExtractionContext, window: Window, mode: Mode, state: State
-) -> AsyncGenerator[Chunk, None]:
+async def read_chunks(context: ExtractionContext, window: Window, mode: Mode, state: State, emit: Emit) -> None:
     """Read a range of create_time as chunks of whole windows, newest first.
 
     No chunk changes the state. If an error ends the reading, a last chunk has what was read before.
@@ -108,12 +108,13 @@ async def read_chunks(
                 rows += len(read.seen)
                 context.not_rows += len(read.without_id) + len(read.doubled)
                 if rows >= context.settings.chunk_rows:
-                    yield make_chunk(reads, mode, state)
+                    chunk = make_chunk(reads, mode, state)
                     reads, rows = [], 0
+                    await emit(chunk)
     except MetaStudioError as error:
         failure = error
     if reads:
-        yield make_chunk(reads, mode, state)
+        await emit(make_chunk(reads, mode, state))
     if failure is not None:
         raise failure
 

@@ -7,8 +7,6 @@ more from the top. `sync` decides what to do if that fails.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from datetime import datetime, timedelta
 
 from metastudio.errors import MetaStudioError, RefusedError
@@ -19,7 +17,7 @@ from metastudio.extraction.pages import TooDeepError, read_page
 from metastudio.extraction.proof import NOT_READABLE
 from metastudio.extraction.sort_order import Order, OrderEvidence, classify_order, find_order_evidence
 from metastudio.extraction.state import State, count_missing, set_watermark
-from metastudio.extraction.types import Chunk, LedgerEntry, Page, Query, UnreadableError, newest_versions
+from metastudio.extraction.types import Chunk, Emit, LedgerEntry, Page, Query, UnreadableError, newest_versions
 from metastudio.records.parser import Rejected, Row
 from metastudio.timestamps import SECOND, format_time, parse_time
 
@@ -52,7 +50,7 @@ def find_horizon(state: State, overlap: timedelta) -> datetime:
 
 
 class Scan:
-    """One scan of the list by update time: iterate `chunks`, then call `finish`.
+    """One scan of the list by update time: call `run`, then `finish`.
 
     Attributes:
         whole_count: the smallest count of the whole list that an answer gave.
@@ -87,7 +85,7 @@ class Scan:
         The proof is the whole list, or the order of what was read. Unreadable rows must be known as
         gaps.
         """
-        unreadable = sum(count_missing(State(gaps=[gap])) for gap in self.context.gaps if gap["reason"] == NOT_READABLE)
+        unreadable = count_missing(gap for gap in self.context.gaps if gap["reason"] == NOT_READABLE)
         if self._stuck or self._skipped > unreadable:
             return False
         return self._whole or (self._reached and self.order == "proved")
@@ -97,24 +95,20 @@ class Scan:
         """Return whether the list is in order, but its changes could not be read to their end."""
         return self.order == "proved" and not self.is_complete
 
-    async def chunks(self) -> AsyncGenerator[Chunk, None]:
+    async def run(self, emit: Emit) -> None:
         """Walk down the list, then again from the top as long as a walk takes several pages.
 
         The top then has the jobs that moved up meanwhile. All chunks but the last leave the state
         as it is.
 
         Raises:
-            MetaStudioError: the endpoint does not answer; what was read before is yielded first.
+            MetaStudioError: the endpoint does not answer; what was read before is emitted first.
         """
         failure: MetaStudioError | None = None
         for number in range(MAX_REWINDS):
             pages, self._news = 0, False
             try:
-                async with aclosing(self._walk(again=number > 0)) as walk:
-                    async for _page in walk:
-                        pages += 1
-                        if len(self._fresh) >= self.context.settings.chunk_rows:
-                            yield self._make_chunk()
+                pages = await self._walk(emit, again=number > 0)
                 if self._reached and not self._whole and self.order == "not proved":
                     await self._prove_order()
             except MetaStudioError as error:
@@ -125,22 +119,22 @@ class Scan:
             self._stuck = True
         if failure:
             if self._fresh:
-                yield self._make_chunk()
+                await emit(self._make_chunk())
             raise failure
 
-    async def _walk(self, *, again: bool) -> AsyncGenerator[Page, None]:
-        """Read page after page from the top; each must overlap what was read.
+    async def _walk(self, emit: Emit, *, again: bool) -> int:
+        """Read page after page from the top, each overlapping the last; return their number.
 
         The first walk ends at the horizon. A walk `again` ends at rows that were read before.
         """
-        offset = 0
+        offset = pages = 0
         newest_before, self._newest_at_top = self._newest_at_top, None
         self._overlap.restart()
         while (page := await self._fetch(offset)) is not None:
             if offset and not self._overlap.is_contiguous(page):
                 rewound = self._rewind(offset, page)
                 if rewound is None:
-                    return
+                    return pages
                 offset = rewound
                 continue
             ends = self._overlap.was_seen(page, newest_before) if again else self._ends_behind_horizon(page)
@@ -150,13 +144,16 @@ class Scan:
             at_end = at_end and page.count != self.context.limits.count_cap
             self._reached |= ends or at_end
             self._whole |= at_end and self._counts == {len(self._overlap.versions)}
-            yield page
+            pages += 1
+            if len(self._fresh) >= self.context.settings.chunk_rows:
+                await emit(self._make_chunk())
             places = [place for place, record in enumerate(page.records) if isinstance(record, Row)]
             anchor = places[-1] if places and places[-1] else len(page.records) - 1
             anchor += page.skipped - page.skipped_at_end  # these stand above it, or are read once more
             if ends or at_end or anchor < 1 or self.order == "disproved":
-                return
+                return pages
             offset += anchor
+        return pages
 
     async def _fetch(self, offset: int) -> Page | None:
         """Fetch a page.

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +11,7 @@ from metastudio.errors import RefusedError, UnavailableError
 from metastudio.extraction.gaps import update_gaps
 from metastudio.extraction.limits import NOT_GIVEN, UNCOUNTED, EndpointLimits
 from metastudio.extraction.state import Gap, State, count_missing
-from metastudio.extraction.types import Chunk, ExtractionSettings, Fetch, LoadedJobs, Page, Query, UnreadableError
+from metastudio.extraction.types import Chunk, Emit, ExtractionSettings, Fetch, LoadedJobs, Page, Query, UnreadableError
 from metastudio.timestamps import SECOND
 
 ATTEMPTS = 3
@@ -58,42 +57,44 @@ class ExtractionContext:
         self.is_one_package = is_one_package
         self.unloaded: set[str] = set()
         self.has_rejected = False
-        self._is_tracking = False
         self._small_questions = 0
         self._asking = asyncio.Lock()
 
-    async def track(self, state: State, chunks: AsyncGenerator[Chunk, None]) -> AsyncGenerator[Chunk, None]:
-        """Yield the chunks, and add to their state what the run knows about gaps and limits."""
-        if self._is_tracking:  # a part of a run whose chunks are tracked
-            async with aclosing(chunks):
-                async for chunk in chunks:
-                    yield chunk
-            return
-        self._is_tracking = True
+    def track(self, state: State, emit: Emit) -> Emit:
+        """Begin a run, and return a function that passes its chunks on.
+
+        The state of each chunk gets what the run then knows about gaps and limits.
+        """
         self.gaps = list(state.get("gaps", []))
         self.limits = EndpointLimits.of(state)
         self.has_rejected = state.get("rejected", False)
-        async with aclosing(chunks):
-            async for chunk in chunks:
-                if self.is_one_package:
-                    self.unloaded.update(row.job_id for row in chunk.rows)
-                self.has_rejected |= bool(chunk.rejected)
-                if self.has_rejected or "rejected" in chunk.state:
-                    chunk.state["rejected"] = self.has_rejected
-                if chunk.windows:
-                    self.gaps = update_gaps(self.gaps, chunk.windows, await self.now())
-                for entry in chunk.windows:
-                    entry.open_gaps, entry.missing = len(self.gaps), count_missing(State(gaps=self.gaps))
-                    if self.limits.is_uncounted:
-                        entry.complete, entry.reason = False, UNCOUNTED
-                for name, value in (
-                    ("gaps", self.gaps),
-                    ("limits", self.limits.values),
-                    ("limits_learned_at", self.limits.learned_at),
-                ):
-                    if value or name in chunk.state:
-                        chunk.state[name] = value.copy()  # type: ignore[literal-required]
-                yield chunk
+
+        async def complete_and_emit(chunk: Chunk) -> None:
+            await self._complete(chunk)
+            await emit(chunk)
+
+        return complete_and_emit
+
+    async def _complete(self, chunk: Chunk) -> None:
+        """Learn what a chunk says of gaps, and put what is known of gaps and limits into it."""
+        if self.is_one_package:
+            self.unloaded.update(row.job_id for row in chunk.rows)
+        self.has_rejected |= bool(chunk.rejected)
+        if self.has_rejected or "rejected" in chunk.state:
+            chunk.state["rejected"] = self.has_rejected
+        if chunk.windows:
+            self.gaps = update_gaps(self.gaps, chunk.windows, await self.now())
+        for entry in chunk.windows:
+            entry.open_gaps, entry.missing = len(self.gaps), count_missing(self.gaps)
+            if self.limits.is_uncounted:
+                entry.complete, entry.reason = False, UNCOUNTED
+        for name, value in (
+            ("gaps", self.gaps),
+            ("limits", self.limits.values),
+            ("limits_learned_at", self.limits.learned_at),
+        ):
+            if value or name in chunk.state:
+                chunk.state[name] = value.copy()  # type: ignore[literal-required]
 
     async def fetch(self, query: Query) -> Page:
         """Fetch a page.

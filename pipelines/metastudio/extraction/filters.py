@@ -39,13 +39,12 @@ def lies_outside(window: Window, page: Page) -> bool:
 
 def find_margin(context: ExtractionContext) -> timedelta:
     """Return by how much to widen a window so that it lists every job created in it."""
-    finding = context.limits.values.get("filters")
-    return {KEPT: timedelta(0), ENDS_LEFT_OUT: SECOND}.get(str(finding), A_DAY_AROUND)
+    return {KEPT: timedelta(0), ENDS_LEFT_OUT: SECOND}.get(context.limits.filters or "", A_DAY_AROUND)
 
 
 def are_ignored(context: ExtractionContext) -> bool:
     """Return whether a filter was recently found to be ignored."""
-    return context.limits.values.get("filters") == IGNORED
+    return context.limits.filters == IGNORED
 
 
 async def verify_filters(context: ExtractionContext, newest_first: Sequence[Row] = ()) -> None:
@@ -62,7 +61,7 @@ async def verify_filters(context: ExtractionContext, newest_first: Sequence[Row]
     """
     if are_ignored(context):
         raise _make_error("create_since or create_until")
-    is_known = context.filters_verified or "filters" in context.limits.values
+    is_known = context.filters_verified or context.limits.filters is not None
     context.filters_verified = True
     if is_known:
         return

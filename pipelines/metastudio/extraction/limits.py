@@ -45,6 +45,10 @@ class EndpointLimits:
         value = self.values.get(name)
         return value if isinstance(value, int) else None
 
+    def _text(self, name: str) -> str | None:
+        value = self.values.get(name)
+        return value if isinstance(value, str) else None
+
     @property
     def max_offset(self) -> int | None:
         """Return the lowest offset that was refused."""
@@ -64,13 +68,17 @@ class EndpointLimits:
     @property
     def is_uncounted(self) -> bool:
         """Return whether the endpoint does not count the jobs, so that nothing is proved."""
-        return self.values.get("count") == NOT_GIVEN
+        return self._text("count") == NOT_GIVEN
+
+    @property
+    def filters(self) -> str | None:
+        """Return the finding on create_since and create_until, as `filters` names it."""
+        return self._text("filters")
 
     @property
     def job_ids(self) -> str | None:
         """Return whether the filter job_ids is "refused" or "ignored"."""
-        value = self.values.get("job_ids")
-        return value if isinstance(value, str) else None
+        return self._text("job_ids")
 
     def max_rows(self, wanted: int) -> int:
         """Return how many rows a window may have so that all can be read and counted."""

@@ -23,7 +23,7 @@ async def find_gone(context: ExtractionContext, job_ids: Sequence[str], listed: 
         job_ids: the jobs that may be gone.
         listed: jobs that the API has just listed.
     """
-    is_shifted = context.limits.values.get("filters") == OTHER_ZONE
+    is_shifted = context.limits.filters == OTHER_ZONE
     if not is_shifted or not listed or not 0 < len(job_ids) <= MAX_LOOKUPS:
         return set()
     if await _find_by_id(context, listed[0]) != {listed[0]}:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Coroutine, Iterable
 from dataclasses import replace
+from typing import Any
 
 from metastudio.errors import RefusedError, UnavailableError
 from metastudio.extraction.context import ExtractionContext
-from metastudio.extraction.types import Page, Query, UnreadableError, gather_or_cancel
+from metastudio.extraction.types import Page, Query, UnreadableError
 
 QUICK_ATTEMPTS = 2
 """The number of attempts for each part of a page that was not answered as a whole."""
@@ -114,7 +117,7 @@ async def read_rest(context: ExtractionContext, query: Query, first: Page) -> li
         return []
     if step < min(first.count, query.limit):
         context.page_cap = max(step, context.page_cap or 0)
-    spans = await gather_or_cancel(
+    spans = await _gather_or_cancel(
         _read_span(
             context,
             replace(query, offset=offset),
@@ -128,6 +131,16 @@ async def read_rest(context: ExtractionContext, query: Query, first: Page) -> li
     if first.count <= step and step in (query.limit, context.page_cap):
         pages += await _read_span(context, replace(query, offset=step), first, step + 1, last=True)
     return pages
+
+
+async def _gather_or_cancel(pages: Iterable[Coroutine[Any, Any, list[Page]]]) -> list[list[Page]]:
+    """Return the results of all. The first failure cancels the others and is raised as it is."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            running = [group.create_task(each) for each in pages]
+    except BaseExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    return [task.result() for task in running]
 
 
 async def _read_span(context: ExtractionContext, query: Query, first: Page, end: int, *, last: bool) -> list[Page]:

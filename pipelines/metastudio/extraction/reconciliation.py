@@ -8,8 +8,7 @@ everything is read again.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections.abc import Sequence
 from datetime import datetime
 
 from metastudio.errors import IncompleteError, RefusedError, UnavailableError
@@ -21,64 +20,57 @@ from metastudio.extraction.limits import ASK_AGAIN
 from metastudio.extraction.proof import WindowRead
 from metastudio.extraction.rescan import batched, plan_windows
 from metastudio.extraction.state import Progress, State, count_missing, forget_backfill, to_incremental_state
-from metastudio.extraction.types import Books, Chunk
+from metastudio.extraction.types import Books, Chunk, Emit
 from metastudio.extraction.ways import Reread, WholeList
-from metastudio.extraction.windows import read_range
+from metastudio.extraction.windows import read_whole_range
 from metastudio.timestamps import format_time, parse_time
 
 
 class Reconciliation:
-    """One comparison, at the end of a sync's reading; iterate `chunks`.
+    """One comparison, at the end of a sync's reading.
 
     Args:
         is_first: whether this run read everything by its backfill.
         has_reread: whether it read everything again since.
     """
 
-    def __init__(self, context: ExtractionContext, state: State, *, is_first: bool, has_reread: bool) -> None:
+    def __init__(
+        self, context: ExtractionContext, state: State, emit: Emit, *, is_first: bool, has_reread: bool
+    ) -> None:
         self.context = context
         self.state = state
         self.is_first = is_first
         self.has_reread = has_reread
+        self._pass_on = emit
         self._committed = state
         self._lacking = 0
 
-    async def chunks(self, *, reread: bool) -> AsyncGenerator[Chunk, None]:
-        """Yield what repairs the destination, and the state with what stays unexplained.
+    async def run(self, *, reread: bool) -> None:
+        """Emit what repairs the destination, and the state with what stays unexplained.
 
         Raises:
             IncompleteError: jobs are lacking even when everything was read again.
         """
         if reread and not self.has_reread:
-            async with aclosing(self._read_everything(lacking=0)) as chunks:
-                async for chunk in chunks:
-                    yield chunk
+            await self._read_everything(lacking=0)
         if not await self._can_compare():
             return
         books = await self._count_books()
         found = self._count_lacking(books)
         if books.doubled:
-            async with aclosing(self._repair_doubled()) as chunks:
-                async for chunk in chunks:
-                    yield chunk
+            await self._repair_doubled()
             books = await self._count_books()
             found = self._count_lacking(books)
         known = self.state["backfill"].get("lacking", 0)
         if found > known and not self.is_first and not self.context.is_one_package:
             self._lacking = found
-            async with aclosing(self._audit(books)) as chunks:
-                async for chunk in chunks:
-                    yield chunk
+            await self._audit(books)
             books = await self._count_books()
         if self._count_lacking(books) > 0 and not self.has_reread and await self._is_reread_due():
-            async with aclosing(self._read_everything(lacking=self._count_lacking(books))) as chunks:
-                async for chunk in chunks:
-                    yield chunk
+            await self._read_everything(lacking=self._count_lacking(books))
             books = await self._count_books()
         self._explain_older(books)
-        async with aclosing(self._record(books)) as chunks:
-            async for chunk in chunks:
-                yield chunk
+        await self._record(books)
 
     async def _can_compare(self) -> bool:
         """Return whether the count of the whole list is known; ask for it if no scan was made."""
@@ -102,7 +94,7 @@ class Reconciliation:
 
     def _count_explained(self) -> int:
         """Return how many jobs the API counts that cannot be loaded, or are known to be missing."""
-        return count_missing(State(gaps=self.context.gaps)) + self.state["backfill"].get("not_rows", 0)
+        return count_missing(self.context.gaps) + self.state["backfill"].get("not_rows", 0)
 
     def _count_lacking(self, books: Books) -> int:
         """Return how many jobs the API counts that are neither held nor explained."""
@@ -114,27 +106,25 @@ class Reconciliation:
         lacking_at = self.state["backfill"].get("lacking_at")
         return lacking_at is None or await self.context.now() - parse_time(lacking_at) >= ASK_AGAIN
 
-    async def _follow(self, chunks: AsyncGenerator[Chunk, None]) -> AsyncGenerator[Chunk, None]:
-        """Yield the chunks, keep their state, and report once how many jobs were lacking."""
-        async with aclosing(chunks):
-            async for chunk in chunks:
-                chunk.lacking, self._lacking = self._lacking, 0
-                self.state = self._committed = chunk.state
-                yield chunk
+    async def _emit(self, chunk: Chunk) -> None:
+        """Pass a chunk on, and keep its state. The first one says how many jobs were lacking."""
+        chunk.lacking, self._lacking = self._lacking, 0
+        self.state = self._committed = chunk.state
+        await self._pass_on(chunk)
 
-    async def _audit(self, books: Books) -> AsyncGenerator[Chunk, None]:
+    async def _emit_changed(self, chunk: Chunk) -> None:
+        await keep_changed(self.context, chunk)
+        await self._emit(chunk)
+
+    async def _audit(self, books: Books) -> None:
         """Look for the lacking jobs, window by window, unless most jobs are lacking.
 
         Listed records that cannot become rows explain the rest of the difference.
         """
         if books.live < self._count_lacking(books) or are_ignored(self.context):
             return
-        audit = Audit(self.context, self.state, repair=True)
         try:
-            async with aclosing(self._follow(audit.chunks())) as chunks:
-                async for chunk in chunks:
-                    await keep_changed(self.context, chunk)
-                    yield chunk
+            await Audit(self.context, self.state, repair=True).run(self._emit_changed)
         except IncompleteError:
             return  # the next, more expensive way decides
         self.context.whole_count = await self.context.count(self.context.settings.start_date)
@@ -152,30 +142,25 @@ class Reconciliation:
         if self.has_reread or self.is_first:
             self._explain(min(self._count_lacking(books), books.older))
 
-    async def _read_everything(self, lacking: int) -> AsyncGenerator[Chunk, None]:
+    async def _read_everything(self, lacking: int) -> None:
         """Read everything again; if most jobs are lacking, as a first run does."""
         self._lacking = self._lacking or lacking
         self.has_reread = True
         whole_count = self.context.whole_count or 0
         if are_ignored(self.context):
-            chunks = WholeList(self.context, self.state).chunks()
+            await WholeList(self.context, self.state).run(self._emit)
         elif lacking * 2 > whole_count and not self.context.is_one_package:
-            chunks = self._start_over()
+            await self._start_over()
         else:
-            chunks = Reread(self.context, self.state).chunks()
-        async with aclosing(self._follow(chunks)) as following:
-            async for chunk in following:
-                yield chunk
+            await Reread(self.context, self.state).run(self._emit)
 
-    async def _start_over(self) -> AsyncGenerator[Chunk, None]:
+    async def _start_over(self) -> None:
         """Read everything by a backfill. After a kill, the next run continues it."""
         self.context.not_rows = 0
-        async with aclosing(backfill(self.context, forget_backfill(self.state))) as chunks:
-            async for chunk in chunks:
-                yield chunk
+        await backfill(self.context, forget_backfill(self.state), self._emit)
         self.state = to_incremental_state(self.state, self.context.settings.start_date)
 
-    async def _repair_doubled(self) -> AsyncGenerator[Chunk, None]:
+    async def _repair_doubled(self) -> None:
         """Reduce jobs with several rows to one row each.
 
         They are read again, unless they are too many.
@@ -184,32 +169,24 @@ class Reconciliation:
         created = [time for _, time in await self.context.loaded.doubled() if time is not None]
         if are_ignored(self.context) or len(created) * 2 > settings.max_reread_requests * settings.page_size:
             created = []
-        async with aclosing(self._follow(self._read_around(created))) as chunks:
-            async for chunk in chunks:
-                yield chunk
+        await self._read_around(created)
         rest = [job_id for job_id, _ in await self.context.loaded.doubled()]
         for job_ids in batched(rest, settings.chunk_rows):
-            yield Chunk(mode="reread", doubled=list(job_ids), state=State(**self.state))
+            await self._emit(Chunk(mode="reread", doubled=list(job_ids), state=State(**self.state)))
 
-    async def _read_around(self, created: Sequence[datetime]) -> AsyncGenerator[Chunk, None]:
+    async def _read_around(self, created: Sequence[datetime]) -> None:
         """Read the windows that hold these creation times again."""
         reads: list[WindowRead] = []
         for window in plan_windows(created):
-            async with aclosing(read_range(self.context, window, "reread")) as windows:
-                reads += [read async for read in windows]
+            reads += await read_whole_range(self.context, window, "reread")
             if sum(len(read.seen) for read in reads) >= self.context.settings.chunk_rows:
-                yield await self._make_changed_chunk(reads)
+                await self._emit_changed(make_chunk(reads, "reread", self.state))
                 reads = []
         if reads:
-            yield await self._make_changed_chunk(reads)
+            await self._emit_changed(make_chunk(reads, "reread", self.state))
 
-    async def _make_changed_chunk(self, reads: list[WindowRead]) -> Chunk:
-        chunk = make_chunk(reads, "reread", self.state)
-        await keep_changed(self.context, chunk)
-        return chunk
-
-    async def _record(self, books: Books) -> AsyncGenerator[Chunk, None]:
-        """Yield the state with what stays unexplained.
+    async def _record(self, books: Books) -> None:
+        """Emit the state with what stays unexplained.
 
         Raises:
             IncompleteError: jobs are lacking.
@@ -225,9 +202,7 @@ class Reconciliation:
             found["surplus"] = -lacking
         if found != self._committed["backfill"] or self._lacking:
             state = State(**{**self.state, "backfill": Progress(**found)})  # type: ignore[typeddict-item]
-            async with aclosing(self._follow(_yield_one(Chunk(mode="changes", state=state)))) as chunks:
-                async for chunk in chunks:
-                    yield chunk
+            await self._emit(Chunk(mode="changes", state=state))
         if lacking > 0:
             raise self._make_lacking_error(lacking)
 
@@ -236,14 +211,10 @@ class Reconciliation:
             OTHER_ZONE: "The endpoint seems to read create_since and create_until in another time zone.",
             ENDS_LEFT_OUT: "The endpoint seems to exclude jobs at create_since or create_until.",
         }
-        finding = str(self.context.limits.values.get("filters", ""))
+        finding = self.context.limits.filters or ""
         return IncompleteError(
             f"The API counts {self.context.whole_count:,} jobs in its whole list; {lacking:,} of them are in no window"
             " of creation time.",
             hint=causes.get(finding, "It counts jobs that no window lists.")
             + " All other jobs are loaded; a later sync reads everything again.",
         )
-
-
-async def _yield_one(chunk: Chunk) -> AsyncGenerator[Chunk, None]:
-    yield chunk

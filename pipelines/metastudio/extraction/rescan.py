@@ -6,8 +6,7 @@ when last seen. `audit` and `scrub` find changes to older jobs in a terminal sta
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import aclosing
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -16,7 +15,16 @@ from metastudio.extraction.backfill import read_chunks
 from metastudio.extraction.context import ExtractionContext
 from metastudio.extraction.filters import find_margin, verify_filters
 from metastudio.extraction.state import State
-from metastudio.extraction.types import OPEN_END, Chunk, LedgerEntry, Query, UnreadableError, Window, newest_versions
+from metastudio.extraction.types import (
+    OPEN_END,
+    Chunk,
+    Emit,
+    LedgerEntry,
+    Query,
+    UnreadableError,
+    Window,
+    newest_versions,
+)
 from metastudio.timestamps import SECOND, parse_time
 
 MAX_WINDOW_GAP = timedelta(hours=6)
@@ -25,22 +33,18 @@ SMALLEST_BATCH = 5
 """The smallest number of job_ids to ask for. If that is refused, so is the filter job_ids."""
 
 
-async def rescan(context: ExtractionContext, state: State) -> AsyncGenerator[Chunk, None]:
+async def rescan(context: ExtractionContext, state: State, emit: Emit) -> None:
     """Read what can still change; no chunk changes the state."""
     settings = context.settings
     now = await context.now()
     await verify_filters(context)
     since = min(parse_time(state["watermark"]) - settings.overlap, now - settings.rescan) - find_margin(context)
     since = max(settings.start_date, since)
-    async with aclosing(read_chunks(context, Window(since, OPEN_END), "rescan", state)) as chunks:
-        async for chunk in chunks:
-            yield chunk
-    async with aclosing(_read_open_jobs(context, since + find_margin(context), state)) as chunks:
-        async for chunk in chunks:
-            yield chunk
+    await read_chunks(context, Window(since, OPEN_END), "rescan", state, emit)
+    await _read_open_jobs(context, since + find_margin(context), state, emit)
 
 
-async def _read_open_jobs(context: ExtractionContext, before: datetime, state: State) -> AsyncGenerator[Chunk, None]:
+async def _read_open_jobs(context: ExtractionContext, before: datetime, state: State, emit: Emit) -> None:
     """Ask for each older job that can still change: by its ID, or else by its window."""
     jobs = dict(await context.loaded.open_jobs(before))
     batches = [*batched(list(jobs), context.settings.page_size)]
@@ -50,7 +54,7 @@ async def _read_open_jobs(context: ExtractionContext, before: datetime, state: S
         if chunk is not None:
             for row in chunk.rows:
                 del jobs[row.job_id]
-            yield chunk
+            await emit(chunk)
         elif context.limits.job_ids is None and len(job_ids) > SMALLEST_BATCH:
             batches = [*batched([job_id for batch in (job_ids, *batches) for job_id in batch], len(job_ids) // 4 or 1)]
         elif context.limits.job_ids is None:
@@ -60,9 +64,7 @@ async def _read_open_jobs(context: ExtractionContext, before: datetime, state: S
     margin = find_margin(context)
     for planned in plan_windows(created):
         window = Window(planned.since - margin, planned.until + margin)
-        async with aclosing(read_chunks(context, window, "rescan", state)) as chunks:
-            async for chunk in chunks:
-                yield chunk
+        await read_chunks(context, window, "rescan", state, emit)
 
 
 async def _read_batch(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from dataclasses import replace
 
 from metastudio.errors import RefusedError, UnavailableError
@@ -11,14 +9,14 @@ from metastudio.extraction.backfill import make_chunk
 from metastudio.extraction.context import ExtractionContext
 from metastudio.extraction.gaps import to_window
 from metastudio.extraction.pages import TooDeepError, read_rest
-from metastudio.extraction.proof import NOT_LISTED, NOT_READABLE, WindowRead, WindowReading
+from metastudio.extraction.proof import NOT_LISTED, NOT_READABLE, WindowReading
 from metastudio.extraction.state import Gap, State
 from metastudio.extraction.types import Chunk, LedgerEntry
-from metastudio.extraction.windows import make_query, read_range
+from metastudio.extraction.windows import make_query, read_whole_range
 
 
-async def retry_gap(context: ExtractionContext, state: State, gap: Gap) -> AsyncGenerator[Chunk, None]:
-    """Read a gap once more; the chunk tells whether it is whole by now.
+async def retry_gap(context: ExtractionContext, state: State, gap: Gap) -> Chunk:
+    """Read a gap once more, and return a chunk that tells whether it is whole by now.
 
     If jobs were counted and not listed, one request can show that nothing changed. It asks for the
     offset after the rows that were received, because a server may cap its pages. If hidden rows
@@ -33,27 +31,20 @@ async def retry_gap(context: ExtractionContext, state: State, gap: Gap) -> Async
         if gap["reason"] == NOT_LISTED and 0 < gap["rows_read"] < gap["count"]:
             page = await context.try_fetch(replace(query, offset=offset))
             if (page.count, len(page.records)) == (gap["count"], expected):
-                yield await _make_unchanged(context, state, gap, NOT_LISTED)
-                return
+                return await _make_unchanged(context, state, gap, NOT_LISTED)
             first = None if offset else page
         first = first or await context.try_fetch(query)
         is_small = first.count <= context.settings.page_size
         pages = [first, *await read_rest(context, query, first)] if is_small else []
     except (RefusedError, UnavailableError, TooDeepError):
-        yield await _make_unchanged(context, state, gap, NOT_READABLE)
-        return
+        return await _make_unchanged(context, state, gap, NOT_READABLE)
     if pages:
         reading.add(pages)
-        yield make_chunk([reading.make_read()], "gap", state)
-        return
-    reads: list[WindowRead] = []
-    async with aclosing(read_range(context, window, "gap")) as windows:
-        async for read in windows:
-            reads.append(read)
-    context.gaps = [
-        other for other in context.gaps if other != gap or len(reads) == 1
-    ]  # otherwise its parts replace the gap
-    yield make_chunk(reads, "gap", state)
+        return make_chunk([reading.make_read()], "gap", state)
+    reads = await read_whole_range(context, window, "gap")
+    if len(reads) > 1:  # its parts replace the gap
+        context.gaps = [other for other in context.gaps if other != gap]
+    return make_chunk(reads, "gap", state)
 
 
 async def _make_unchanged(context: ExtractionContext, state: State, gap: Gap, reason: str) -> Chunk:

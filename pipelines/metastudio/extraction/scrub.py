@@ -6,8 +6,6 @@ history is read once more within the setting `scrub_days`, spread evenly over th
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from datetime import datetime, timedelta
 
 from metastudio.errors import MetaStudioError
@@ -15,8 +13,8 @@ from metastudio.extraction.backfill import keep_changed, make_chunk
 from metastudio.extraction.context import ExtractionContext
 from metastudio.extraction.proof import WindowRead
 from metastudio.extraction.state import Scrub, State
-from metastudio.extraction.types import Chunk, Window
-from metastudio.extraction.windows import read_range
+from metastudio.extraction.types import Emit, Window
+from metastudio.extraction.windows import read_whole_range
 from metastudio.timestamps import SECOND, format_time, parse_time
 
 SCRUB_PAGES = 5
@@ -25,7 +23,7 @@ MAX_WINDOWS = 20
 """Number of windows that one sync reads again if many are due, because syncs are rare."""
 
 
-async def scrub(context: ExtractionContext, state: State) -> AsyncGenerator[Chunk, None]:
+async def scrub(context: ExtractionContext, state: State, emit: Emit) -> None:
     """Read the windows of the past that are due, and load what changed unseen, as one chunk.
 
     Raises:
@@ -47,7 +45,7 @@ async def scrub(context: ExtractionContext, state: State) -> AsyncGenerator[Chun
     if reads and plan is not None:
         chunk = make_chunk(reads, "scrub", State(**{**state, "scrub": plan}))
         await keep_changed(context, chunk)
-        yield chunk
+        await emit(chunk)
     if failure is not None:
         raise failure
 
@@ -62,8 +60,7 @@ async def _read_next(context: ExtractionContext, plan: Scrub) -> tuple[list[Wind
     oldest = await context.loaded.nth_created(until, SCRUB_PAGES * settings.page_size)
     since = settings.start_date if oldest is None else max(settings.start_date, oldest.replace(microsecond=0))
     since = min(since, until - SECOND)
-    async with aclosing(read_range(context, Window(since, until), "scrub")) as windows:
-        reads = [read async for read in windows]
+    reads = await read_whole_range(context, Window(since, until), "scrub")
     rows_read = sum(entry.rows_read for read in reads for entry in read.entries)
     return reads, await plan_scrub(context, since, rows_read, due=parse_time(plan["next_at"]))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal, NotRequired, TypedDict, cast
 
@@ -98,9 +99,9 @@ def forget_backfill(state: State) -> State:
     return cast(State, {name: value for name, value in state.items() if name not in place})
 
 
-def count_missing(state: State) -> int:
-    """Return how many jobs are missing in all open gaps; each gap counts at least one."""
-    return sum(max(1, gap["count"] - gap["rows_read"]) for gap in state.get("gaps", []))
+def count_missing(gaps: Iterable[Gap]) -> int:
+    """Return how many jobs are missing in gaps; each gap counts at least one."""
+    return sum(max(1, gap["count"] - gap["rows_read"]) for gap in gaps)
 
 
 def is_backfilled(state: State, start_date: datetime) -> bool:

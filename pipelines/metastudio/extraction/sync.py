@@ -7,9 +7,6 @@ the next one counts.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
-
 from metastudio.extraction.backfill import backfill
 from metastudio.extraction.context import ExtractionContext
 from metastudio.extraction.filters import FiltersIgnoredError, are_ignored
@@ -18,12 +15,12 @@ from metastudio.extraction.reconciliation import Reconciliation
 from metastudio.extraction.retry import retry_gap
 from metastudio.extraction.scrub import plan_scrub, scrub
 from metastudio.extraction.state import State, is_backfilled, skip_backfill, to_incremental_state
-from metastudio.extraction.types import Chunk
+from metastudio.extraction.types import Chunk, Emit
 from metastudio.extraction.ways import Changes, Reread, Rescan, Verdict, Way, WholeList
 
 
-def sync(context: ExtractionContext, state: State, *, reread: bool = False) -> AsyncGenerator[Chunk, None]:
-    """Yield the chunks after which the destination holds what the API showed when the run began.
+async def sync(context: ExtractionContext, state: State, emit: Emit, *, reread: bool = False) -> None:
+    """Emit the chunks after which the destination holds what the API showed when the run began.
 
     What cannot be read or proved is a gap in the last chunk's state.
 
@@ -35,19 +32,20 @@ def sync(context: ExtractionContext, state: State, *, reread: bool = False) -> A
         IncompleteError: completeness could not be established; loading the chunks does no harm.
         UnavailableError: the endpoint does not answer; the chunks are progress all the same.
     """
-    return context.track(state, _Sync(context, state, reread=reread).chunks())
+    await _Sync(context, state, context.track(state, emit), reread=reread).run()
 
 
 class _Sync:
     """One sync, with the state that it has reached."""
 
-    def __init__(self, context: ExtractionContext, state: State, *, reread: bool) -> None:
+    def __init__(self, context: ExtractionContext, state: State, emit: Emit, *, reread: bool) -> None:
         self.context = context
         self.state = state
         self.reread = reread
         self.has_reread = False
+        self._pass_on = emit
 
-    async def chunks(self) -> AsyncGenerator[Chunk, None]:
+    async def run(self) -> None:
         """Read by the cheapest way that proves to have read everything.
 
         Then ask for gaps again, and scrub a part of the past.
@@ -55,44 +53,33 @@ class _Sync:
         start = self.context.settings.start_date
         is_first = not is_backfilled(self.state, start)
         if is_first:
-            async with aclosing(self._backfill()) as chunks:
-                async for chunk in chunks:
-                    yield chunk
+            await self._backfill()
         self.state = to_incremental_state(self.state, start)
-        async with aclosing(self._read_ways()) as chunks:
-            async for chunk in chunks:
-                yield chunk
-        books = Reconciliation(self.context, self.state, is_first=is_first, has_reread=self.has_reread)
-        async with aclosing(self._follow(books.chunks(reread=self.reread))) as chunks:
-            async for chunk in chunks:
-                yield chunk
+        await self._read_ways()
+        has_reread = self.has_reread
+        books = Reconciliation(self.context, self.state, self._emit, is_first=is_first, has_reread=has_reread)
+        await books.run(reread=self.reread)
         if not is_first and not are_ignored(self.context):
             try:
-                async with aclosing(self._look_after_the_past()) as chunks:
-                    async for chunk in chunks:
-                        yield chunk
+                await self._look_after_the_past()
             except FiltersIgnoredError:  # remember it: from now on the whole list is read
-                yield Chunk(mode="changes", state=State(**self.state))
+                await self._emit(Chunk(mode="changes", state=State(**self.state)))
 
-    async def _backfill(self) -> AsyncGenerator[Chunk, None]:
+    async def _backfill(self) -> None:
         """Read everything by windows, or leave it to the whole list if windows prove nothing."""
         try:
-            async with aclosing(self._follow(backfill(self.context, self.state))) as chunks:
-                async for chunk in chunks:
-                    yield chunk
+            await backfill(self.context, self.state, self._emit)
         except FiltersIgnoredError:
             self.state = skip_backfill(self.state, self.context.settings.start_date, await self.context.now())
 
-    async def _follow(self, chunks: AsyncGenerator[Chunk, None]) -> AsyncGenerator[Chunk, None]:
-        """Yield the chunks, and keep the state after each."""
-        async with aclosing(chunks):
-            async for chunk in chunks:
-                if "scrub" not in chunk.state and self.context.settings.scrub and "watermark" in chunk.state:
-                    chunk.state["scrub"] = await plan_scrub(self.context, expected_rows=chunk.expected_rows)
-                self.state = chunk.state
-                yield chunk
+    async def _emit(self, chunk: Chunk) -> None:
+        """Pass a chunk on, and keep its state."""
+        if "scrub" not in chunk.state and self.context.settings.scrub and "watermark" in chunk.state:
+            chunk.state["scrub"] = await plan_scrub(self.context, expected_rows=chunk.expected_rows)
+        self.state = chunk.state
+        await self._pass_on(chunk)
 
-    async def _read_ways(self) -> AsyncGenerator[Chunk, None]:
+    async def _read_ways(self) -> None:
         """Try one way of reading after the other until one has read everything.
 
         Raises:
@@ -107,9 +94,7 @@ class _Sync:
             way: Way = make_way(self.context, self.state)
             self.has_reread = make_way is Reread
             try:
-                async with aclosing(self._follow(way.chunks())) as chunks:
-                    async for chunk in chunks:
-                        yield chunk
+                await way.run(self._emit)
             except FiltersIgnoredError:
                 if make_way is WholeList:
                     raise
@@ -117,11 +102,7 @@ class _Sync:
             if verdict is Verdict.WHOLE:
                 return
 
-    async def _look_after_the_past(self) -> AsyncGenerator[Chunk, None]:
+    async def _look_after_the_past(self) -> None:
         for gap in due_gaps(self.context.gaps, await self.context.now()):
-            async with aclosing(self._follow(retry_gap(self.context, self.state, gap))) as chunks:
-                async for chunk in chunks:
-                    yield chunk
-        async with aclosing(self._follow(scrub(self.context, self.state))) as chunks:
-            async for chunk in chunks:
-                yield chunk
+            await self._emit(await retry_gap(self.context, self.state, gap))
+        await scrub(self.context, self.state, self._emit)

@@ -6,22 +6,19 @@ knows neither HTTP nor dlt.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any, Literal, NamedTuple, Protocol, TypeVar
+from datetime import UTC, datetime, timedelta
+from typing import Literal, NamedTuple, Protocol
 
 from metastudio.errors import UnavailableError
 from metastudio.extraction.state import State
 from metastudio.records.parser import Rejected, Row
-from metastudio.timestamps import LAST_DAY, format_time
-
-T = TypeVar("T")
+from metastudio.timestamps import format_time
 
 Mode = Literal["backfill", "changes", "rescan", "reread", "gap", "scrub", "audit"]
 
-OPEN_END = LAST_DAY.replace(hour=23, minute=59, second=59)
+OPEN_END = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 """The end of a window without an end: the query has no create_until."""
 
 
@@ -278,6 +275,10 @@ class Chunk:
     expected_rows: int | None = None
 
 
+Emit = Callable[[Chunk], Awaitable[None]]
+"""Takes a chunk, and returns when the reading may go on."""
+
+
 def newest_versions(rows: Iterable[Row]) -> list[Row]:
     """Keep each job once: its newest version, and of equally new ones the one read last."""
     newest: dict[str, Row] = {}
@@ -286,13 +287,3 @@ def newest_versions(rows: Iterable[Row]) -> list[Row]:
         if other is None or row.updated is None or other.updated is None or row.updated >= other.updated:
             newest[row.job_id] = row
     return list(newest.values())
-
-
-async def gather_or_cancel(tasks: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Return the results of all tasks. The first failure cancels the others and is raised."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            running = [group.create_task(task) for task in tasks]
-    except BaseExceptionGroup as failed:
-        raise failed.exceptions[0] from None
-    return [task.result() for task in running]

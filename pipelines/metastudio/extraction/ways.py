@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime
 from enum import Enum, auto
-from typing import Protocol
 
 from metastudio.errors import IncompleteError, RefusedError
 from metastudio.extraction.backfill import keep_changed, read_chunks
@@ -21,6 +19,7 @@ from metastudio.extraction.state import State, set_watermark
 from metastudio.extraction.types import (
     OPEN_END,
     Chunk,
+    Emit,
     LedgerEntry,
     Page,
     Query,
@@ -43,82 +42,73 @@ class Verdict(Enum):
     REFUSED = auto()
 
 
-class Way(Protocol):
-    """A way of reading: iterate `chunks`, then ask for the `verdict`."""
-
-    verdict: Verdict
-
-    def chunks(self) -> AsyncGenerator[Chunk, None]: ...
-
-
-class Changes:
-    """Reads the list in order of update_time, down to the watermark."""
+class Way(ABC):
+    """A way of reading: `run` it, then ask for the `verdict`."""
 
     def __init__(self, context: ExtractionContext, state: State) -> None:
         self.context = context
         self.state = state
         self.verdict = Verdict.REFUSED
+        self._newest: datetime | None = None
 
-    async def chunks(self) -> AsyncGenerator[Chunk, None]:
+    @abstractmethod
+    async def run(self, emit: Emit) -> None:
+        """Read, and emit chunks of what was read."""
+
+
+class Changes(Way):
+    """Reads the list in order of update_time, down to the watermark."""
+
+    async def run(self, emit: Emit) -> None:
         """Scan, unless the endpoint recently showed that it does not sort by update_time."""
         if not await should_scan(self.context, self.state):
             return
         scan = Scan(self.context, self.state)
-        async with aclosing(scan.chunks()) as chunks:
-            async for chunk in chunks:
-                yield chunk
+        await scan.run(emit)
         last = await scan.finish()
         self.context.whole_count = scan.whole_count
         self.verdict = Verdict.WHOLE if scan.is_complete else Verdict.NOT_WHOLE if scan.is_lost else Verdict.REFUSED
-        yield last
+        await emit(last)
 
 
-class Rescan:
+class Rescan(Way):
     """Reads by windows what can still change. Jobs in a terminal state count as unchanged."""
 
-    def __init__(self, context: ExtractionContext, state: State) -> None:
-        self.context = context
-        self.state = state
-        self.verdict = Verdict.REFUSED
-
-    async def chunks(self) -> AsyncGenerator[Chunk, None]:
+    async def run(self, emit: Emit) -> None:
         """Read what was created recently, then the older jobs that are not in a terminal state."""
-        newest: datetime | None = None
-        async with aclosing(rescan(self.context, self.state)) as chunks:
-            async for chunk in chunks:
-                newest = _find_newest(chunk, newest)
-                yield chunk
+
+        async def note_newest(chunk: Chunk) -> None:
+            self._newest = _find_newest(chunk, self._newest)
+            await emit(chunk)
+
+        await rescan(self.context, self.state, note_newest)
         self.verdict = Verdict.WHOLE
-        yield Chunk(mode="rescan", state=await _move_watermark(self.context, self.state, newest))
+        await emit(Chunk(mode="rescan", state=await _move_watermark(self.context, self.state, self._newest)))
 
 
-class Reread:
+class Reread(Way):
     """Reads everything by windows. This always ends, because creation times do not change."""
 
-    def __init__(self, context: ExtractionContext, state: State) -> None:
-        self.context = context
-        self.state = state
-        self.verdict = Verdict.REFUSED
-
-    async def chunks(self) -> AsyncGenerator[Chunk, None]:
+    async def run(self, emit: Emit) -> None:
         """Read all windows, and load what differs from the destination.
 
         Raises:
             IncompleteError: this would take more than `max_reread_requests` requests.
         """
+
+        async def emit_changed(chunk: Chunk) -> None:
+            self._newest = _find_newest(chunk, self._newest)
+            await keep_changed(self.context, chunk)
+            await emit(chunk)
+
         await self._check_cost()
         self.context.not_rows = 0
-        newest: datetime | None = None
         window = Window(self.context.settings.start_date, OPEN_END)
-        async with aclosing(read_chunks(self.context, window, "reread", self.state)) as chunks:
-            async for chunk in chunks:
-                newest = _find_newest(chunk, newest)
-                await keep_changed(self.context, chunk)
-                yield chunk
-        state = await _move_watermark(self.context, self.state, newest)
+        await read_chunks(self.context, window, "reread", self.state, emit_changed)
+        state = await _move_watermark(self.context, self.state, self._newest)
         state["backfill"] = {**state["backfill"], "not_rows": self.context.not_rows}
         self.verdict = Verdict.WHOLE
-        yield Chunk(mode="reread", state=state)
+        await emit(Chunk(mode="reread", state=state))
 
     async def _check_cost(self) -> None:
         settings = self.context.settings
@@ -132,7 +122,7 @@ class Reread:
             )
 
 
-class WholeList:
+class WholeList(Way):
     """Reads the list without windows, if the endpoint ignores create_since or create_until.
 
     In order of creation, jobs move only if others appear or vanish. So a pass is whole if its
@@ -140,32 +130,27 @@ class WholeList:
     """
 
     def __init__(self, context: ExtractionContext, state: State) -> None:
-        self.context = context
-        self.state = state
-        self.verdict = Verdict.REFUSED
-        self._newest: datetime | None = None
+        super().__init__(context, state)
         self._not_rows = 0
         self._entry = LedgerEntry(mode="reread", since=context.settings.start_date, until=OPEN_END, is_window=False)
 
-    async def chunks(self) -> AsyncGenerator[Chunk, None]:
+    async def run(self, emit: Emit) -> None:
         """Read the list from the top until a pass is whole.
 
         Raises:
             FiltersIgnoredError: no pass is whole.
         """
         for _ in range(self.context.settings.tries):
-            async with aclosing(self._read_pass()) as chunks:
-                async for chunk in chunks:
-                    yield chunk
+            await self._read_pass(emit)
             if self._entry.complete:
                 self.verdict = Verdict.WHOLE
                 state = await _move_watermark(self.context, self.state, self._newest)
                 state["backfill"] = {**state["backfill"], "not_rows": self._not_rows}
-                yield Chunk(mode="reread", windows=[self._entry], state=state)
+                await emit(Chunk(mode="reread", windows=[self._entry], state=state))
                 return
         await verify_filters(self.context)
 
-    async def _read_pass(self) -> AsyncGenerator[Chunk, None]:
+    async def _read_pass(self, emit: Emit) -> None:
         """Read page after page, and find out whether that was everything."""
         settings, found, without_id = self.context.settings, Counter[str](), 0
         query, pages, counts = Query(since=settings.start_date, limit=settings.page_size), list[Page](), set[int]()
@@ -181,13 +166,13 @@ class WholeList:
             found |= Counter(row.job_id for row in page.rows)
             without_id += len(page.without_id)
             if sum(len(page.records) for page in pages) >= settings.chunk_rows:
-                yield await self._make_chunk(pages)
+                await emit(await self._make_chunk(pages))
                 pages = []
             received = len(page.records) + page.skipped
             query = replace(query, offset=query.offset + received)
             if not received or (query.offset >= page.count and received < settings.page_size):
                 break
-        yield await self._make_chunk(pages)
+        await emit(await self._make_chunk(pages))
         self._not_rows = found.total() - len(found) + without_id
         self._entry.rows_read = found.total() + without_id
         self._entry.complete = counts == {self._entry.rows_read}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -260,6 +260,12 @@ async def read_range(context: ExtractionContext, window: Window, mode: Mode) -> 
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def read_whole_range(context: ExtractionContext, window: Window, mode: Mode) -> list[WindowRead]:
+    """Return what `read_range` reads, of a range that is small enough to be held."""
+    async with aclosing(read_range(context, window, mode)) as windows:
+        return [read async for read in windows]
 
 
 def _replace_split(ahead: deque[_Item]) -> deque[_Item]:

@@ -18,7 +18,6 @@ from dagster import (
     multi_asset_check,
 )
 
-from metastudio.destination.ledger import Completeness
 from metastudio.error_mapping import to_metastudio_error
 from metastudio.formatting import format_seconds
 from metastudio.orchestration.results import raise_for_error
@@ -26,9 +25,8 @@ from metastudio.orchestration.tenant_names import TenantNames
 from metastudio.pipeline.factory import open_existing
 from metastudio.pipeline.options import Options
 from metastudio.records.schema import REJECTED, VIDEOS
-from metastudio.reporting.dbt_profile import find_adapter
-from metastudio.reporting.health import describe_completeness, describe_freshness, describe_rejected, read_health
-from metastudio.reporting.model_version import Models, Row
+from metastudio.reporting.health import describe_completeness, describe_freshness, describe_rejected
+from metastudio.reporting.model_version import Row
 
 ERROR_AFTER_LIMITS = 4
 """Stale tables are a warning, and an error from this multiple of the limit on."""
@@ -82,19 +80,13 @@ def _make_specs(names: TenantNames, limit_seconds: float) -> Iterator[AssetCheck
 
 
 def find_health(options: Options) -> Row:
-    """Read the health of a tenant's tables from the models, or else from the ledger.
+    """Read the health of a tenant's tables from the ledger, which needs no models.
 
     Raises:
         ConfigurationError: nothing was synced yet, or the destination cannot be opened.
     """
     destination, _ = open_existing(options)
-    models = Models(destination)
-    if find_adapter(destination.pipeline) is not None and models.is_current():
-        return read_health(models, destination.project_id, destination.app_user_id) or _make_health(Completeness(), 0)
-    return _make_health(destination.completeness(), destination.count_rows(REJECTED))
-
-
-def _make_health(completeness: Completeness, rejected_records: int) -> Row:
+    completeness = destination.completeness()
     ended_at = completeness.synced_at
     return {
         "last_sync_at": ended_at,
@@ -103,7 +95,7 @@ def _make_health(completeness: Completeness, rejected_records: int) -> Row:
         "incomplete_windows": completeness.incomplete_windows,
         "gaps": completeness.gaps,
         "missing": completeness.missing,
-        "rejected_records": rejected_records,
+        "rejected_records": destination.count_rows(REJECTED),
     }
 
 

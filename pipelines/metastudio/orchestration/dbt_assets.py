@@ -7,7 +7,6 @@ models are missing or outdated, or if their tests are requested.
 # Without `from __future__ import annotations`: Dagster inspects the annotation of `context`.
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from graphlib import TopologicalSorter
 from importlib.metadata import version
 from pathlib import Path
@@ -29,10 +28,9 @@ from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 from metastudio.commands.models import find_names, make_test_error, rebuild_models
 from metastudio.destination.jobs import Destination
 from metastudio.error_mapping import to_metastudio_error
-from metastudio.errors import ConfigurationError
 from metastudio.orchestration.results import raise_for_error
 from metastudio.orchestration.tenant_names import REPORTING_GROUP, STAGING_GROUP, TenantNames
-from metastudio.pipeline.factory import open_existing, open_pipeline
+from metastudio.pipeline.factory import open_first, open_pipeline
 from metastudio.pipeline.lock import lock_pipeline
 from metastudio.pipeline.options import Options
 from metastudio.reporting.dbt_profile import find_adapter
@@ -79,13 +77,13 @@ class Translator(DagsterDbtTranslator):
 
 def make_models(tenants: Sequence[TenantNames]) -> AssetsDefinition:
     """Return the assets of the reporting models, which are shared by all tenants."""
-    options = tenants[0].options
-    adapter = find_adapter(open_pipeline(options))
+    first = tenants[0].options
+    adapter = find_adapter(open_pipeline(first))
     assert adapter is not None
     pools = {names.pool for names in tenants}
 
     @dbt_assets(
-        manifest=find_manifest(adapter, options.dataset),
+        manifest=find_manifest(adapter, first.dataset),
         exclude="models_version",  # metastudio recognizes its own build by it; not meant for people
         name="models",
         dagster_dbt_translator=Translator(tenants),
@@ -95,7 +93,8 @@ def make_models(tenants: Sequence[TenantNames]) -> AssetsDefinition:
         """Build the models if they are outdated, and run the selected tests."""
         checks = _find_checks(context)
         try:
-            built, tests = update_models(find_synced(tenants), test=bool(checks))
+            _, options = open_first([names.options for names in tenants])
+            built, tests = update_models(options, test=bool(checks))
         except Exception as error:
             raise_for_error(context, to_metastudio_error(error))
             return
@@ -120,20 +119,6 @@ def find_manifest(adapter: str, dataset: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         write_manifest(adapter, dataset, path)
     return path
-
-
-def find_synced(tenants: Sequence[TenantNames]) -> Options:
-    """Return the options of the first tenant that was synced, whose raw tables exist.
-
-    Raises:
-        ConfigurationError: no tenant was synced.
-    """
-    for names in tenants[:-1]:
-        with suppress(ConfigurationError):
-            open_existing(names.options)
-            return names.options
-    open_existing(tenants[-1].options)
-    return tenants[-1].options
 
 
 def update_models(options: Options, *, test: bool) -> tuple[bool, TestResults]:

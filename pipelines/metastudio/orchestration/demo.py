@@ -12,9 +12,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
-from metastudio_simulator import Simulator
-
-from metastudio.commands.demo_tenant import JOBS, QUOTA, SEED, STATE, configure
+from metastudio.commands.demo_tenant import JOBS, STATE, serve_tenant
 
 HOME = STATE / "dagster"
 PORT = 3000
@@ -26,16 +24,7 @@ def run_dagster_demo() -> int:
     """Serve Dagster's UI until Ctrl-C, and leave no process behind."""
     shutil.rmtree(HOME, ignore_errors=True)
     HOME.mkdir(parents=True)
-    with Simulator(jobs=JOBS, days=400, seed=SEED, living=True) as sim:
-        sim.behavior.quota_per_second = QUOTA
-        configure(
-            endpoint=sim.url,
-            project_id=sim.project_id,
-            access_key=sim.access_key,
-            secret_key=sim.secret_key,
-            database=HOME.resolve() / "videos.duckdb",
-            data_dir=HOME / "dlt",
-        )
+    with serve_tenant(database=HOME.resolve() / "videos.duckdb", data_dir=HOME / "dlt", living=True) as sim:
         os.environ |= {"DAGSTER_HOME": str(HOME.resolve()), "SOURCES__METASTUDIO__SCHEDULE": "* * * * *"}
         subprocess.run([*PYTHON, "metastudio.orchestration"], check=True)
         port = find_port(PORT)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -64,20 +66,6 @@ def open_pipeline(options: Options, *, read_only: bool = False, keep_state: bool
     return pipeline
 
 
-def open_for_trial(options: Options) -> dlt.Pipeline:
-    """Return a pipeline that can write, and whose local files are temporary.
-
-    Raises:
-        ConfigurationError: as `open_pipeline`.
-    """
-    try:
-        destination = make_destination(options)
-        folder = make_temporary_pipelines_dir()
-        return dlt.pipeline(options.name, folder, destination=destination, dataset_name=options.dataset)
-    except (ConfigurationException, PipelineStepFailed, ValueError, ImportError) as error:
-        raise to_metastudio_error(error) from None
-
-
 @cache
 def _warn_once(settings: str) -> None:
     log.warning("Settings of dlt that would lose data are not used for this pipeline: %s.", settings)
@@ -104,7 +92,7 @@ def open_or_restore(options: Options) -> dlt.Pipeline:
         return open_pipeline(options)
 
 
-def make_destination(options: Options, *, read_only: bool = False) -> Any:
+def make_destination(options: Options, *, read_only: bool) -> Any:
     """Make dlt's destination, with staging tables of the pipeline's own.
 
     Two pipelines that share staging tables would mix up their rows.
@@ -193,6 +181,18 @@ def open_existing(
     identity = state["identity"]
     app_user_id = None if version == 1 else identity["app_user_id"]  # version 1 has no column for it
     return Destination(pipeline, str(identity["project_id"]), app_user_id, lock_seconds=lock_seconds), state
+
+
+def open_first(chosen: Sequence[Options], *, read_only: bool = False) -> tuple[Destination, Options]:
+    """Open the destination that pipelines share, by the first of them that synced before.
+
+    Raises:
+        ConfigurationError: none of them was synced, or the destination cannot be opened.
+    """
+    for options in chosen[:-1]:
+        with suppress(ConfigurationError):
+            return open_existing(options, read_only=read_only)[0], options
+    return open_existing(chosen[-1], read_only=read_only)[0], chosen[-1]
 
 
 def _read_state(pipeline: dlt.Pipeline, lock_seconds: float) -> State:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import uuid
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -27,7 +26,7 @@ from metastudio.destination.dlt_internals.working_dir import merge_pending
 from metastudio.destination.foreign_tables import require_own_tables
 from metastudio.destination.jobs import Destination
 from metastudio.destination.ledger import make_ledger
-from metastudio.destination.lock import DestinationLock
+from metastudio.destination.lock import RequireLock
 from metastudio.destination.migrations import migrate_app_user
 from metastudio.destination.replica_identity import write_replica_identity
 from metastudio.error_mapping import find_sqlstate, is_out_of_memory, iter_causes
@@ -38,7 +37,7 @@ from metastudio.pipeline.factory import open_or_restore
 from metastudio.pipeline.options import Options, raise_memory_limit
 from metastudio.pipeline.recovery import reconcile_with_destination, restore_tables, set_aside_broken_tables
 from metastudio.pipeline.summary import Summary
-from metastudio.records.schema import SCHEMA_VERSION, STATES, VIDEOS
+from metastudio.records.schema import SCHEMA_VERSION, STATES, VIDEOS, WINDOWS
 from metastudio.source.state import check_state, find_gaps_error, judge_state, read_state
 from metastudio.source.stream import Reader, Steps
 
@@ -78,7 +77,7 @@ class ChunkLoader:
         listener: ProgressListener,
         tenant: Tenant,
         *,
-        run_id: str | None = None,
+        run_id: str,
     ) -> None:
         self.tenant = tenant
         self.summary = summary
@@ -88,13 +87,13 @@ class ChunkLoader:
         )
         self.state: State = {}
         self.reread = False
-        self.lock = DestinationLock()
+        self.require_lock: RequireLock = lambda: None
         self._committed: State = {}
         self._listener = listener
         self._reader: Reader | None = None
         self._rejected_here: set[str] = set()
         self._began_empty = False
-        self._run_id = run_id or uuid.uuid4().hex
+        self._run_id = run_id
         self.pending_attempts: Sequence[Attempt] = ()
         self.are_attempts_loaded = False
 
@@ -132,27 +131,27 @@ class ChunkLoader:
                 "The first sync of this pipeline is not finished.", hint="Run metastudio sync first."
             )
 
-    def require_complete(self) -> None:
-        """Raise an error if a run that has loaded everything it could is not complete.
+    def find_incompleteness(self) -> IncompleteError | None:
+        """Return an error if a run that has loaded everything it could is not complete.
 
-        Raises:
-            IncompleteError: more jobs are missing than `max_missing`, or more records were rejected
-                than `max_rejected`, or no job has a job_id.
+        More jobs are missing than `max_missing`, or more records were rejected than `max_rejected`,
+        or no job has a job_id.
         """
         if (error := find_gaps_error(self.state, self.tenant.max_missing)) is not None:
-            raise error
+            return error
         if self.summary.rejected > self.tenant.max_rejected:
-            raise IncompleteError(
+            return IncompleteError(
                 f"{self.summary.rejected:,} records were rejected, more than max_rejected ({self.tenant.max_rejected:,}).",
                 hint="Everything else is loaded. Look into the table rejected_records for the reasons;"
                 " raise max_rejected if they are harmless.",
             )
         without_id = self.state.get("backfill", {}).get("not_rows", 0)
         if without_id > self.tenant.max_rejected and not any(self.destination.counts().values()):
-            raise IncompleteError(
+            return IncompleteError(
                 f"None of the {without_id:,} jobs that the API counts can be loaded: their records have no job_id.",
                 hint="Look into the table rejected_records, and report it to the vendor.",
             )
+        return None
 
     def load(self, steps: Steps) -> None:
         """Load the chunks of these steps. While one chunk is loaded, the next one is read.
@@ -177,7 +176,6 @@ class ChunkLoader:
     def _load_chunk(self, chunk: Chunk, resume: Callable[[], None]) -> None:
         chunk.state.update({"identity": self.tenant.identity, "schema_version": SCHEMA_VERSION})
         new_rejected = self._count_new_rejected(chunk)
-        self._count_scrubbed(chunk)
         rows = 0 if not new_rejected and self._add_to_ledger(chunk) else self._load_package(chunk, resume)
         self.state = self._committed = chunk.state
         self.summary.rejected += new_rejected
@@ -190,11 +188,6 @@ class ChunkLoader:
         known = self.destination.known_rejected(hashes)
         self._rejected_here |= hashes - known
         return sum(record.record_hash in self._rejected_here for record in chunk.rejected)
-
-    def _count_scrubbed(self, chunk: Chunk) -> None:
-        if chunk.mode == "scrub":
-            self.summary.scrubbed += sum(window.rows_read for window in chunk.windows)
-            self.summary.scrub_changed += sum(window.rows_changed or 0 for window in chunk.windows)
 
     def _add_to_ledger(self, chunk: Chunk) -> bool:
         """Write the ledger lines of a chunk that brings nothing new, without a load package.
@@ -210,7 +203,7 @@ class ChunkLoader:
             return False
         lines = make_ledger(chunk.windows, self.tenant.origin, self._run_id, self.summary.windows + 1)
         with LOADING:
-            return self.destination.add_windows(lines)
+            return self.destination.insert(WINDOWS, lines)
 
     def _load_package(self, chunk: Chunk, resume: Callable[[], None]) -> int:
         """Load a chunk as one package, and return the number of its rows."""
@@ -218,7 +211,7 @@ class ChunkLoader:
 
         from metastudio.source.source import make_source
 
-        self.lock.require()
+        self.require_lock()
         resume()  # while this chunk is loaded, the next one is read
         attempts = (
             () if self.are_attempts_loaded or self.destination.capabilities.takes_inserts else self.pending_attempts

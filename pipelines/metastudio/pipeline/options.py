@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from metastudio.config.settings import find_setting
+from metastudio.config.tenant import check_name, list_tenants
 from metastudio.destination.dlt_internals.settings import set_default_settings
 
 PIPELINE = "metastudio"
@@ -69,6 +70,17 @@ class Options:
     def duckdb_file(self) -> str:
         """Return the default DuckDB file, which is in the working directory."""
         return "videos.duckdb" if self.pipeline == PIPELINE else f"{self.pipeline}.duckdb"
+
+
+def list_chosen(options: Options) -> list[Options]:
+    """Return the options of the chosen tenant, or of all; no credentials are needed for that.
+
+    Raises:
+        ConfigurationError: a name is not valid, or there is no such tenant.
+    """
+    check_name(options.tenant)
+    names = () if options.tenant else list_tenants()
+    return [replace(options, tenant=name) for name in names] or [options]
 
 
 def set_defaults() -> None:

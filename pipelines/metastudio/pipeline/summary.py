@@ -45,16 +45,20 @@ class Summary:
         """Add the figures of a loaded chunk. `mode` is the last way of reading that was used."""
         if chunk.mode not in ("gap", "scrub") and (self.mode != "backfill" or chunk.mode == "audit"):
             self.mode = chunk.mode
+        rows_read = sum(window.rows_read for window in chunk.windows)
         self.windows += len(chunk.windows)
-        self.rows_read += sum(window.rows_read for window in chunk.windows)
+        self.rows_read += rows_read
         self.rows_loaded += rows
         self.lacking += chunk.lacking
         self.marked_deleted += len(chunk.vanished)
+        if chunk.mode == "scrub":
+            self.scrubbed += rows_read
+            self.scrub_changed += sum(window.rows_changed or 0 for window in chunk.windows)
         self.set_state(chunk.state)
 
     def set_state(self, state: State) -> None:
         """Copy the watermark and the open differences from a state."""
         self.watermark = state.get("watermark")
-        self.gaps = len(state.get("gaps", []))
-        self.missing = count_missing(state)
+        gaps = state.get("gaps", [])
+        self.gaps, self.missing = len(gaps), count_missing(gaps)
         self.surplus = state.get("backfill", {}).get("surplus", 0)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -34,7 +33,12 @@ def find_adapter(pipeline: dlt.Pipeline) -> str | None:
 
 
 class Connection:
-    """The dbt profile of a pipeline's destination, and the values that the profile refers to."""
+    """The dbt profile of a pipeline's destination, and the values that the profile refers to.
+
+    Attributes:
+        names: those of adapter, database and dataset, of which dbt makes those of the tables.
+        profile: the content of profiles.yml; every value refers to an environment variable.
+    """
 
     def __init__(self, pipeline: dlt.Pipeline) -> None:
         adapter = find_adapter(pipeline)
@@ -48,22 +52,11 @@ class Connection:
             self.dataset = str(client.dataset_name)
         credentials: Any = pipeline.destination_client().config.credentials
         make = _make_duckdb_fields if adapter == "duckdb" else _make_postgres_fields
-        self._fields: dict[str, Any] = {"schema": make_dataset_name(self.dataset), "threads": 1, **make(credentials)}
-        self._values: dict[str, str] = {}
-        self._options = str((getattr(credentials, "query", None) or {}).get("options", ""))
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Return the names of adapter, database and dataset, from which dbt makes tables' names."""
-        database = str(self._fields.get("dbname") or Path(self._fields["path"]).name)
-        return self.adapter, database, self.dataset
-
-    @property
-    def profile(self) -> dict[str, Any]:
-        """Return the content of profiles.yml; every value refers to an environment variable."""
-        self._values = {"PGOPTIONS": self._options} if self._options else {}
-        output = {name: self._refer(name, value) for name, value in self._fields.items()}
-        return {"metastudio": {"target": "metastudio", "outputs": {"metastudio": output}}}
+        fields: dict[str, Any] = {"schema": make_dataset_name(self.dataset), "threads": 1, **make(credentials)}
+        options = str((getattr(credentials, "query", None) or {}).get("options", ""))
+        self._values: dict[str, str] = {"PGOPTIONS": options} if options else {}
+        self.names = (adapter, str(fields.get("dbname", _ATTACHED)), self.dataset)
+        self.profile = _make_profile({name: self._refer(name, value) for name, value in fields.items()})
 
     def _refer(self, name: str, value: Any) -> Any:
         if isinstance(value, dict):
@@ -93,7 +86,10 @@ def make_offline_profile(adapter: str, dataset: str) -> dict[str, Any]:
     """Return the content of a profiles.yml that suffices to parse the project."""
     nowhere = {"host": "localhost", "port": 5432, "user": "", "password": "", "dbname": ""}
     fields = {"path": ":memory:"} if adapter == "duckdb" else nowhere
-    output = {"type": adapter, "schema": make_dataset_name(dataset), "threads": 1, **fields}
+    return _make_profile({"type": adapter, "schema": make_dataset_name(dataset), "threads": 1, **fields})
+
+
+def _make_profile(output: dict[str, Any]) -> dict[str, Any]:
     return {"metastudio": {"target": "metastudio", "outputs": {"metastudio": output}}}
 
 

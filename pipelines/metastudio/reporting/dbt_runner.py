@@ -25,9 +25,6 @@ from metastudio.reporting.dbt_profile import Connection, find_adapter, make_offl
 from metastudio.reporting.model_version import Version, make_fingerprint
 from metastudio.reporting.views import drop_views, find_unreplaceable
 
-DEFAULTS = Version()
-"""The values of the variables in a first build."""
-
 PARSED: dict[tuple[str, ...], Any] = {}
 """dbt's manifests of the project, by the names that they contain."""
 
@@ -78,7 +75,7 @@ def is_installed(pipeline: dlt.Pipeline) -> bool:
 
 def build_models(
     pipeline: dlt.Pipeline,
-    version: Version = DEFAULTS,
+    version: Version,
     *,
     test: bool,
     unit_tests: bool = False,

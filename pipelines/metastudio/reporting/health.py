@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from metastudio.formatting import format_figure
 from metastudio.reporting.language import ENGLISH, N_, Language
-from metastudio.reporting.model_version import Models, Row, TenantName
+from metastudio.reporting.model_version import Row
 
 
 class Finding(NamedTuple):
@@ -36,12 +36,6 @@ class Limits(NamedTuple):
 
     stale_after_seconds: float = 3_600
     max_missing: int = 0
-
-
-def read_health(models: Models, project_id: str, app_user_id: str | None = None) -> Row:
-    """Read the health of a tenant's tables; an empty row if nothing was synced."""
-    rows = models.query_tenants("health", [TenantName(project_id, app_user_id, "")])
-    return rows[0] if rows else {}
 
 
 def judge_health(health: Row, limits: Limits, now: datetime) -> Row:
@@ -78,14 +72,13 @@ def describe_health(health: Row, language: Language = ENGLISH) -> list[Finding]:
     """Return all findings about a tenant's tables."""
     if not health or health.get("jobs") is None:
         return [Finding(False, language.gettext("Nothing was synced yet: run metastudio sync."), is_grave=True)]
-    oddities = [describe_rejected(health, language), describe_unknown_states(health, language)]
-    scrub = [describe_scrub(health, language)] if health["scrubbed"] else []
     return [
         describe_freshness(health, health.get("stale_after_seconds"), language),
         describe_completeness(health, language),
         _describe_jobs(health, language),
-        *scrub,
-        *(finding for finding in oddities if not finding.is_good),
+        *([_describe_scrub(health, language)] if health["scrubbed"] else []),
+        *([describe_rejected(health, language)] if health["rejected_records"] else []),
+        *([_describe_unknown_states(health, language)] if health["jobs_in_unknown_states"] else []),
     ]
 
 
@@ -143,7 +136,7 @@ def describe_completeness(health: Row, language: Language = ENGLISH) -> Finding:
     return Finding(True, language.gettext("Complete: every window was proved complete."))
 
 
-def describe_scrub(health: Row, language: Language = ENGLISH) -> Finding:
+def _describe_scrub(health: Row, language: Language) -> Finding:
     """Return whether jobs that were read again had changed without a new update time."""
     sentence = language.ngettext(
         "Scrub: {changed:,} of {number:,} job had changed unseen in the last 30 days.",
@@ -167,15 +160,12 @@ def describe_rejected(health: Row, language: Language = ENGLISH) -> Finding:
     return Finding(False, sentence)
 
 
-def describe_unknown_states(health: Row, language: Language = ENGLISH) -> Finding:
-    """Return whether jobs are in states that this release does not know."""
-    number = health["jobs_in_unknown_states"]
-    if not number:
-        return Finding(True, language.gettext("All jobs are in states that this release knows."))
+def _describe_unknown_states(health: Row, language: Language) -> Finding:
+    """Return how many jobs are in states that this release does not know."""
     sentence = language.ngettext(
         "{number:,} job is in a state that this release does not know: {states}.",
         "{number:,} jobs are in a state that this release does not know: {states}.",
-        number,
+        health["jobs_in_unknown_states"],
         states=format_figure(health["unknown_states"]),
     )
     return Finding(False, sentence)

@@ -227,7 +227,7 @@ class Models:
                     value,
                 )
 
-    def is_current(self, names: Collection[TenantName] = ()) -> bool:
+    def is_current(self, names: Collection[TenantName]) -> bool:
         """Return whether the models work, are of this release's version, and know these names."""
         version = self.version()
         return version is not None and version.fingerprint == make_fingerprint() and {*names} <= {*version.tenants}

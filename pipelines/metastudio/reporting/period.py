@@ -44,7 +44,7 @@ class Period(NamedTuple):
             return [(self.since, self.until)]
         return [(self.today - timedelta(days=days - 1), self.today) for days in (1, 7, DEFAULT_DAYS)]
 
-    def make_literals(self, zone: ZoneInfo, *, every_day: bool = False) -> dict[str, str]:
+    def make_literals(self, zone: ZoneInfo, *, every_day: bool) -> dict[str, str]:
         """Return the bounds that the queries name, as SQL literals.
 
         Args:

@@ -57,11 +57,6 @@ class Report(NamedTuple):
         return ZoneInfo(self.version.time_zone)
 
     @property
-    def is_sound(self) -> bool:
-        """Return whether the figures of all tenants are fresh and complete."""
-        return all(row["is_sound"] for row in self.tenants)
-
-    @property
     def findings(self) -> list[Finding]:
         """Return the findings about the data of a single tenant."""
         return describe_health(self.tenants[0], self.language)

@@ -1,8 +1,8 @@
-"""Runs an asynchronous stream in a background thread and hands its items to a synchronous loop.
+"""Runs asynchronous work in a background thread and hands its items to a synchronous loop.
 
-The stream works on the next item only when the consumer lets it, which bounds what is read ahead.
-The stream's questions are answered in the consumer's thread, between two items, so that no other
-thread ever touches what the consumer owns.
+The work continues with the next item only when the consumer lets it, which bounds what is read
+ahead. The work's questions are answered in the consumer's thread, between two items, so that no
+other thread ever touches what the consumer owns.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -29,21 +29,27 @@ class _Question:
 
 
 class BackgroundStream(Generic[T]):
-    """The items of a stream, to be iterated.
+    """The items that work emits, to be iterated.
 
-    The stream works on its next item once `resume` is called, or the next item is asked for.
+    The work goes on to its next item once `resume` is called, or the next item is asked for.
     """
 
-    def __init__(self, stream: Callable[[BackgroundStream[T]], AsyncIterator[T]]) -> None:
-        self._stream = stream
+    def __init__(self, work: Callable[[BackgroundStream[T]], Awaitable[None]]) -> None:
+        self._work = work
         self._items: queue.SimpleQueue[T | _Question | BaseException | None] = queue.SimpleQueue()
         self._loop: asyncio.AbstractEventLoop
         self._may_go_on = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
         self._thread = threading.Thread(
-            target=copy_context().run, args=(self._work,), name="metastudio-extraction", daemon=True
+            target=copy_context().run, args=(self._run,), name="metastudio-extraction", daemon=True
         )
+
+    async def emit(self, item: T) -> None:
+        """Hand an item to the consumer, and wait until it is time for the next one."""
+        self._may_go_on.clear()
+        self._items.put(item)
+        await self._may_go_on.wait()
 
     async def call_in_consumer(self, answer: Callable[[], A]) -> A:
         """Call `answer` in the consumer's thread, after all earlier items; return its result."""
@@ -52,7 +58,7 @@ class BackgroundStream(Generic[T]):
         return await future
 
     def resume(self) -> None:
-        """Let the stream work on its next item."""
+        """Let the work continue with its next item."""
         with suppress(RuntimeError):  # the loop has ended: there is nothing left to do
             self._loop.call_soon_threadsafe(self._may_go_on.set)
 
@@ -80,10 +86,10 @@ class BackgroundStream(Generic[T]):
             raise
         self._loop.call_soon_threadsafe(question.future.set_result, result)
 
-    def _work(self) -> None:
+    def _run(self) -> None:
         try:
             with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-                runner.run(self._consume())
+                runner.run(self._start())
         except asyncio.CancelledError:
             self._items.put(None)
         except BaseException as error:
@@ -91,17 +97,13 @@ class BackgroundStream(Generic[T]):
         else:
             self._items.put(None)
 
-    async def _consume(self) -> None:
+    async def _start(self) -> None:
         self._task = asyncio.current_task()
-        if self._stopping:
-            return
-        async for item in self._stream(self):
-            self._may_go_on.clear()
-            self._items.put(item)
-            await self._may_go_on.wait()
+        if not self._stopping:
+            await self._work(self)
 
     def _stop(self) -> None:
-        """Cancel the stream and wait until its connections are closed."""
+        """Cancel the work and wait until its connections are closed."""
         self._stopping = True
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(lambda: self._task and self._task.cancel())

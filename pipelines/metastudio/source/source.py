@@ -98,9 +98,9 @@ def make_source(
     chunks: Iterable[Chunk],
     destination: Destination,
     first_window: int,
-    attempts: Sequence[Attempt] = (),
+    attempts: Sequence[Attempt],
     *,
-    are_new: bool = False,
+    are_new: bool,
 ) -> Iterable[DltResource]:
     """Make the source over chunks that the caller read; other arguments as in `make_resources`."""
     return make_resources(tenant, run_id, lambda: chunks, destination, first_window, attempts, are_new=are_new)

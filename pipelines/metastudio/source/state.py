@@ -139,10 +139,11 @@ def find_gaps_error(state: State, max_missing: int) -> IncompleteError | None:
             "The API does not count the jobs: nothing proves that the list is whole.",
             hint="What it lists is loaded. Report it to the vendor; the next day's first sync asks again.",
         )
-    missing = count_missing(state)
+    gaps = state.get("gaps", [])
+    missing = count_missing(gaps)
     if missing <= max_missing:
         return None
-    gaps, first = state["gaps"], state["gaps"][0]
+    first = gaps[0]
     return IncompleteError(
         f"{format_count(missing, 'job')} missing in {format_count(len(gaps), 'gap')};"
         f" the first gap: created {first['since']} to {first['until']}, {first['reason']}.",

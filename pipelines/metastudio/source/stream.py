@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,12 +13,12 @@ from metastudio.extraction.backfill import backfill
 from metastudio.extraction.context import ExtractionContext
 from metastudio.extraction.state import State, is_backfilled
 from metastudio.extraction.sync import sync
-from metastudio.extraction.types import Books, Chunk
+from metastudio.extraction.types import Books, Chunk, Emit
 from metastudio.records.parser import Row
 from metastudio.source.background import BackgroundStream
 from metastudio.source.fetch import make_fetch, open_client
 
-Steps = Callable[[ExtractionContext], AsyncIterator[Chunk]]
+Steps = Callable[[ExtractionContext, Emit], Awaitable[None]]
 
 
 class Reader(BackgroundStream[Chunk]):
@@ -27,24 +27,24 @@ class Reader(BackgroundStream[Chunk]):
     def __init__(self, tenant: Tenant, destination: Destination, steps: Steps, *, is_one_package: bool = False) -> None:
         self.client: Client | None = None
 
-        async def stream(background: BackgroundStream[Chunk]) -> AsyncIterator[Chunk]:
+        async def work(background: BackgroundStream[Chunk]) -> None:
             async with open_client(tenant) as client:
                 self.client = client
                 loaded = ConsumerLoadedJobs(background, destination)
                 run = ExtractionContext(make_fetch(client, tenant), loaded, tenant, is_one_package=is_one_package)
-                async for chunk in steps(run):
-                    yield chunk
+                await steps(run, background.emit)
 
-        super().__init__(stream)
+        super().__init__(work)
 
 
 def read_step(tenant: Tenant, state: State, destination: Destination, *, reread: bool) -> Reader:
     """Read what one load package can hold: the backfill, or later the changes."""
 
-    def steps(run: ExtractionContext) -> AsyncIterator[Chunk]:
+    async def steps(run: ExtractionContext, emit: Emit) -> None:
         if is_backfilled(state, tenant.start_date):
-            return sync(run, state, reread=reread)
-        return run.track(state, backfill(run, state))
+            await sync(run, state, emit, reread=reread)
+        else:
+            await backfill(run, state, run.track(state, emit))
 
     return Reader(tenant, destination, steps, is_one_package=True)
 

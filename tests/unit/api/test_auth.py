@@ -10,7 +10,7 @@ from metastudio.errors import ConfigurationError
 
 @pytest.mark.parametrize(
     "credentials",
-    [AccessKey("canary1", "canary2", "canary3"), Token("canary"), Password("canary1", "canary2", "canary3", "iam.h")],
+    [AccessKey("canary1", "canary2", "canary3"), Token("canary"), Password("canary1", "canary2", "canary3")],
 )
 def test_credentials_do_not_show(credentials: AccessKey | Token | Password) -> None:
     shown = f"{credentials!r} {credentials} {[credentials]}"

@@ -13,7 +13,7 @@ from metastudio.errors import UnavailableError
 from metastudio.extraction.context import ExtractionContext
 from metastudio.extraction.planning import split_window
 from metastudio.extraction.sync import sync
-from metastudio.extraction.types import ExtractionSettings, Page, Query, Window
+from metastudio.extraction.types import Chunk, ExtractionSettings, Page, Query, Window
 from metastudio.extraction.windows import read_range
 
 from tests.support.destination import Destination
@@ -174,11 +174,12 @@ def test_a_failure_of_one_window_cancels_the_others_and_is_raised_unchanged() ->
     for number in range(9_000):
         tenant.add(START + number * DAY / 4, state="SUCCEED")
 
+    async def ignore(_chunk: Chunk) -> None: ...
+
     async def read() -> None:
         run = ExtractionContext(tenant.fetch, Destination(), ExtractionSettings(start_date=START))
         with pytest.raises(UnavailableError):
-            async for _ in sync(run, {}):
-                pass
+            await sync(run, {}, ignore)
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     run_alone(read())
