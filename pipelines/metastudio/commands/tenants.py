@@ -51,7 +51,7 @@ def list_options(options: Options) -> list[Options]:
 
 
 def run_in_turn(command: str, options: Options, run: Callable[[Options], CommandResult]) -> CommandResult:
-    """Run a command that is quick for the chosen tenants, one after the other.
+    """Run a quick command for the chosen tenants, one after the other.
 
     Raises:
         ConfigurationError: as `list_options`.

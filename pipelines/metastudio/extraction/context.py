@@ -76,7 +76,7 @@ class ExtractionContext:
         return complete_and_emit
 
     async def _complete(self, chunk: Chunk) -> None:
-        """Learn what a chunk says of gaps, and put what is known of gaps and limits into it."""
+        """Learn about gaps from a chunk, and add what is known about gaps and limits to it."""
         if self.is_one_package:
             self.unloaded.update(row.job_id for row in chunk.rows)
         self.has_rejected |= bool(chunk.rejected)

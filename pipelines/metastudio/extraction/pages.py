@@ -134,7 +134,7 @@ async def read_rest(context: ExtractionContext, query: Query, first: Page) -> li
 
 
 async def _gather_or_cancel(pages: Iterable[Coroutine[Any, Any, list[Page]]]) -> list[list[Page]]:
-    """Return the results of all. The first failure cancels the others and is raised as it is."""
+    """Return the results of all tasks. The first failure cancels the others and is raised."""
     try:
         async with asyncio.TaskGroup() as group:
             running = [group.create_task(each) for each in pages]

@@ -276,7 +276,7 @@ class Chunk:
 
 
 Emit = Callable[[Chunk], Awaitable[None]]
-"""Takes a chunk, and returns when the reading may go on."""
+"""A function that takes a chunk, and returns when reading may continue."""
 
 
 def newest_versions(rows: Iterable[Row]) -> list[Row]:

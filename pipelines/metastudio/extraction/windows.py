@@ -263,7 +263,7 @@ async def read_range(context: ExtractionContext, window: Window, mode: Mode) -> 
 
 
 async def read_whole_range(context: ExtractionContext, window: Window, mode: Mode) -> list[WindowRead]:
-    """Return what `read_range` reads, of a range that is small enough to be held."""
+    """Return everything that `read_range` reads, for a range that fits in memory."""
     async with aclosing(read_range(context, window, mode)) as windows:
         return [read async for read in windows]
 
