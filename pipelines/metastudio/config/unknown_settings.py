@@ -46,10 +46,7 @@ def _find_unknown(path: Path, tenants: Sequence[str]) -> tuple[str, Path | None]
 
 
 def _find_unknown_setting(path: Path, tenants: Sequence[str]) -> Path | None:
-    """Return the path that was probably meant below our section, or None if it is known.
-
-    The path is empty if there is no guess.
-    """
+    """Return the path probably meant below our section, empty if unclear; None if it is known."""
     known = list_names(Settings)
     place = 1 if path[0] in tenants and len(path) > 1 else 0
     if path[place : place + 1] == ["credentials"] and len(path) > place + 1:

@@ -36,10 +36,7 @@ class TenantNames:
 
     @property
     def pool(self) -> str:
-        """Return the pool of the tenant's runs.
-
-        On DuckDB all tenants share one pool, because a file has one writer.
-        """
+        """Return the pool of the runs. On DuckDB all tenants share one: a file has one writer."""
         return self.name("metastudio") if self.options.destination != "duckdb" else "metastudio"
 
     def name(self, base: str) -> str:

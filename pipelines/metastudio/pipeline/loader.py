@@ -275,10 +275,7 @@ class ChunkLoader:
                 log.debug("Another pipeline seems to change the same tables: trying again.")
 
     def _is_collision(self, error: BaseException) -> bool:
-        """Return whether another pipeline may have caused an error.
-
-        On DuckDB it cannot, because a file has one writer.
-        """
+        """Return whether another pipeline may have caused an error; never on DuckDB."""
         if self.destination.capabilities.is_duckdb_file or (find_sqlstate(error) or "XX")[:2] not in COLLIDING_STATES:
             return False
         return any(isinstance(cause, COLLISIONS) for cause in iter_causes(error))

@@ -50,10 +50,7 @@ class Options:
 
     @property
     def name(self) -> str:
-        """Return the name of the dlt pipeline.
-
-        Each tenant has its own pipeline, with state, lock and staging.
-        """
+        """Return the name of the dlt pipeline. Each tenant has its own state, lock and staging."""
         return f"{self.pipeline}_{self.tenant}" if self.tenant else self.pipeline
 
     @property

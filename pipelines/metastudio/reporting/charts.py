@@ -152,10 +152,7 @@ def _chart_production(days: Sequence[Row], language: Language) -> Any:
 
 
 def find_bounds(rates: Sequence[Row]) -> tuple[float, float]:
-    """Return whole percentages around rates, at least five points apart.
-
-    A narrower axis would make small differences look large.
-    """
+    """Return whole percentages around rates, at least five points apart: less would be noise."""
     low, high = floor(100 * min(rate["rate"] for rate in rates)), ceil(100 * max(rate["rate"] for rate in rates))
     low = max(0, min(low, high - 5))
     return low / 100, max(high, low + 5) / 100

@@ -40,10 +40,7 @@ def read_known_columns(tables: TenantTables, schema: dlt.Schema, table: str) -> 
 
 
 def lacks_tables(tables: TenantTables) -> bool:
-    """Return whether tables or columns of the schema may be missing.
-
-    The destination is examined, and its staging dataset if that exists.
-    """
+    """Return whether tables or columns may be missing in the destination or in its staging."""
     columns = tables.list_columns()
     if columns is None:
         return True
