@@ -294,7 +294,7 @@ def test_models_that_cannot_be_rebuilt_here_are_read_as_they_are(company, run, m
     monkeypatch.setattr("metastudio.reporting.model_version.make_fingerprint", lambda: "newer")
     monkeypatch.setattr("metastudio.commands.report.rebuild_models", refuse)
     monkeypatch.setattr(
-        "metastudio.commands.report.open_existing", lambda options, **_: (Destination(open_pipeline(options)), {})
+        "metastudio.pipeline.factory.open_existing", lambda options, **_: (Destination(open_pipeline(options)), {})
     )
     ended = run("report", "--json")
 
