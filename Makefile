@@ -1,6 +1,6 @@
 # make setup | demo | dagster | notebook | test | kill-test | property-test | browser-test | lake-test | airflow-test | wheel-test | lowest-test | bench | lint | translations | lock | lock-bench.  Needs Python >= 3.11, make and the package registry; nothing else.
 PYTHON ?= python3
-export PYTHONDONTWRITEBYTECODE :=   # to compile the code again takes a quarter of each command
+export PYTHONDONTWRITEBYTECODE :=   # compiling the code again takes a quarter of each command's time
 VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
@@ -38,7 +38,7 @@ test: style   # mypy beside the tests: it keeps one core busy for half a minute
 tests: setup
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-property-test: setup   # as many random lives of a tenant: make property-test EXAMPLES=5000
+property-test: setup   # on random histories of a tenant: make property-test EXAMPLES=5000
 	EXAMPLES=$(or $(EXAMPLES),1000) $(BIN)/pytest tests/properties/test_guarantee.py
 
 kill-test: setup
@@ -99,7 +99,7 @@ types: setup
 
 LOCALE := pipelines/metastudio/reporting/locale
 
-translations: setup   # takes new messages into the catalogues, and compiles them
+translations: setup   # takes new messages into the catalogs, and compiles them
 	$(BIN)/pybabel -q extract --no-location --sort-output --omit-header -o .translations.pot pipelines/metastudio
 	$(BIN)/pybabel -q update --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date -w 100 -D metastudio -i .translations.pot -d $(LOCALE)
 	$(BIN)/pybabel -q compile -D metastudio -d $(LOCALE)

@@ -31,7 +31,7 @@ ROUNDS = 3
 
 
 def find_peers() -> tuple[list[Peer], dict[str, str]]:
-    """Build the environments and rehearse; return the peers that work and the faults of others."""
+    """Build the environments and rehearse; return the peers that work, and why others do not."""
     wanted = dict.fromkeys(name for peer in PEERS for name in peer.environments)
     faults = {name: environments.build(name) for name in wanted}
     working, absent = [], {}
@@ -65,7 +65,7 @@ def measure(names: list[str], sizes: Sizes, store: ResultStore, rounds: int, *, 
 
 
 def measure_alone(names: list[str], sizes: Sizes, store: ResultStore, rounds: int, *, again: bool) -> None:
-    """Measure unless another benchmark is running here; remove what a killed one left behind."""
+    """Measure, unless another benchmark is running here. Remove what a killed one left behind."""
     BENCH.mkdir(exist_ok=True)
     try:
         with FileLock(BENCH / ".lock", timeout=0):

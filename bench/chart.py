@@ -66,7 +66,7 @@ GROWTH = (
     ("backfill", "memory", 1_000_000, "backfill peak memory, MB", "linear"),
     ("idle", "cpu", 1, "idle sync CPU, seconds", "linear"),
 )
-"""Of each line: step, field, unit, title, scale."""
+"""The step, field, unit, title and scale of each line."""
 
 
 def _color(name: str) -> str:

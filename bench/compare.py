@@ -1,4 +1,4 @@
-"""Compare a peer's table with the jobs that the tenant showed. Measures no time."""
+"""Compares a peer's table with the jobs that the tenant showed, without measuring time."""
 
 from __future__ import annotations
 

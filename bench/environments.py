@@ -1,7 +1,7 @@
 """Virtual environments of the peers, built under `.bench/` from hash-locked requirements.
 
-An environment that is reported ready matches its lock file. One that cannot be installed is
-reported, and its peers are left out; the benchmark goes on.
+An environment that is reported ready matches its lock file. If one cannot be installed, this is
+reported and its peers are left out; the benchmark continues.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def program_path(environment: str, program: str) -> Path:
 
 
 def build(name: str) -> str | None:
-    """Build an environment unless it matches its lock file; return what failed, or None."""
+    """Build an environment unless it matches its lock file. Return the failure, or None."""
     lock = REQUIREMENTS / f"{name}.lock"
     digest = hashlib.sha256(lock.read_bytes()).hexdigest()
     folder = BENCH / name

@@ -1,4 +1,4 @@
-"""Medians, ratios and differences of measured runs. Pure: knows neither files nor peers."""
+"""Computes medians, ratios and differences of measured runs. It knows neither files nor peers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Record = Mapping[str, Any]
 
 
 class Runs(NamedTuple):
-    """The runs of one peer in one step of a scenario, several a round where they are paired."""
+    """The runs of one peer in one step of a scenario: several in each round if they are paired."""
 
     scenario: str
     step: str
@@ -42,7 +42,7 @@ def format_figure(value: float) -> str:
 
 
 class Measurements:
-    """Figures of the runs that succeeded; None where there are none.
+    """Figures of the runs that succeeded; None if there are none.
 
     Args:
         scenarios: the rounds of each scenario. A round is a list of records, each with at least
@@ -53,7 +53,7 @@ class Measurements:
         self._scenarios = scenarios
 
     def count_rounds(self, scenario: str) -> int:
-        """Return the number of whole rounds."""
+        """Return the number of complete rounds."""
         return len(self._scenarios.get(scenario, ()))
 
     def find_steps(self, scenario: str, prefix: str) -> list[str]:

@@ -16,7 +16,7 @@ from bench.sizes import FULL, PAIRS, QUOTA, Sizes
 
 
 def write_page(store: ResultStore, sizes: Sizes, path: Path) -> None:
-    """Write the page with all that is in the store; scenarios without results are left out."""
+    """Write the page from the store; scenarios without results are left out."""
     measured = store.read()
     sections = (
         prose.HEAD if sizes is FULL else prose.HEAD + prose.QUICK_WARNING,

@@ -1,4 +1,4 @@
-"""The records, kept as JSON lines under `.bench/results/`: an interrupted benchmark continues.
+"""Keeps the records as JSON lines in `.bench/results/`, so that an interrupted benchmark continues.
 
 There is one file for each scenario. Its first line describes date, machine and code; each later
 line is a whole round. Rounds of different code are never mixed.
@@ -27,7 +27,7 @@ class ResultStore:
     folder: Path
 
     def count_rounds(self, scenario: str) -> int:
-        """Return the number of whole rounds that were measured with the code as it is now."""
+        """Return the number of complete rounds that were measured with the current code."""
         header, *rounds = self._read(scenario) or [{}]
         return len(rounds) if header.get("code") == compute_fingerprint() else 0
 
@@ -69,7 +69,7 @@ class ResultStore:
 
 
 def compute_fingerprint() -> str:
-    """Return a digest of what the figures depend on: packages, scenarios, peers and lock files."""
+    """Return a digest of what figures depend on: packages, scenarios, peers and lock files."""
     digest = hashlib.sha256()
     paths = [*(ROOT / "pipelines").rglob("*.py"), *PEERS.glob("*.py"), *REQUIREMENTS.glob("*.lock")]
     paths += [ROOT / name for name in ("requirements.lock", "bench/scenarios.py", "bench/sizes.py")]

@@ -1,4 +1,4 @@
-"""Run a peer as a process of its own; measure time, CPU, memory and requests; compare its rows."""
+"""Runs a peer in its own process; measures time, CPU, memory and requests; compares its rows."""
 
 from __future__ import annotations
 

@@ -180,7 +180,7 @@ SCENARIOS: dict[str, Callable[[Sizes, range, list[Peer]], Rounds]] = {
     "tenants": tenants,
     "postgres": postgres,
 }
-"""In the order in which they are run."""
+"""The scenarios, in the order in which they run."""
 
 NEED_PEERS = ("sync", "large", "quota")
 

@@ -1,4 +1,4 @@
-"""Control the simulated tenants, which run in the process of `simulator_process.py`."""
+"""Controls the simulated tenants, which run in the process of `simulator_process.py`."""
 
 from __future__ import annotations
 

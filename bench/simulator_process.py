@@ -1,8 +1,8 @@
-"""Serve the simulated tenants of a scenario in a process of their own, to keep their CPU apart.
+"""Serves the simulated tenants of a scenario in their own process, to keep their CPU time apart.
 
-Reads one JSON command a line from standard input, answers each with one line, and ends with its
-input. The clock stands still, so that equal arguments give equal rows. Every row is serialized
-before it is asked for.
+The process reads one JSON command per line from standard input, answers each with one line, and
+ends with its input. The clock stands still, so that equal arguments give equal rows. Every row is
+serialized before it is requested.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How many jobs, requests and tenants the scenarios work on, in a full and in a quick run."""
+"""The numbers of jobs, requests and tenants in the scenarios, for a full and a quick run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ QUOTA = 20
 LATENCY = 0.05
 """Seconds."""
 PAIRS = 5
-"""How often each round of `startup` repeats its pair."""
+"""The number of pairs in each round of `startup`."""
 
 
 @dataclass(frozen=True, slots=True)

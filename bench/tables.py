@@ -67,14 +67,14 @@ def _describe_rows(measured: Measurements, runs: Runs) -> str:
 
 
 def _times_ours(measured: Measurements, runs: Runs, field: str) -> str:
-    """Return how many times as much the peer needs as this project."""
+    """Return a peer's figure as a multiple of this project's."""
     if runs.peer == OURS:
         return "1"
     return str(measured.ratio(runs, runs._replace(peer=OURS), field) or DASH)
 
 
 def make_targets(measured: Measurements, sizes: Sizes) -> str:
-    """Return the targets with what was measured."""
+    """Return the table of the targets with the measured figures."""
     verdicts = {True: "met", False: "**not met**", None: DASH}
     rows = [
         (target.name, target.limit_text, target.measured_text, verdicts[target.is_met])
@@ -84,7 +84,7 @@ def make_targets(measured: Measurements, sizes: Sizes) -> str:
 
 
 def make_initial(measured: Measurements, scenario: str) -> str:
-    """Return the initial syncs of a tenant without a quota."""
+    """Return the table of initial syncs of a tenant without a quota."""
     rows = []
     for peer, near in _find_peers(measured, scenario, "initial 0 ms"):
         far = near._replace(step="initial 50 ms")
@@ -107,7 +107,7 @@ def make_initial(measured: Measurements, scenario: str) -> str:
 
 
 def make_changes(measured: Measurements) -> str:
-    """Return the second sync, after changes, and the third, after none."""
+    """Return the table of the second sync, after changes, and of the third, after none."""
     rows = []
     for peer, changes in _find_peers(measured, "sync", "changes"):
         idle = changes._replace(step="idle")
@@ -128,7 +128,7 @@ def make_changes(measured: Measurements) -> str:
 
 
 def make_quota(measured: Measurements, sizes: Sizes) -> str:
-    """Return the initial syncs with a quota."""
+    """Return the table of initial syncs with a quota."""
     rows = []
     for step, jobs in (("quota small", sizes.small), ("quota large", sizes.large)):
         for peer, runs in _find_peers(measured, "quota", step):
@@ -143,7 +143,7 @@ def make_quota(measured: Measurements, sizes: Sizes) -> str:
 
 
 def make_growth(measured: Measurements) -> str:
-    """Return backfill and idle sync by the length of the history."""
+    """Return the table of backfill and idle sync by the length of the history."""
     rows = []
     for step in measured.find_steps("growth", "backfill "):
         jobs = step.split()[1]
@@ -160,7 +160,7 @@ def make_growth(measured: Measurements) -> str:
 
 
 def make_tenants(measured: Measurements) -> str:
-    """Return one tenant beside many."""
+    """Return the table of one tenant and of many."""
     rows = []
     for step in measured.find_steps("tenants", "initial "):
         tenants = step.split()[1]
@@ -180,7 +180,7 @@ def make_tenants(measured: Measurements) -> str:
 
 
 def make_startup(measured: Measurements) -> str:
-    """Return idle syncs beside the import of dlt."""
+    """Return the table of idle syncs and the import of dlt."""
     runs = (
         ('`python -c "import dlt"`', Runs("startup", "import dlt, idle", "python")),
         ("`metastudio sync`, nothing changed", Runs("startup", "idle", OURS)),
@@ -191,7 +191,7 @@ def make_startup(measured: Measurements) -> str:
 
 
 def make_postgres(measured: Measurements) -> str:
-    """Return the initial sync by destination."""
+    """Return the table of the initial sync by destination."""
     rows = [
         [
             "PostgreSQL" if peer.uses_postgres else "DuckDB",
@@ -205,7 +205,7 @@ def make_postgres(measured: Measurements) -> str:
 
 
 def make_ceiling(measured: Measurements) -> str:
-    """Return the limit of the simulator, and how close the peers came to it."""
+    """Return the table of the simulator's limit, and how close the peers came to it."""
     rows = []
     for step in measured.find_steps("ceiling", "ceiling "):
         pages = _medians(measured, Runs("ceiling", step, "bare"), "pages_per_second")

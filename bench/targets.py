@@ -1,4 +1,4 @@
-"""The targets of this project, and whether the measurements meet them. Pure: writes nothing."""
+"""The targets of this project, and whether the measurements meet them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OURS = METASTUDIO.name
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An upper limit, and the figure to compare with it; of a spread, the median counts."""
+    """An upper limit, and the figure to compare with it: the median, if it is a spread."""
 
     name: str
     limit: float
@@ -23,7 +23,7 @@ class Target:
 
     @property
     def is_met(self) -> bool | None:
-        """Return whether the limit is kept; None if the figure was not measured."""
+        """Return whether the limit is met; None if the figure was not measured."""
         if self.measured is None:
             return None
         return (self.measured.median if isinstance(self.measured, Spread) else self.measured) <= self.limit

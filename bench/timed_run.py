@@ -1,7 +1,7 @@
 """Run one command and print its cost as JSON: `timed_run.py TIMEOUT COMMAND…`.
 
-A process of its own that imports the standard library only, because on Linux the peak memory of a
-child begins with that of the process that started it.
+This is a separate process that imports the standard library only, because on Linux the peak memory
+of a child begins with that of the process that started it.
 """
 
 import json

@@ -25,11 +25,11 @@ def _():
     models = Models(Destination(open_pipeline(Options(destination=destination), read_only=True)))
 
     def ask(sql, *params):
-        """Run a query on a connection of its own, so that nothing holds up a sync between cells."""
+        """Run a query on a connection of its own, so that a sync can run between cells."""
         return models.query_dicts(sql, *params)
 
     def plot(rows):
-        """Return rows as Altair takes them."""
+        """Return rows in the form that Altair takes."""
         values = [
             {name: str(value) if hasattr(value, "isoformat") else value for name, value in row.items()} for row in rows
         ]

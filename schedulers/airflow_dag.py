@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 def alert(context: dict[str, Any]) -> None:
     """Notify somebody: replace this with your mail, chat or pager.
 
-    Airflow calls it when a task has failed for good.
+    Airflow calls it when a task has finally failed.
     """
     log.error("metastudio sync failed: %s", context.get("exception"))
 

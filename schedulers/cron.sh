@@ -1,6 +1,6 @@
 #!/bin/sh
 # Run one metastudio command from cron: */15 * * * *  /srv/metastudio/schedulers/cron.sh sync
-# Prints only failures, because cron mails what is printed. Code 6, another sync, is no failure.
+# Prints only failures, because cron mails what is printed. Code 6 (another sync) is not a failure.
 # Adapt the folder. It holds .venv and .dlt, and gets the summaries and the log.
 cd "${METASTUDIO_FOLDER:-/srv/metastudio}" || exit
 

@@ -1,4 +1,4 @@
-"""What tests share: a simulated tenant, settings that sync from it, and the command line."""
+"""Fixtures for all tests: a simulated tenant, settings that sync from it, the command line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from metastudio_simulator import Simulator
 
 from tests.support.command_line import NOW, Ended
 
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores Ctrl-C in what it runs in the background
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells let background processes ignore Ctrl-C
 
 MEMORY = Path("/dev/shm")  # a disk takes milliseconds for each commit of SQLite, DuckDB and PostgreSQL
 if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 2**31:
@@ -30,7 +30,7 @@ if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).
 
 
 class WithoutPandas(MetaPathFinder):
-    """Answers at once that pandas is not installed: DuckDB asks with each parameter of a query."""
+    """Says at once that pandas is not installed: DuckDB looks for it with each query parameter."""
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> None:
         if fullname == "pandas":
@@ -49,7 +49,7 @@ with suppress(ImportError):  # the environment of the lake has no property tests
     hypothesis.settings.load_profile("busy machine")
 
 TENANT: dict[str, Any] = {"jobs": 600, "days": 400, "seed": 7, "now": NOW}
-"""The simulated tenant: equal each time, because its clock stands still."""
+"""The simulated tenant. It is always the same, because its clock stands still."""
 
 
 GROUPS = {
@@ -65,9 +65,9 @@ GROUPS = {
     "killed": ("test_killed",),
     "guarantee": ("test_guarantee",),
 }
-"""Files whose tests run in one process, in this order, because they share what costs seconds: what
-dbt and Dagster import and parse, a built warehouse, a server. The longest group comes first. Each
-other file is a group of its own.
+"""Files whose tests run in one process, in this order, because they share steps that take seconds:
+imports and parsing by dbt and Dagster, a built warehouse, a server. The longest group comes first.
+Each other file is a group of its own.
 """
 
 
@@ -92,7 +92,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def find_group(nodeid: str) -> str:
-    """Return the name of a test's group: of its file, where no other is set."""
+    """Return the name of a test's group, which is by default that of its file."""
     path = nodeid.partition("::")[0]
     groups = (name for name, files in GROUPS.items() if any(fnmatch(Path(path).stem, file) for file in files))
     return next(groups, path)
@@ -116,7 +116,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("LANGUAGE", "en")  # whatever the developer's locale is
     monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
-    monkeypatch.setenv("SOURCES__METASTUDIO__BUILD_MODELS", "false")  # seconds of dbt, which its own tests pay
+    monkeypatch.setenv("SOURCES__METASTUDIO__BUILD_MODELS", "false")  # dbt takes seconds; only its own tests run it
     return tmp_path
 
 
@@ -155,7 +155,7 @@ def first_sync(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def synced(settings: dict[str, str], folder: Path, first_sync: Path) -> None:
-    """Leave the working directory as `run("sync")` would: a copy costs less than a sync."""
+    """Set the working directory up as `run("sync")` would: a copy costs less than a sync."""
     shutil.copytree(first_sync, folder, dirs_exist_ok=True)
 
 
@@ -180,7 +180,7 @@ def run(
 
 @pytest.fixture
 def query(folder: Path) -> Callable[..., list[tuple[Any, ...]]]:
-    """Ask the DuckDB file, in UTC."""
+    """Return a function that queries the DuckDB file, in UTC."""
 
     def ask(sql: str) -> list[tuple[Any, ...]]:
         with duckdb.connect(str(folder / "videos.duckdb"), read_only=True) as connection:

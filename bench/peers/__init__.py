@@ -24,7 +24,7 @@ class Peer:
     """One way to load the jobs into DuckDB.
 
     Attributes:
-        environments: the environments it needs; none if it runs in the project's own.
+        environments: the environments that it needs; none if it runs in the project's own.
         cover_url: SQL expression for the `cover_url` of a row in its table.
         note: how it is set up, for the page.
         settings: environment variables in addition to the tenant's.
@@ -111,4 +111,4 @@ PEERS = (
         "source made from a manifest, so every run reads everything",
     ),
 )  # fmt: skip
-"""Those that are compared with each other, in the order of the page."""
+"""The peers that are compared with each other, in the order of the page."""

@@ -1,6 +1,6 @@
-"""What both baselines share: download pages, 16 at a time; later runs read changes only.
+"""Shared by both baselines: downloads pages, 16 at a time; later runs read changes only.
 
-No checks, no retries, no framework.
+There are no checks, no retries and no framework.
 """
 
 import asyncio
@@ -79,7 +79,7 @@ async def read(since: str | None) -> AsyncIterator[list[bytes]]:
 
 
 def find_since(database: object) -> str | None:
-    """Return the newest `lastupdate_time` that was loaded, None before the first load."""
+    """Return the newest loaded `lastupdate_time`, or None before the first load."""
     return database.execute("SELECT max(lastupdate_time) FROM jobs").fetchone()[0]
 
 

@@ -20,7 +20,7 @@ def main() -> None:
     database = duckdb.connect("jobs.duckdb")
     import_extension("httpfs", con=database)
     database.execute("LOAD httpfs")
-    database.execute("SET force_download = true")  # one GET a page: the API supports neither HEAD nor ranges
+    database.execute("SET force_download = true")  # one GET per page: the API supports neither HEAD nor ranges
     database.execute("SET threads = 16")
     token = os.environ["BENCH_TOKEN"]
     database.execute(f"CREATE SECRET (TYPE http, EXTRA_HTTP_HEADERS MAP {{'X-Auth-Token': '{token}'}})")

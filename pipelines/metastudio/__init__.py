@@ -16,7 +16,7 @@ __version__ = "0.2.0"
 
 
 def __getattr__(name: str) -> Any:
-    """Import the source on first use: dlt reads where its configuration is while it is imported."""
+    """Import the source on first use: dlt looks for its configuration as soon as it is imported."""
     if name == "metastudio":
         from metastudio.source.source import metastudio
 

@@ -1,4 +1,4 @@
-"""`python -m metastudio` is the command `metastudio`."""
+"""Runs the command `metastudio` as `python -m metastudio`."""
 
 from metastudio.cli.app import main
 

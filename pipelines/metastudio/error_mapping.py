@@ -18,7 +18,7 @@ LOCKED = (
     r"(?s)(?:Could not set lock on file|Conflicting lock|File is already open in)"
     r"(?:.*?(?:held in|already open in)\s+([^()]+ \(PID \d+\)))?"
 )
-"""DuckDB's words for a file that another process has open, which they name in most cases."""
+"""DuckDB's messages about a file that another process, which most of them name, has open."""
 
 OUT_OF_MEMORY = "Out of Memory Error"
 MAX_CHARACTERS = 300
@@ -121,7 +121,7 @@ def to_metastudio_error(error: BaseException) -> MetaStudioError:
     """Return the error of this package for any error. Its message holds no setting's value.
 
     Raises:
-        KeyboardInterrupt: the error is what a library made of a Ctrl-C or a SIGTERM.
+        KeyboardInterrupt: a library turned a Ctrl-C or a SIGTERM into this error.
     """
     chain = list(iter_causes(error))
     for cause in chain:
@@ -146,7 +146,7 @@ def to_metastudio_error(error: BaseException) -> MetaStudioError:
 
 
 def _find_classes(names: str) -> tuple[type[BaseException], ...]:
-    """Return those of the classes whose module is imported; no error is of another one."""
+    """Return the classes whose module is imported: no error can be of another class."""
     pairs = (name.split(":") for name in names.split())
     return tuple(getattr(sys.modules[module], name) for module, name in pairs if module in sys.modules)
 
@@ -157,7 +157,7 @@ def find_sqlstate(error: BaseException) -> str | None:
 
 
 def _quote_server(chain: Sequence[BaseException]) -> str:
-    """Return PostgreSQL's or libpq's words, without names that may be a part of the password."""
+    """Return PostgreSQL's or libpq's message, without names that may be part of a password."""
     for cause in chain:
         if (diagnostics := getattr(cause, "diag", None)) is not None:
             text = diagnostics.message_primary or str(cause)
@@ -191,7 +191,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def iter_causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error, what caused it, what caused that, and so on."""
+    """Yield an error, its cause, the cause of that, and so on."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))

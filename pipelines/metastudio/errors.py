@@ -25,7 +25,7 @@ class MetaStudioError(Exception):
         hint: what to do next.
         code: the API's error_code (`MSS.…`, `APIGW.…`), if there is one.
         request_id: the X-Request-Id of the answer, which the vendor's support asks for.
-        status: of the last HTTP answer; None if there was none, as after a time-out.
+        status: the status of the last HTTP answer; None if there was none, as after a time-out.
     """
 
     exit_code = 1

@@ -1,4 +1,4 @@
-"""Figures and texts as people read them: with thousands separators and units, without controls."""
+"""Formats figures and texts for people: with separators and units, without control characters."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\ud
 
 
 def make_printable(text: str) -> str:
-    """Return a text of somebody else's on one line, without what a terminal takes for commands.
+    """Return a foreign text on one line, without characters that a terminal treats as commands.
 
-    Control characters, those that turn the direction of writing, and halves of characters become
-    visible, as in `\\x1b[31m`.
+    Control characters, characters that change the writing direction, and lone surrogates become
+    visible, for example `\\x1b[31m`.
     """
     return _CONTROLS.sub(lambda found: ascii(found[0])[1:-1], _SPACES.sub(" ", text))
 
@@ -37,7 +37,7 @@ def format_figure(value: Any) -> str:
 
 
 def format_seconds(seconds: Any, gettext: Callable[[str], str] = str) -> str:
-    """Return a length of time in the unit that suits it, after rounding: never "60.0 min".
+    """Return a length of time in a suitable unit, chosen after rounding: never "60.0 min".
 
     Args:
         gettext: translates a format.

@@ -1,4 +1,4 @@
-"""Text to time and back, at every edge: the API's times, the state's, and those that people give.
+"""Converts times to text and back: times of the API, of the state, and of people.
 
 Times are aware and in UTC. A text without a zone counts as UTC.
 """
@@ -51,10 +51,10 @@ def format_time(time: datetime) -> str:
 
 
 def parse_user_time(text: str, name: str) -> datetime:
-    """Read a date or time that a person gave, cut to whole seconds.
+    """Read a date or time that a person gave, truncated to whole seconds.
 
     Args:
-        name: what the person calls the value, for the error message.
+        name: the name of the value in error messages.
 
     Raises:
         ConfigurationError: the text is not a date, or is in the future.

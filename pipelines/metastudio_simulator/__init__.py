@@ -1,8 +1,8 @@
 """The MetaStudio API as a server, for demonstration, documentation and tests.
 
-Promises what `docs/api.md` says of the API, and what a real service does when it is slow, busy or
-broken. Imports nothing of `metastudio`, so that two bugs cannot agree, and nothing of the vendor's
-SDK, which judges it in the tests.
+It behaves as `docs/api.md` says of the API, and as a real service does when it is slow, busy or
+broken. It imports nothing from `metastudio`, so that no bug can be in both, and nothing from the
+vendor's SDK, which the tests compare it with.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Everything about the server that can be made different, nasty or broken while it runs.
+"""Everything about the server that can be changed or broken while it runs.
 
-Plain values, set from Python or merged from JSON. The modules that read them give them their
-meaning.
+The values are plain, set from Python or merged from JSON. The modules that read them implement
+them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ _FAULT_WITH_CODE = re.compile(r"[2-5]\d\d:[A-Z]+\.\d+", re.ASCII)
 
 @dataclass(slots=True)
 class Behavior:
-    """How the server behaves, changeable at any moment. The defaults are a healthy endpoint's.
+    """How the server behaves. The defaults are those of a healthy endpoint.
+
+    Every field can be changed at any moment.
 
     An unknown name raises AttributeError. An unknown word or fault raises ValueError.
 
@@ -43,14 +45,15 @@ class Behavior:
 
     Attributes:
         latency_seconds: delay before every list answer. Concurrent requests wait side by side.
-        latency_jitter_seconds: up to this much more, drawn by seed.
+        latency_jitter_seconds: the maximum of an additional random delay, drawn by seed.
         hang_seconds: how long `hang` and `stall` hold the connection before it is closed.
         faults: for list requests that pass credentials and quota: a probability for each fault, or
-            a script that is used up one entry a request, None being a healthy answer.
+            a script of which each request uses up one entry; None is a healthy answer.
         iam_faults: the same for token requests.
         unavailable_seconds: the gateway answers 503 to everything for this long, in real time from
-            the next request on. 0 again when over.
-        quota_per_second: served list requests a second, past which 429 is answered; None: no quota.
+            the next request on. It is set back to 0 at the end.
+        quota_per_second: served list requests a second, above which 429 is answered; None for no
+            quota.
         quota_kind: `sliding` never serves more than the quota in any second. `fixed` counts in
             seconds of the wall clock. `bucket` refills evenly and holds one second's worth.
         retry_after: the `Retry-After` header of a 429, seconds or any text; None sends none.
@@ -69,17 +72,18 @@ class Behavior:
 
         update_time_sorting: `honored`, `ignored` (create_time instead) or `refused` (400).
         sort_direction: `honored`, `ignored` (ascending) or `refused` (400 for `desc`).
-        unstable_ties: rows with the same second come in another order on every request.
-        page_cap: the most rows on a page, whatever `limit` says.
+        unstable_ties: rows of the same second come in a different order on every request.
+        page_cap: the maximum number of rows on a page, whatever `limit` says.
         max_offset: `offset + limit` beyond this is refused.
         max_offset_refusal: fault for it.
         max_range_days: a wider range of create_time is refused; an absent end counts as now.
         max_range_refusal: fault for it; `hang` leaves it to the client's time-out.
-        future_until_refusal: fault for a create_until ahead of the server's clock; None accepts it.
+        future_until_refusal: fault for a create_until later than the server's clock; None accepts
+            it.
         filter_utc_offset_hours: create_since and create_until are read as local times of this zone.
         filter_precision: `microseconds` compares exact create times, `seconds` the shown ones.
-        create_since_exclusive: a create time equal to create_since is left out.
-        create_until_exclusive: a create time equal to create_until is left out.
+        create_since_exclusive: jobs whose create time equals create_since are left out.
+        create_until_exclusive: jobs whose create time equals create_until are left out.
         job_ids: `honored` repeated and comma-joined, `repeated_only`, `comma_joined_only` (the
             first value counts), `ignored`, or `refused`.
         job_ids_refusal: fault for a refused job_ids.
@@ -88,25 +92,27 @@ class Behavior:
         refused_states: shown states that the filter refuses with 400.
 
         count_offset: added to every count, never below 0.
-        count_cap: the count stops at this figure. The list goes on.
-        list_cap: the list stops after so many rows. The count goes on.
+        count_cap: the count stops at this number. The list goes on.
+        list_cap: the list stops after this number of rows. The count goes on.
         count_given: False leaves `count` out of every answer.
         empty_page: `jobs` is an empty list (`empty_list`), is absent (`no_jobs`), is null
             (`null_jobs`), or both `jobs` and `count` are absent (`empty_object`).
-        hidden_jobs: counted and never listed.
-        hidden_jobs_leave_holes: a page is short of its hidden jobs; else the list closes up.
-        doubled_jobs: listed twice in a row and counted twice.
-        poisonous_jobs: each page that holds one is answered by `poison`.
+        hidden_jobs: jobs that are counted and never listed.
+        hidden_jobs_leave_holes: whether a page lacks its hidden jobs; otherwise the next jobs move
+            up.
+        doubled_jobs: jobs that are listed twice in a row and counted twice.
+        poisonous_jobs: jobs whose pages are answered by `poison`.
         poison: a fault, for example `500` or `broken_json`.
-        blank_jobs: counted, and listed as `blank_row`.
+        blank_jobs: jobs that are counted, and listed as `blank_row`.
         blank_row: `empty` ({}), `null`, or `no_job_id` (the row without its job_id).
 
-        replica_lags_seconds: seconds by which each copy lags that answers; empty: one copy, up to
-            date. Copies begin equal at the next request.
-        replica_choice: requests go to the copies `by_turns` or at `random`.
-        count_from_another_replica: the count comes from the next copy, not from the list's.
+        replica_lags_seconds: seconds by which each replica lags; if empty, one up-to-date replica
+            answers. Replicas begin equal at the next request.
+        replica_choice: requests go to the replicas `by_turns` or at `random`.
+        count_from_another_replica: the count comes from the next replica, not from that of the
+            list.
 
-        unknown_fields: shown on top of every job's own fields.
+        unknown_fields: fields that are shown in addition to every job's own.
         shown_states: states shown under another name, as `{"SUCCEED": "SUCCESS"}`. The filter knows
             both names.
         shown_job_types: job types shown under another name. The filter knows the real name only.
@@ -116,7 +122,7 @@ class Behavior:
         empty_times: a missing time is "" instead of null or absent.
         untraced_changes: changes do not move lastupdate_time.
 
-        date_header: False leaves `Date` out; a text is sent as it is.
+        date_header: False leaves `Date` out; a text is sent unchanged.
         date_skew_seconds: how far the `Date` header alone is off.
         date_skew_answers: for how many more list answers; None for all.
         body_charset: list answers are encoded and declared in another charset, such as `gbk`.
@@ -125,7 +131,7 @@ class Behavior:
 
         between_requests: run between two list requests: a function of the tenant, or arguments of
             `Tenant.change_some`.
-        living: the tenant lives on by itself with the server's clock.
+        living: whether jobs of the tenant progress by themselves with the server's clock.
     """
 
     latency_seconds: float = 0.0
@@ -205,7 +211,7 @@ class Behavior:
         object.__setattr__(self, name, value)
 
     def merge(self, values: dict[str, Any]) -> None:
-        """Set the named fields, or none of them.
+        """Set the named fields; if one is wrong, set none of them.
 
         Raises:
             ValueError: a name, a fault or a word is unknown.

@@ -1,4 +1,4 @@
-"""The simulator in the foreground: what `metastudio simulate` runs."""
+"""Runs the simulator in the foreground, for `metastudio simulate`."""
 
 from __future__ import annotations
 
@@ -36,10 +36,11 @@ def serve(
     """Serve a simulated tenant until interrupted (Ctrl-C), and return.
 
     Args:
-        port: 0 takes a free one.
-        living: the tenant goes on working by itself.
-        write: takes the settings to sync from it once the server listens, and a line when it stops;
-            standard output by default. The other arguments are those of `Simulator` and `Behavior`.
+        port: the port; 0 for a free one.
+        living: whether jobs of the tenant progress by themselves.
+        write: is called with the settings to sync from it once the server listens, and with a line
+            when it stops; by default, it writes to the standard output. The other arguments are
+            those of `Simulator` and `Behavior`.
 
     Raises:
         OSError: the port is taken.

@@ -1,6 +1,6 @@
 """The server's clock: running or frozen, advanced by hand, and ahead of or behind the world's.
 
-Promises one time for everything the server does. Knows nothing of jobs or HTTP.
+It is the only time for everything that the server does. It knows no jobs and no HTTP.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Clock:
             the life of tokens and the check of `X-Sdk-Date` all move together.
 
     Args:
-        now: where to stand still; None runs with the machine's time.
+        now: the time at which to stand still; None runs with the machine's time.
     """
 
     def __init__(self, now: Instant | None = None) -> None:
@@ -47,14 +47,14 @@ class Clock:
     def accepts_signature_of(self, signed_us: int, tolerance_seconds: float) -> bool:
         """Return whether a signature's `X-Sdk-Date` is near enough to the server's clock.
 
-        Clients sign with the world's time even where a test froze or advanced the server's, so
-        either is accepted. `skew_seconds` moves both.
+        Clients sign with the real time even if a test froze or advanced the server's, so either is
+        accepted. `skew_seconds` moves both.
         """
         world = time.time_ns() // 1000 + round(self.skew_seconds * SECOND)
         return min(abs(signed_us - world), abs(signed_us - self.now_us())) <= tolerance_seconds * SECOND
 
     def date_header(self, skew_seconds: float = 0.0) -> str:
-        """Return the `Date` header, `Tue, 15 Nov 1994 08:12:31 GMT`, so many seconds off."""
+        """Return the `Date` header, `Tue, 15 Nov 1994 08:12:31 GMT`, off by some seconds."""
         second = (self.now_us() + round(skew_seconds * SECOND)) // SECOND
         if second != self._date[0]:
             self._date = (second, formatdate(second, usegmt=True))

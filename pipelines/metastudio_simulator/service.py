@@ -1,4 +1,4 @@
-"""One simulated service put together, and its admin path for those who run it as a process.
+"""Puts one simulated service together, with an admin path for use as a separate process.
 
 GET /_admin/ state, credentials, behavior, stats, log, visible, selected/NAME. POST /_admin/
 behavior, clock, advance, live, create, update, update_some, vanish, reappear, change,
@@ -37,7 +37,7 @@ class Service:
         self._commands = self._make_commands()
 
     def control(self, method: str, name: str, body: bytes) -> Response:
-        """Answer an admin request: 200 with `{"result": …}`, or 400 or 404 with what was wrong."""
+        """Answer an admin request: 200 with `{"result": …}`, or 400 or 404 with the reason."""
         name, _, argument = name.partition("/")
         command = self._commands.get((method, name))
         if command is None:

@@ -1,6 +1,6 @@
 """The simulated service as a Python object: a real HTTP server on loopback, in a thread of its own.
 
-Promises that the server is ready when the `with` block begins, and gone when it ends.
+The server is ready when the `with` block begins, and has stopped when the block ends.
 """
 
 from __future__ import annotations
@@ -28,12 +28,14 @@ class Simulator:
     """One simulated region with one tenant. `url` serves the API and IAM.
 
     Args:
-        jobs: how many jobs the tenant has at the start.
-        days: how far back they reach, in days.
-        seed: of everything drawn. Equal seeds and a frozen clock give equal tenants and faults.
-        now: where the clock stands still until `clock.advance`; None runs with the machine's time.
-        port: 0 takes a free one.
-        living: the tenant lives on by itself with the clock.
+        jobs: the number of jobs at the start.
+        days: the number of days that their history covers.
+        seed: the seed of everything random. Equal seeds and a frozen clock give equal tenants and
+            faults.
+        now: the time at which the clock stands still until `clock.advance`; None runs with the
+            machine's time.
+        port: the port; 0 for a free one.
+        living: whether jobs of the tenant progress by themselves with the clock.
 
     Raises:
         OSError: the port is taken.
@@ -68,7 +70,7 @@ class Simulator:
 
     @property
     def url(self) -> str:
-        """Return where API and IAM are served; known once started."""
+        """Return the base URL of the API and IAM, which is known once the server has started."""
         return f"http://{HOST}:{self._port}"
 
     @property
@@ -82,7 +84,7 @@ class Simulator:
         return self._service.server.log
 
     def token(self) -> str:
-        """Return a new valid token, as IAM would issue it."""
+        """Return a new valid token, as IAM issues it."""
         with self.tenant.lock:
             return self._auth.issue_token()
 
@@ -107,7 +109,7 @@ class Simulator:
         return self
 
     def stop(self) -> None:
-        """End the server and every connection. Calling it twice does no harm."""
+        """Stop the server and close every connection. A second call does no harm."""
         if self._thread is not None and self._loop is not None:
             self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join()

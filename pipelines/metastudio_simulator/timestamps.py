@@ -1,6 +1,6 @@
-"""Instants as whole microseconds since 1970 UTC: finer than the API shows, and cheap to compare.
+"""Converts instants, which are whole microseconds since 1970 UTC: exact, and cheap to compare.
 
-Knows the spelling that the API reads, the spellings that rows may show, and the finer ones that
+The module knows the format that the API reads, those that rows may show, and the finer ones that
 Python callers may use.
 """
 
@@ -23,7 +23,7 @@ _BEIJING = timezone(timedelta(hours=8))
 
 
 def show_time(us: int) -> str:
-    """Return the time as the API writes it: RFC 3339 UTC, cut off at the second."""
+    """Return the time as the API writes it: RFC 3339 in UTC, truncated to the second."""
     return datetime.fromtimestamp(us // SECOND, UTC).isoformat()[:19] + "Z"
 
 
@@ -42,7 +42,7 @@ TIME_FORMATS: Final[dict[str, Callable[[int], str]]] = {
     "blank": lambda us: show_time(us).replace("T", " "),
     "no_seconds": lambda us: show_time(us)[:16] + "Z",
 }
-"""The spellings of a time that rows may show."""
+"""The formats of a time that rows may show."""
 
 
 def read_shown_time(text: str) -> int:

@@ -1,4 +1,4 @@
-"""Set up an Airflow for these tests alone: its own home and database, no telemetry."""
+"""Sets up an Airflow only for these tests, with its own home and database, without telemetry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The warehouse that the tests of models and report share. dbt takes seconds to build it."""
+"""Fixtures for the tests of models and report: a shared warehouse, which dbt takes seconds to
+build.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +31,8 @@ def built_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wareho
 def postgres_url() -> Iterator[str]:
     """Yield the URL of a PostgreSQL server that listens on a socket in a temporary folder.
 
-    The server runs as a user of its own, to whom another session of pytest would close the folders
-    of `tmp_path_factory`.
+    The server runs as a user of its own, which cannot enter the folders of `tmp_path_factory` if
+    another session of pytest closes them.
     """
     with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as parent:
         folder = Path(parent, "data")
@@ -54,7 +56,7 @@ def warehouse(built_warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Wa
 
 @pytest.fixture
 def ask(warehouse: Warehouse) -> Callable[[str], list[tuple[Any, ...]]]:
-    """Ask the warehouse's file, in UTC."""
+    """Return a function that queries the warehouse's file, in UTC."""
 
     def ask(sql: str) -> list[tuple[Any, ...]]:
         with duckdb.connect(warehouse.credentials) as connection:
@@ -79,7 +81,7 @@ def first_tick(shared_instance: Orchestrated) -> Any:
 
 @pytest.fixture(scope="module")
 def fresh(shared_instance: Orchestrated) -> Iterator[Orchestrated]:
-    """Yield a Dagster instance, with its settings set. On it, nothing may have run."""
+    """Yield a Dagster instance, with its settings set, on which nothing may have run."""
     with shared_instance.configured():
         yield shared_instance
 

@@ -35,7 +35,7 @@ class Orchestrated:
 
     @contextmanager
     def configured(self) -> Iterator[Orchestrated]:
-        """Set the environment variables of the instance and of its settings meanwhile."""
+        """Set the environment variables of the instance and of its settings within the block."""
         with configure(self.warehouse, self.home, self.settings):
             yield self
 
@@ -81,7 +81,7 @@ def orchestrate(
 
 @contextmanager
 def configure(warehouse: Warehouse, home: Path, settings: dict[str, str]) -> Iterator[None]:
-    """Set the environment variables of a warehouse and of an instance meanwhile."""
+    """Set the environment variables of a warehouse and of an instance within the block."""
     with pytest.MonkeyPatch.context() as environment:
         warehouse.configure(environment)
         for name, value in {"DAGSTER_HOME": str(home), **settings}.items():
@@ -90,7 +90,7 @@ def configure(warehouse: Warehouse, home: Path, settings: dict[str, str]) -> Ite
 
 
 def share_manifests(folder: Path) -> None:
-    """Let all instances of the session find the manifest that the first one of its kind wrote."""
+    """Let all instances of the session use the manifest that the first one of its kind wrote."""
     shared = folder.parent / "manifests"
     shared.mkdir(exist_ok=True)
     (folder / "state").mkdir()

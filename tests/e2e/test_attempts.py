@@ -1,4 +1,4 @@
-"""Every run of a command that loads leaves a trace: in `sync_attempts`, or where it ran."""
+"""Every run of a command that loads is recorded: in `sync_attempts`, or where it ran."""
 
 from __future__ import annotations
 

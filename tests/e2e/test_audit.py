@@ -34,7 +34,7 @@ def test_the_audit_shows_the_figures_from_before_the_repair(sim, synced, run):
 
     lines = run("audit").out.splitlines()
 
-    assert [line.split()[-1] for line in lines if line.startswith(("jobs in all", "SUCCEED"))] == ["differs", "differs"]
+    assert [line.split()[-1] for line in lines if line.startswith(("all jobs", "SUCCEED"))] == ["differs", "differs"]
     assert all(line.split()[-1] == "equal" for line in lines if line.startswith(("FAILED", "BLOCK", "CANCELED")))
 
 
@@ -70,7 +70,7 @@ def test_a_job_marked_as_deleted_is_written_when_it_returns_as_it_was(sim, synce
         ("not_found", None, "IAM-user isolation unknown: the API does not say"),
     ],
 )
-def test_the_audit_tells_of_isolation_and_a_refusal_is_no_error(sim, synced, run, isolation, told, line):
+def test_the_audit_reports_isolation_and_a_refusal_is_not_an_error(sim, synced, run, isolation, told, line):
     sim.behavior.isolation = isolation
     arguments = ("audit", "--dry-run", "--allow-deletions")
 

@@ -167,7 +167,7 @@ def test_a_command_that_only_reads_leaves_no_file_behind(settings, run, folder, 
     assert not list(folder.iterdir())
 
 
-def test_a_full_disk_is_reported_and_the_next_sync_goes_on(sim, settings, run, query, monkeypatch):
+def test_a_full_disk_is_reported_and_the_next_sync_continues(sim, settings, run, query, monkeypatch):
     def fail(*_args, **_kwargs):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -214,7 +214,7 @@ def test_a_misspelled_setting_in_a_file_is_pointed_out(folder):
     assert "Set DESTINATION__<NAME>__CREDENTIALS" in ended.err  # PostgreSQL's are missing
 
 
-def test_an_empty_section_in_a_file_is_no_mistake(folder):
+def test_an_empty_section_in_a_file_is_not_a_mistake(folder):
     (folder / "config.toml").write_text("[sources.metastudio]\n")
 
     assert_refused(run_in_process("status", "--config-dir", "."), 2, "metastudio sync first")

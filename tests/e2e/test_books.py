@@ -1,4 +1,4 @@
-"""A destination that lost or doubled rows is noticed and mended by the next sync."""
+"""The next sync notices and repairs a destination that lost or doubled rows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STATES = "metastudio.digital_human_video_states"
 
 @contextmanager
 def open_tenant(destination, url, folder):
-    """Yield a synced tenant; each test leaves it mended."""
+    """Yield a synced tenant, which each test leaves repaired."""
     is_postgres = destination == "postgres"
 
     def ask(sql):
@@ -127,7 +127,7 @@ LOSSES = {
 
 
 @pytest.mark.parametrize("loss", [loss for loss in LOSSES if loss != COUNTED])
-def test_what_was_lost_or_doubled_is_mended_by_the_next_sync(tenant, loss):
+def test_the_next_sync_repairs_lost_or_doubled_rows(tenant, loss):
     for statement in LOSSES[loss]:
         tenant.ask(statement)
 
@@ -137,7 +137,7 @@ def test_what_was_lost_or_doubled_is_mended_by_the_next_sync(tenant, loss):
 
 
 @pytest.mark.parametrize("loss", [COUNTED, "all tables", "rows doubled and lost"])
-def test_what_was_lost_or_doubled_on_postgres_is_mended_too(postgres_tenant, loss):
+def test_the_next_sync_repairs_lost_or_doubled_rows_on_postgres(postgres_tenant, loss):
     for statement in [*LOSSES[loss], f"DELETE FROM {STATES} WHERE {SOME}" if loss != "all tables" else "SELECT 1"]:
         postgres_tenant.ask(statement)
 
@@ -162,8 +162,10 @@ def test_the_summary_says_how_many_jobs_were_lost_and_how_many_vanished(tenant):
     for _ in range(2):
         summary = tenant.sync()
         assert (summary.lacking, summary.surplus, summary.requests) == (0, 1, 1)
-    assert "1 job held that the API no longer counts" in describe_summary("sync", summary)
-    assert run_audit(tenant.options, LogProgress(), repair=True).summary.marked_deleted == 1
+    assert "1 loaded job that the API no longer counts" in describe_summary("sync", summary)
+    summary = run_audit(tenant.options, LogProgress(), repair=True).summary
+    assert summary.marked_deleted == 1
+    assert "no longer counts" not in describe_summary("audit", summary)
     assert tenant.sync().surplus == 0
     check(tenant)
 
@@ -224,7 +226,7 @@ def test_the_source_alone_reads_again_what_was_lost(sim, settings, query, folder
             ask(loss)
         sim.tenant.change_some(create=3, update=5)
         load()
-        load()  # one step a run: what is read anew first, and then the changes
+        load()  # one step per run: first the reread, then the changes
 
         assert held_rows(query) == shown_rows(sim)
         assert query(f"SELECT count(DISTINCT job_id) FROM {STATES}") == [(len(shown_rows(sim)),)]

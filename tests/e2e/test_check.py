@@ -63,7 +63,7 @@ def test_the_lines_say_ok(settings, run):
         ("ENDPOINT", "http://127.0.0.1:1", 4, "reachability"),
     ],
 )
-def test_what_fails_is_named_with_what_to_do(settings, run, monkeypatch, name, value, code, item):
+def test_a_failed_check_is_named_with_what_to_do(settings, run, monkeypatch, name, value, code, item):
     monkeypatch.setenv(SECTION + name, value)
     monkeypatch.setenv(f"{SECTION}RETRY_SECONDS", "0.1")
 

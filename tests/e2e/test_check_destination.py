@@ -47,7 +47,7 @@ def test_a_file_that_cannot_be_created_is_named(tenant, folder, monkeypatch):
     assert f"The DuckDB file {folder}/no/videos.duckdb cannot be created: there is no such folder." in result.text
 
 
-def test_what_is_there_is_tried_and_stays_as_it_is(tenant, folder, database):
+def test_an_existing_destination_is_tried_and_not_changed(tenant, folder, database):
     database("CREATE SCHEMA theirs")
     before = database("SELECT schema_name FROM duckdb_schemas() ORDER BY ALL")
 

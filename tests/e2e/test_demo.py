@@ -1,4 +1,4 @@
-"""The demo runs from end to end, and again over its own file, but over nobody else's."""
+"""The demo runs from start to end, and again over its own file, but not over anybody else's."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ PAGES = {
 MAX_README_BYTES = 8_000
 
 PLANNED_OPTIONS: set[str] = set()
-"""Options that the pages describe already and the code does not have yet."""
+"""Options that the pages describe before the code has them."""
 
 RUN_BY_OTHER_TESTS = {"metastudio demo": "test_demo.py", "metastudio simulate": "below"}
 CHINESE = "README.zh-CN.md"  # has the blocks of README.md, which are run

@@ -1,4 +1,4 @@
-"""DuckDB files with odd names, behind links, read-only, and files that are no databases."""
+"""DuckDB files with odd names, behind links, read-only, and files that are not databases."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_file_may_have_any_name(use, run, folder, name):
 
 
 @pytest.mark.parametrize("exists", [False, True])
-def test_what_a_link_leads_to_has_the_name(use, run, folder, exists):
+def test_the_target_of_a_link_names_the_database(use, run, folder, exists):
     (folder / "store").mkdir()
     target = folder / "store" / ".metastudio.duckdb"
     if exists:
@@ -56,7 +56,7 @@ def test_a_name_that_duckdb_needs_itself_is_refused_before_a_file_is_made(use, r
 
 
 @pytest.mark.parametrize("name", ["TEMP.duckdb", "System.db", "Main.duckdb"])
-def test_so_is_the_name_of_a_file_that_was_renamed_and_nothing_in_it_is_touched(sim, synced, use, run, folder, name):
+def test_a_file_renamed_to_a_reserved_name_is_refused_and_not_changed(sim, synced, use, run, folder, name):
     (folder / "videos.duckdb").rename(folder / name)
     content = (folder / name).read_bytes()
     use(name)
@@ -70,7 +70,7 @@ def test_so_is_the_name_of_a_file_that_was_renamed_and_nothing_in_it_is_touched(
 
 
 @pytest.mark.parametrize("name", ["temp.duckdb", "system.duckdb"])
-def test_a_file_that_was_renamed_goes_on_where_duckdb_finds_another_name_for_the_database(
+def test_a_file_that_was_renamed_works_if_duckdb_finds_another_name_for_the_database(
     sim, synced, use, run, folder, name
 ):
     (folder / "videos.duckdb").rename(folder / name)
@@ -90,7 +90,7 @@ def make_whole(folder):
 
 
 def make_newer(folder):
-    """Return a file of a storage version to come, with the checksum of its header."""
+    """Return a file of a future storage version, with a valid checksum of its header."""
     content = bytearray(make_whole(folder))
     content[12:20] = struct.pack("<Q", 99)
     words = (word for (word,) in struct.iter_unpack("<Q", content[8:4096]))
@@ -111,7 +111,7 @@ def make_newer(folder):
         (":memory:", None, "A DuckDB database in memory ends with the command"),
     ],
 )
-def test_a_file_that_is_no_database_of_ours_says_what_it_is(use, run, folder, sim, name, make, words):
+def test_a_file_that_is_not_our_database_is_named_for_what_it_is(use, run, folder, sim, name, make, words):
     if make:
         (folder / name).write_bytes(content := make(folder))
     use(name)

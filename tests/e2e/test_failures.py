@@ -1,4 +1,4 @@
-"""Bad networks, dying APIs, signals: a sync succeeds or says why, and no secret is shown."""
+"""Bad networks, failing APIs, signals: a sync succeeds or says why not, and shows no secret."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_each_kind_of_fault_now_and_then_costs_a_retry_and_nothing_else(sim, set
     assert ended.code == 0
     assert held_rows(query) == shown_rows(sim)
     assert sim.behavior.faults == []
-    assert 0 < ended.json["retries"] + ended.json["throttled"] <= len(FAULTS)  # fewer where one question met three
+    assert 0 < ended.json["retries"] + ended.json["throttled"] <= len(FAULTS)  # fewer if one query met several
 
 
 def test_all_faults_mixed_at_a_tenth_of_the_requests_do_no_harm(sim, settings, run, query):
@@ -60,7 +60,7 @@ def test_an_api_that_hangs_is_given_up_by_time_out_and_tried_again(sim, settings
 
 
 @pytest.mark.parametrize("fault", ["503", "reset"])
-def test_a_dead_api_ends_in_exit_code_4_within_the_bound_and_the_next_sync_goes_on(
+def test_a_dead_api_ends_in_exit_code_4_within_the_bound_and_the_next_sync_continues(
     sim, settings, run, query, monkeypatch, fault
 ):
     monkeypatch.setenv(f"{SECTION}RETRY_SECONDS", "0.5")
@@ -91,7 +91,7 @@ def test_tables_that_models_and_attempts_cannot_use_cost_only_them(sim, synced, 
     assert "The sync is done, but its reporting models are not" in caplog.text
 
 
-def test_a_wrong_count_is_not_believed_and_holds_up_nothing(sim, settings, run, query):
+def test_a_wrong_count_is_not_believed_and_delays_nothing(sim, settings, run, query):
     sim.behavior.count_offset = 1
 
     ended = run("sync", "--json")

@@ -1,6 +1,4 @@
-"""Open gaps are told in the same figures everywhere, until they are closed; on DuckDB and
-PostgreSQL.
-"""
+"""All outputs show the same figures of open gaps until these close, on DuckDB and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -39,7 +37,7 @@ class Place:
         return self.run(command, *where, *arguments)
 
     def read_figures(self, ended):
-        """Return the number of gaps and of missing jobs by each place that tells them."""
+        """Return the number of gaps and of missing jobs by each output that shows them."""
         from metastudio.orchestration.checks import check_completeness, find_health
 
         status, report = self.call("status", "--json").json, self.call("report", "--json").json["health"]

@@ -1,4 +1,4 @@
-"""In somebody's database, a sync leaves alone what others made, and works beside it."""
+"""In other people's databases, a sync leaves their objects alone and works beside them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def url(postgres_url):
 
 @pytest.fixture
 def host(url, tmp_path, monkeypatch):
-    """Yield a simulator, of which a sync loads the jobs into a database without our schemas."""
+    """Yield a simulator whose jobs a sync loads into a database without our schemas."""
     execute_postgres(url, *(f"DROP SCHEMA IF EXISTS metastudio{part} CASCADE" for part in ("", "_staging_metastudio")))
     with Simulator(jobs=60, days=60, seed=7, now=NOW) as sim:
         for name, value in make_environment(sim, tmp_path, url).items():
@@ -87,7 +87,7 @@ def test_tables_of_an_older_release_can_be_published_and_the_identity_that_a_use
     }
 
 
-def test_a_reader_of_a_table_holds_up_its_identity_and_not_the_sync(host, url):
+def test_a_reader_of_a_table_delays_its_identity_but_not_the_sync(host, url):
     sync(host)
     execute_postgres(
         url, "DROP PUBLICATION everything", "ALTER TABLE metastudio.rejected_records REPLICA IDENTITY DEFAULT"

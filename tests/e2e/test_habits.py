@@ -1,7 +1,7 @@
-"""Habits that list APIs are known to have: what can be read is loaded, and the rest is said.
+"""Known habits of list APIs: what can be read is loaded, and the rest is reported.
 
-Habits that hide nothing are read through real HTTP into a destination in memory, because what is
-loaded is nothing special there.
+Habits that hide nothing are read through real HTTP into a destination in memory, because their rows
+are loaded like any others.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def test_three_gaps_that_stay_cost_a_later_sync_two_requests_more(sim, settings,
         assert sim.stats.requests <= 1 + 2
 
 
-def test_a_job_of_the_year_9999_holds_up_nothing(sim, settings, run, query):
+def test_a_job_of_the_year_9999_delays_nothing(sim, settings, run, query):
     (job_id,) = sim.tenant.create(at="9999-12-31T23:00:00Z", lastupdate_time="2026-01-15T11:00:00Z")
     assert run("sync").code == 0
     sim.tenant.vanish(job_id)

@@ -1,4 +1,4 @@
-"""`--json`: one object of one shape for every command, also where it fails."""
+"""`--json`: one object of one shape for every command, even if it fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""After `kill -9` at any instant of a sync, the next sync ends in the tables of an undisturbed one.
+"""After `kill -9` at any instant, the next sync ends with the tables of an undisturbed one.
 
 The instants are those just before the syncing process changes a file, a folder or a table, or
 commits. They are counted, and a process of its own is killed at the n-th of them. `make test` tries
@@ -43,7 +43,7 @@ FILE_EVENTS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.lin
 
 
 def is_change(event, arguments):
-    """Return whether an event changes something: no reading of files and no SELECT."""
+    """Return whether an event changes something: reading files and SELECT do not."""
     if event == "open":
         return not {"w", "a", "x", "+"}.isdisjoint(arguments[1] or "")
     if event == "sql":
@@ -153,7 +153,7 @@ def test_a_sync_killed_anywhere_is_finished_by_the_next_one(tmp_path, later, par
             environment = make_environment(sim, folder)
             if (
                 sync(environment, instant) is None
-            ):  # how often dlt looks whether a job has ended varies: the last instants may not come
+            ):  # dlt polls its jobs a varying number of times, so the last instants may not occur
                 killed += 1
                 sync(environment, after=f"a kill at {instant} of {steps}")
 

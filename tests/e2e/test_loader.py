@@ -52,7 +52,7 @@ def make_rejected(*records, app_user_id=None):
 
 @contextmanager
 def load(*chunks, pipeline=PIPELINE):
-    """Load chunks as one run, which the block then judges."""
+    """Load chunks as one run. The result is checked at the end of the block."""
 
     async def steps(_context, emit):
         for chunk in chunks:

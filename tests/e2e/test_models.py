@@ -51,7 +51,7 @@ UNIQUE = {
     "unique_together_stg_video_jobs_project_id__job_id",
     "unique_together_video_jobs_project_id__job_id",
 }
-"""The tests that a job that is there twice fails."""
+"""The tests that fail if a job is in the table twice."""
 
 
 def read_descriptions():
@@ -82,7 +82,7 @@ def test_an_ordinary_sync_never_imports_dbt(warehouse):
 def test_a_sync_builds_outdated_models_again_and_keeps_the_time_zone(warehouse, ask):
     version = "SELECT version, time_zone FROM metastudio_reporting.models_version"
     older = "SELECT 'older' AS version, 'Asia/Shanghai' AS time_zone"
-    ask("DROP TABLE metastudio.reporting_settings")  # which older releases did not have
+    ask("DROP TABLE metastudio.reporting_settings")  # older releases did not have it
     ask(f"CREATE OR REPLACE VIEW metastudio_reporting.models_version AS {older}")
     warehouse.sync()
     assert ask(version) == [(make_fingerprint(), "Asia/Shanghai")]
@@ -250,7 +250,7 @@ def test_the_models_answer_in_a_file_that_goes_by_another_name(warehouse, tmp_pa
 
 @pytest.fixture(scope="module")
 def elsewhere(built_warehouse, tmp_path_factory):
-    """Sync into a dataset and a file of other names, beside the user's variables for dbt."""
+    """Sync into a dataset and a file with other names, with the user's variables for dbt set."""
     folder = tmp_path_factory.mktemp("elsewhere")
     link = folder / "videos.duckdb"
     link.symlink_to(folder / "main.it's ö#1?{c}.duckdb")

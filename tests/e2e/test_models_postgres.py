@@ -32,7 +32,7 @@ OPTIONS = Options(pipeline="postgres_models", destination="postgres")
 
 @dataclass
 class DbtFolders:
-    """What the folders held that dbt ran in: its profiles, and files with the password."""
+    """What the folders of dbt contained: its profiles, and files with the password."""
 
     profiles: list[Path] = field(default_factory=list)
     leaks: list[Path] = field(default_factory=list)
@@ -103,7 +103,7 @@ def test_the_report_is_the_same_as_on_duckdb(warehouse, postgres, run, monkeypat
         as_json, as_text = run("report", "--json", *options), run("report", *options)
         assert (as_json.code, as_text.code) == (0, 0), as_json.err + as_text.err
         figures = json.loads(as_json.out.splitlines()[-1], parse_float=lambda text: round(float(text), 6))
-        for differs in ("health", "at", "pipeline"):  # how long ago and when that was, and of which pipeline
+        for differs in ("health", "at", "pipeline"):  # they depend on the time and on the pipeline
             figures.pop(differs)
         printed[place.options.destination] = figures, as_text.out.partition("\n")[2], read_charts(place)
 

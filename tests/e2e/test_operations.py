@@ -1,4 +1,4 @@
-"""What `docs/operations.md` tells operators: prune, metrics, restore, quiet runs."""
+"""The procedures of `docs/operations.md`: prune, metrics, restore, quiet runs."""
 
 from __future__ import annotations
 

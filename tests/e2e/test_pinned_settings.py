@@ -1,4 +1,4 @@
-"""What the guarantee rests on holds whatever files, variables and callers say."""
+"""The settings that the guarantee depends on hold, whatever files, variables and callers set."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.rows import held_rows, shown_rows
 
 @contextmanager
 def merges_fail():
-    """Let each merge fail for good within the block."""
+    """Let each merge fail permanently within the block."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("dlt.destinations.job_client_impl.SqlLoadJob.run", _fail)
         yield

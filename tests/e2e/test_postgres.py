@@ -91,7 +91,7 @@ def live(sim, options):
 
 @pytest.fixture
 def live_in(postgres_url, tmp_path, monkeypatch):
-    """Live a life in a DuckDB file or in PostgreSQL, and give the tables it ends in."""
+    """Play a history into a DuckDB file or PostgreSQL, and return the final tables."""
 
     def live_in(destination):
         folder = tmp_path / destination

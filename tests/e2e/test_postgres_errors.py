@@ -1,4 +1,4 @@
-"""An error of PostgreSQL becomes an exit code by its SQLSTATE, in the server's own words."""
+"""An error of PostgreSQL gets its exit code from its SQLSTATE, and keeps the server's message."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_a_connection_that_fails_has_an_exit_code_and_the_servers_words_without_
 def strict_server(postgres_url):
     """Yield the folder of the server's socket, and the port of a server that refuses SSL.
 
-    The role `full` has no connection left, and `keeper` needs a password.
+    The role `full` may open no more connections, and `keeper` needs a password.
     """
     execute_postgres(postgres_url, "CREATE ROLE full LOGIN CONNECTION LIMIT 0", "CREATE ROLE keeper LOGIN PASSWORD 'x'")
     ((file,),) = query_postgres(postgres_url, "SHOW hba_file")
@@ -134,7 +134,7 @@ def _refuse_ssl(server):
             connection.recv(8)
 
 
-def test_a_sync_that_waits_too_long_for_a_lock_ends_in_exit_code_4_and_the_next_one_goes_on(
+def test_a_sync_that_waits_too_long_for_a_lock_ends_in_exit_code_4_and_the_next_one_continues(
     sim, settings, run, postgres_url, monkeypatch
 ):
     options = "--destination", "postgres", "--dataset", "waits"

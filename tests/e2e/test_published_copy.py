@@ -1,4 +1,4 @@
-"""`publish_dir`: readers have a whole copy of the DuckDB file, and never hold up a sync."""
+"""`publish_dir`: readers have a complete copy of the DuckDB file, and never delay a sync."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def public(settings, folder, monkeypatch):
 
 
 def read(copy):
-    """Return the rows of a copy as a program reads them that knows nothing of the connector."""
+    """Return the rows of a copy, as a program without the connector reads them."""
 
     def ask(sql):
         with duckdb.connect(str(copy), read_only=True) as connection:

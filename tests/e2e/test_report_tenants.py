@@ -31,7 +31,7 @@ ZONE = "Asia/Shanghai"
 NOW = datetime(2026, 1, 15, 17, 30, tzinfo=UTC)  # the 16th in Shanghai
 SECTION = "SOURCES__METASTUDIO__"
 NAMES = {f"t{number:02}": (f"{number // 2:032x}", f"user-{number}") for number in range(20)}
-"""Of each tenant: project and app user. Two tenants share each project."""
+"""Project and app user of each tenant. Two tenants share each project."""
 
 STATES = ("WAITING", "PROCESSING", "SUCCEED", "SUCCESS", "FAILED", "CANCELED", "BLOCK", "THAWED", None)
 OUTCOMES = ("created", "succeeded", "failed", "canceled", "frozen", "still_open")
@@ -284,7 +284,7 @@ def test_the_page_of_several_tenants_begins_with_the_overview(company):
     assert '<td class="text bad">✗ stale, unknown states</td>' in header and header.count('class="text warn"') == 19
     # none of these jobs has a time to draw
     assert 'id="waiting"' not in page and 'id="about-time_trend"' not in page
-    assert "No week has 5 jobs of one type, of which times could be shown." in page
+    assert "No week has 5 jobs of one type with times to show." in page
 
 
 def test_models_that_cannot_be_rebuilt_here_are_read_as_they_are(company, run, monkeypatch, caplog):

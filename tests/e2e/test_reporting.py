@@ -63,7 +63,7 @@ def percentile(values, share):
 
 @pytest.fixture(scope="module")
 def report(built_warehouse):
-    """Return the report with what charts show. A test that changes it takes a copy."""
+    """Return the report with the series of charts. A test that changes it takes a copy."""
     with pytest.MonkeyPatch.context() as patch:
         built_warehouse.configure(patch)
         tenant = TenantName(built_warehouse.sim.project_id, None, "")
@@ -121,7 +121,7 @@ def test_production_adds_up_to_the_jobs_of_the_raw_table(figures, ask):
 
 @pytest.fixture
 def fill(warehouse, monkeypatch, tmp_path):
-    """Return a function that puts random jobs in the place of those of a copy of the warehouse."""
+    """Return a function that replaces the jobs in a copy of the warehouse by random ones."""
     file = tmp_path / Path(warehouse.credentials).name
     shutil.copy(warehouse.credentials, file)
     monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", str(file))
@@ -284,7 +284,7 @@ def test_a_report_with_odd_texts_goes_into_every_encoding_also_from_a_read_only_
 
 
 def read_page(page):
-    """Return the words that a page shows, aloud too: texts, titles of charts, names of parts."""
+    """Return the words of a page, even if only read aloud: texts, titles of charts, names."""
     charts = json.loads(re.search(r'<script id="charts"[^>]*>(.*?)</script>', page, re.DOTALL)[1])
     body = re.sub(r"<(style|script)\b.*?</\1>", " ", page, flags=re.DOTALL)
     labels = re.findall(r'aria-label="(.*?)"', body)
@@ -292,7 +292,7 @@ def read_page(page):
 
 
 def find_chart_words(part):
-    """Yield titles, what is shown where the pointer is, and the words of data and legends."""
+    """Yield titles, tooltips, and the words of data and legends."""
     if isinstance(part, list):
         for each in part:
             yield from find_chart_words(each)
@@ -451,11 +451,11 @@ def test_stale_figures_are_shown_as_such_and_end_in_exit_code_5(run, warehouse, 
     [
         (("--since", "2026-01-10", "--until", "2026-01-09"), "The period ends before it begins."),
         (("--since", "soon"), "--since is not a valid day."),
-        (("--project", "nowhere"), "The tables hold no such project."),
+        (("--project", "nowhere"), "There is no such project in the tables."),
         (("--tenant", "nobody"), "There is no tenant of this name."),
     ],
 )
-def test_what_is_not_there_is_refused_in_one_sentence(run, options, sentence):
+def test_an_unknown_project_or_period_is_refused_in_one_sentence(run, options, sentence):
     ended = run("report", *options)
 
     assert (ended.code, ended.out) == (2, "")
@@ -475,7 +475,7 @@ def test_a_report_of_chosen_days_has_nothing_of_others(run, ask):
     assert {row["failed_at"][:7] for row in ended.json["failed_jobs"]} <= {"2025-12", "2026-01"}
 
 
-def test_what_is_empty_is_one_sentence_below_the_tables(run, warehouse):
+def test_an_empty_table_is_one_sentence_below_the_others(run, warehouse):
     days = {"since": date(2024, 1, 1), "until": date(2024, 1, 2)}
     ended = run("report", *(f"--{name}={day}" for name, day in days.items()))
     tenant = TenantName(warehouse.sim.project_id, None, "")

@@ -1,4 +1,4 @@
-"""In PostgreSQL, the settings of sessions are ours, whatever role, database or client say."""
+"""In PostgreSQL, sessions have our settings, whatever role, database or client set."""
 
 from __future__ import annotations
 

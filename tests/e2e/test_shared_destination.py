@@ -31,7 +31,7 @@ def sim():
 
 @contextmanager
 def hold_before_the_merge(environment, pipeline, dataset):
-    """Run a sync in another process, and stop it within the block where its rows are in staging."""
+    """Run a sync in another process. Within the block, it is stopped with its rows in staging."""
     paused, resume = CONTEXT.Event(), CONTEXT.Event()
     sync = Sync(environment, pipeline, dataset, pause_before_the_merge, paused, resume)
     try:
@@ -85,7 +85,7 @@ def test_pipelines_whose_names_dlt_makes_alike_do_not_share_staging_tables(
     assert len(ask("SELECT 1 FROM information_schema.schemata WHERE schema_name LIKE 'alike_staging%'")) == 2
 
 
-def test_a_run_whose_lock_is_lost_ends_and_the_next_one_goes_on(sim, ask, postgres_url, tmp_path, monkeypatch):
+def test_a_run_whose_lock_is_lost_ends_and_the_next_one_continues(sim, ask, postgres_url, tmp_path, monkeypatch):
     environment = make_environment(sim, tmp_path, postgres_url)
     with hold_before_the_merge(environment, "metastudio", "lost") as sync:
         ask("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")

@@ -40,7 +40,7 @@ def test_the_source_alone_notices_a_destination_restored_from_an_older_copy(sim,
     load()
     (folder / "videos.duckdb").write_bytes(copy)
 
-    with pytest.raises(PipelineStepFailed, match="set back"):
+    with pytest.raises(PipelineStepFailed, match="it was restored"):
         load()
     dlt.attach("alone").drop()
     load()

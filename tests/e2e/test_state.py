@@ -1,4 +1,4 @@
-"""Syncs whose local state does not match the destination: lost, restored or of another one."""
+"""Syncs whose local state does not match the destination: it is lost, restored, or another's."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_what_is_pending_for_one_file_is_not_loaded_into_another(sim, run, files
         assert files.held_rows(name) == shown_rows(sim)
 
 
-def test_what_is_pending_is_loaded_before_the_api_is_asked(sim, synced, run, query, monkeypatch):
+def test_a_pending_package_is_loaded_before_the_api_is_asked(sim, synced, run, query, monkeypatch):
     leave_pending(sim, run, monkeypatch)
     sim.behavior.faults = {"401": 1.0}
 

@@ -29,7 +29,7 @@ def find_free_ports(number: int) -> list[int]:
 
 @contextmanager
 def serve(command: list[str], ready: str, environment: dict[str, str] | None = None) -> Iterator[None]:
-    """Run a server until it is not needed any more; it is there once its log says so."""
+    """Run a server within the block, which begins once the server's log says that it is ready."""
     with subprocess.Popen(
         command, env={**os.environ, **(environment or {})}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:

@@ -122,7 +122,7 @@ def test_an_audit_finds_what_vanished_by_asking_the_lake_and_marks_it(lake):
     assert lake.live_rows() == shown_rows(lake.sim)
 
 
-def test_another_machine_goes_on_from_what_the_lake_remembers(lake):
+def test_another_machine_continues_from_the_state_in_the_lake(lake):
     shutil.rmtree(lake.folder / "state")
     lake.sim.clock.advance(3_600)
     lake.sim.stats.reset()

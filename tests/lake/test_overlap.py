@@ -17,7 +17,7 @@ CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["metastudio.commands.load", "dlt.destinations.impl.filesystem.filesystem"])
 DONE = (0, "None")
 WAIT_SECONDS = 120
-"""Longer than anything here takes. A longer wait means that something failed."""
+"""A time in seconds that nothing here reaches. A longer wait means a failure."""
 
 
 class Run:
@@ -54,7 +54,7 @@ def _sync(environment, pipeline, results, prepare, args):
 
 
 def pause_before_the_merge(paused, resume):
-    """Stop each write of the jobs, with what it has read of the table, until `resume` is set."""
+    """Stop each write of the jobs, after it has read the table, until `resume` is set."""
     from dlt.common.libs import deltalake as writers
 
     def hold(execute, is_jobs):

@@ -1,4 +1,4 @@
-"""Both promises of the design, held against a tenant that never stands still and keeps bad habits.
+"""Both promises of the design, tested on a tenant that keeps changing and has bad habits.
 
 Safety: after a sync that ends well, each job that was shown when it began, and can be listed, is in
 the destination in that version or a later one. Liveness: after every sync, whatever its end, all
@@ -27,7 +27,7 @@ from tests.support.reader import Killed, Reader
 from tests.support.tenant import SECOND, START, Habits, Job, Tenant
 
 RUNS_TO_MEND = 6
-"""Number of syncs, a day apart, after which the gaps of a mended world are closed."""
+"""Number of syncs, a day apart, after which all gaps of a healthy endpoint are closed."""
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 LATE = 4 * MINUTE
 """How much later than its times say a row may become visible; with the skews it stays below the
@@ -47,11 +47,11 @@ HABITS = st.sampled_from([*MAKE_HABITS, *FLAWS * 3, "blanks"])
 
 
 class TenantAtWork(RuleBasedStateMachine):
-    """Any life of a tenant, read at any time by a process that may be killed at any point."""
+    """Any history of a tenant, read at any time by a process that may be killed at any point."""
 
     @initialize(
-        sorting=st.sampled_from(["honoured"] * 4 + ["ignored", "ignored with sort_dir", "refused", "upwards"]),
-        job_ids=st.sampled_from(["honoured", "ignored", "refused", "first only"]),
+        sorting=st.sampled_from(["honored"] * 4 + ["ignored", "ignored with sort_dir", "refused", "upwards"]),
+        job_ids=st.sampled_from(["honored", "ignored", "refused", "first only"]),
         exact=st.booleans(),
         stable=st.sampled_from([True, True, False]),
         cap=st.sampled_from([100, 100, 100, 100, 5, 2, 1]),
@@ -273,7 +273,7 @@ class TenantAtWork(RuleBasedStateMachine):
         return move
 
     def _shown(self) -> dict[str, int]:
-        """Return the versions that even the copy shows that lags most."""
+        """Return the versions that even the most lagging replica shows."""
         start = self.reader.settings.start_date - self.tenant.habits.zone
         jobs = [*self.tenant.shown(self.tenant.habits.longest_lag)]
         unlistable = find_unlistable(self.tenant, jobs)
@@ -284,9 +284,7 @@ class TenantAtWork(RuleBasedStateMachine):
         }
 
     def _check(self, shown: dict[str, int]) -> None:
-        """Hold the guarantee against what was visible when a sync began, but for what the docs
-        leave to `audit`.
-        """
+        """Check the guarantee for what was visible at the start, except what is left to `audit`."""
         created = {job.job_id: job.created for job in self.tenant.jobs}
         for job_id, version in shown.items():
             if job_id in self.returned or job_id not in created:  # vanished since
@@ -299,7 +297,7 @@ class TenantAtWork(RuleBasedStateMachine):
                 assert created[job_id] < self.tenant.now - self.reader.settings.rescan, f"{job_id} is young, and stale"
 
     def _check_liveness(self, shown: dict[str, int], versions: dict[int, int], *, is_moving: bool) -> None:
-        """Hold it against all that could be read: what stood still, but for gaps in what moved."""
+        """Check the guarantee for all that could be read: what did not change, except gaps."""
         is_moving = is_moving or not self.tenant.stable or bool(self.tenant.habits.longest_lag)
         gaps = [to_window(gap) for gap in self.reader.destination.state.get("gaps", [])]
         for job in self.tenant.jobs:
@@ -311,13 +309,11 @@ class TenantAtWork(RuleBasedStateMachine):
                 )
 
     def _is_trusted(self) -> bool:
-        """Return whether the list in order of the update can be read at all."""
-        return self.tenant.sorting == "honoured" and self.tenant.cap > 1 and not {"width", "narrow"} & {*self.habits}
+        """Return whether the list by update time can be read at all."""
+        return self.tenant.sorting == "honored" and self.tenant.cap > 1 and not {"width", "narrow"} & {*self.habits}
 
     def rest(self) -> None:
-        """Let the tenant rest, and the endpoint mend its ways; read once more, and compare all
-        there is.
-        """
+        """Stop all changes and bad habits, read once more, and compare everything."""
         self.tenant.now += timedelta(hours=1)
         self.tenant.habits = Habits()
         for job in self.tenant.jobs:

@@ -28,7 +28,7 @@ days = st.lists(st.tuples(changes, between, faults, st.integers(1, 100_000)), mi
 
 @contextmanager
 def place(sim: Simulator):
-    """An environment that syncs from the simulator into a folder of its own."""
+    """Return an environment that syncs from the simulator into a folder of its own."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {
             "SOURCES__METASTUDIO__ENDPOINT": sim.url,
@@ -61,7 +61,7 @@ def ask(path: Path):
     max_examples=2,
     derandomize=True,
     suppress_health_check=list(HealthCheck),
-    phases=[Phase.explicit, Phase.generate],  # a failing life is told at once: shrinking it takes minutes
+    phases=[Phase.explicit, Phase.generate],  # a failing example is reported at once: shrinking it takes minutes
 )
 @given(
     jobs=st.integers(0, 500),

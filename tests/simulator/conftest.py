@@ -41,7 +41,7 @@ def ask(session):
 
 @pytest.fixture(scope="session")
 def jobs_of(ask):
-    """Return the rows of a page of everything there ever was, `limit` 100."""
+    """Return the rows of a page of all jobs ever created, with `limit` 100."""
 
     def jobs_of(sim, **params):
         answer = ask(sim, **{"create_since": EVER, "limit": 100, **params})
@@ -68,7 +68,9 @@ def admin(session):
 def sdk():
     """Make the vendor's client for a simulator, signing with AK/SK, default HttpConfig."""
     from huaweicloudsdkcore.auth.credentials import BasicCredentials
-    from huaweicloudsdkmetastudio.v1 import MetaStudioClient  # a second for who runs no such test
+    from huaweicloudsdkmetastudio.v1 import (
+        MetaStudioClient,
+    )  # the import takes a second, which other tests need not pay
 
     clients = []
 

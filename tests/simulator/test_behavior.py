@@ -1,4 +1,4 @@
-"""Behavior as such: names and words, changes between requests, latency."""
+"""Behavior itself: names and values, changes between requests, latency."""
 
 import time
 

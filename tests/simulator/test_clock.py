@@ -1,4 +1,4 @@
-"""The clock, the windows over times finer than shown, and what becomes visible when."""
+"""The clock, windows over times finer than shown, and when jobs become visible."""
 
 import time
 from datetime import timedelta

@@ -16,7 +16,7 @@ PHOTO = ("PHOTO_DIGITAL_HUMAN_VIDEO", "DIGITAL_HUMAN_PHOTO_VIDEO")
 
 @pytest.fixture(scope="module")
 def crowded():
-    """Few names, few scripts, many jobs in the same seconds and at the same instants."""
+    """Return a tenant with few names and scripts, and many jobs at the same times."""
     with Simulator(jobs=120, days=20, seed=3, now=NOW) as running:
         for number in range(60):
             at = datetime(2026, 1, 5, tzinfo=UTC) + timedelta(milliseconds=250 * number)
@@ -52,7 +52,7 @@ QUERIES = st.fixed_dictionaries(
 
 
 def naive(sim, query):
-    """Return the page and the count that must come, by reading every job once."""
+    """Return the expected page and count, by reading every job once."""
     wanted = []
     states = query.get("state", "").split(",")
     since = datetime.fromisoformat(query["create_since"])

@@ -1,4 +1,4 @@
-"""The tenant's past, its life as time passes, and that both follow the seed."""
+"""The tenant's past and its life as time passes: both follow the seed."""
 
 from collections import Counter
 from datetime import UTC, datetime
@@ -166,7 +166,7 @@ def test_a_living_tenant_catches_up_with_the_clock_and_a_still_one_does_not():
     assert living.tenant.visible() == after
 
 
-def test_states_bring_and_take_what_belongs_to_them():
+def test_a_state_sets_and_clears_its_fields():
     made = tenant(jobs=0)
     (key,) = made.create(asset_name="film")
 
@@ -187,7 +187,7 @@ def test_states_bring_and_take_what_belongs_to_them():
     assert frozen == {**done, "state": "BLOCK", "lastupdate_time": "2026-01-15T12:05:00Z"}
 
 
-def test_what_cannot_be_is_refused():
+def test_impossible_changes_are_refused():
     made = tenant(jobs=0)
     (key,) = made.create(job_id="mine")
     with pytest.raises(ValueError, match="mine"):

@@ -22,12 +22,12 @@ def test_unknown_fields_and_states_are_shown(sim, jobs_of, ask):
     assert all("priority" not in row for row in jobs_of(sim))
 
 
-def test_a_state_nobody_knows_can_be_given_to_a_job(empty, jobs_of):
+def test_a_job_can_have_an_unknown_state(empty, jobs_of):
     (job_id,) = empty.tenant.create(state="ARCHIVED")
     assert (ids(jobs_of(empty, state="ARCHIVED")), jobs_of(empty)[0]["state"]) == ([job_id], "ARCHIVED")
 
 
-def test_corrupted_rows_show_what_they_should_not(empty, jobs_of):
+def test_corrupted_rows_show_invalid_values(empty, jobs_of):
     (job_id,) = empty.tenant.create(state="SUCCEED")
     empty.tenant.corrupt(job_id, lastupdate_time="not-a-time", duration="abc", state=ABSENT)
     (row,) = jobs_of(empty)

@@ -189,7 +189,7 @@ def test_the_sdk_reads_whether_users_are_isolated(empty, sdk, isolation, control
 
 
 def test_the_sdk_gives_up_past_the_quota(sim, sdk):
-    """It reads neither the code nor the X-Request-Id of a 429; `test_rate_limit.py` does."""
+    """The SDK reads neither the code nor the X-Request-Id of a 429; `test_rate_limit.py` does."""
     sim.behavior.quota_per_second = 0.01
     client = sdk(sim)
     listed(client)

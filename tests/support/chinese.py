@@ -1,4 +1,4 @@
-"""What a text in Chinese may hold of English."""
+"""Finds English words in Chinese texts, apart from those that a text may have."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ WORDS = {
 
 
 def find_english(text: str, *others: str) -> set[str]:
-    """Return the English words of a text, without those that it may hold and some other texts."""
+    """Return the English words of a text, except the allowed ones and those of some other texts."""
     for other in sorted(others, key=len, reverse=True):
         text = text.replace(other, " ")
     return {*re.findall(r"[A-Za-z][A-Za-z_]*\d*", text)} - WORDS

@@ -1,4 +1,4 @@
-"""The command line as tests call it, in a process of its own, and how it ended."""
+"""Runs the command line in a process of its own, and returns how it ended."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 NOW = "2026-01-15T12:00:00Z"
-"""The simulated tenants' time."""
+"""The time of the simulated tenants."""
 
 COMMAND = (sys.executable, "-m", "metastudio")
 
@@ -44,12 +44,12 @@ def run_in_process(*arguments: str, env: Mapping[str, str | None] | None = None,
 
 
 def obey_permissions() -> None:
-    """Give up root's right to read and write what permissions forbid; for `preexec_fn`."""
+    """Give up root's right to ignore permissions. For `preexec_fn`."""
     if sys.platform == "linux" and os.geteuid() == 0:
         for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
             assert ctypes.CDLL(None).prctl(24, capability, 0, 0, 0) == 0  # PR_CAPBSET_DROP
 
 
 def start_process(*arguments: str) -> subprocess.Popen[str]:
-    """Start a command whose standard error is read while it works."""
+    """Start a command whose standard error is read while it runs."""
     return subprocess.Popen([*COMMAND, *arguments], stderr=subprocess.PIPE, text=True)

@@ -1,6 +1,4 @@
-"""A destination in memory: the tables, the state committed with them, and the questions of
-`LoadedJobs`.
-"""
+"""A destination in memory: the tables, the state committed with them, and `LoadedJobs`."""
 
 from __future__ import annotations
 
@@ -18,7 +16,7 @@ from metastudio.records.parser import TERMINAL_STATES, Row
 
 @dataclass
 class Destination:
-    """The tables of one tenant, loaded chunk by chunk as the loader does it."""
+    """The tables of one tenant, loaded chunk by chunk as by the loader."""
 
     rows: dict[str, Row] = field(default_factory=dict)
     deleted: dict[str, datetime] = field(default_factory=dict)

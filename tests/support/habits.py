@@ -1,4 +1,4 @@
-"""Habits of an endpoint to draw from, each as a change of a tenant in memory."""
+"""Habits that an endpoint may have, each as a function that changes a tenant in memory."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ MAKE_HABITS: dict[str, Callable[[Habits, int], object]] = {
     "unknown state": lambda habits, size: setattr(habits, "unknown_states", frozenset({"NEW"})),
     "refused states": lambda habits, size: setattr(habits, "refused_states", frozenset({"NEW", "BLOCK"})),
 }
-"""Habits by name: each changes the habits of a tenant that is read by pages of a size."""
+"""Habits by name. Each changes a tenant that is read in pages of a given size."""
 
 
 def find_unlistable(tenant: Tenant, jobs: list[Job]) -> set[str | None]:
-    """Return the jobs that no question brings, for themselves or for the depth of their second."""
+    """Return the jobs that no query lists: they are hidden, or too deep in their second."""
     depth = tenant.habits.max_offset
     if depth and len(tenant.habits.filters) < 2 and len(tenant.jobs) > depth:
-        return {job.job_id for job in jobs}  # no window brings what lies deeper
+        return {job.job_id for job in jobs}  # no window lists deeper jobs
     crowds = Counter(job.created.replace(microsecond=0) for job in tenant.jobs) if depth else Counter()
     return {
         job.job_id

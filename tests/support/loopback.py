@@ -1,4 +1,4 @@
-"""Servers on loopback with given answers, and a client whose clock moves only when it sleeps."""
+"""Servers on loopback with scripted answers, and a client whose clock moves only in sleeps."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def error(status: int, code: str = "MSS.00000003", message: str = "Invalid param
 
 
 def repeat(answer: web.Response) -> web.Response:
-    """Make a copy of an answer, as each can be sent once only."""
+    """Make a copy of an answer, because each can be sent only once."""
     return web.Response(body=answer.body, status=answer.status, headers=answer.headers)
 
 
@@ -47,7 +47,7 @@ HTML = web.Response(text="<html><b>canary</b> gateway</html>", content_type="tex
 
 
 class Script:
-    """Gives one answer after the other, the last one again and again. Keeps the requests."""
+    """Sends one answer after the other, the last one repeatedly, and keeps the requests."""
 
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)
@@ -64,7 +64,7 @@ class Script:
 
 @asynccontextmanager
 async def serve(handler: Handler):
-    """Serve a handler on loopback; requests with headers of up to 128 KB are taken."""
+    """Serve a handler on loopback. Requests may have headers of up to 128 KB."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         return await handler(request)
@@ -89,7 +89,7 @@ async def serve(handler: Handler):
 
 @asynccontextmanager
 async def serve_raw(*answers: bytes):
-    """Send raw bytes, the next ones for each connection, and close; none for an empty answer."""
+    """Send raw bytes, the next item for each connection, and close. An empty item sends nothing."""
     left, talks = list(answers), set()
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -146,7 +146,7 @@ async def without_date(request: web.Request) -> web.StreamResponse:
 
 
 class FakeClock:
-    """Time that only sleeping moves. The jitter is always the longest."""
+    """A clock that only sleeping moves. The jitter is always the longest possible."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -159,7 +159,7 @@ class FakeClock:
 
 
 def make_client(base_url: str, **options: Any) -> Client:
-    """Make a client that signs with KEY, at a pace that never waits."""
+    """Make a client that signs with KEY, at a pace without waits."""
     options = {
         "project_id": "p1",
         "credentials": KEY,

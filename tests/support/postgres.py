@@ -20,7 +20,7 @@ CONTEXT.set_forkserver_preload(
     ["metastudio.commands.load", "metastudio.cli.output", "dlt.destinations.impl.postgres.postgres"]
 )
 WAIT_SECONDS = 60
-"""Longer than anything here takes. A longer wait means that something failed."""
+"""A time in seconds that nothing here reaches. A longer wait means a failure."""
 
 
 def make_environment(sim: Simulator, folder: Any, url: str) -> dict[str, str]:
@@ -53,7 +53,7 @@ def execute_postgres(url: str, *statements: str) -> None:
 
 
 def drop_dataset(url: str, dataset: str) -> None:
-    """Drop the schemas of a dataset: of its tables, of its models and of what is staged."""
+    """Drop the schemas of a dataset: those of its tables, models and staging."""
     schemas = query_postgres(url, f"SELECT nspname FROM pg_namespace WHERE nspname LIKE '{dataset}%'")
     execute_postgres(url, *(f'DROP SCHEMA "{schema}" CASCADE' for (schema,) in schemas))
 
@@ -70,7 +70,7 @@ class Sync:
         self._process.start()
 
     def end(self) -> tuple[bool, str, int] | None:
-        """Wait for the end. Return success, error and number of statements; None if killed."""
+        """Wait for the end. Return success, error and number of statements, or None if killed."""
         self._process.join(WAIT_SECONDS)
         if self._process.exitcode == -signal.SIGKILL:
             return None

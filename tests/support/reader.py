@@ -1,6 +1,4 @@
-"""Runs the protocol over a tenant in memory into a destination in memory, and kills it where told
-to.
-"""
+"""Runs the protocol from a tenant into a destination, both in memory, and kills it on request."""
 
 from __future__ import annotations
 
@@ -26,15 +24,14 @@ Work = Callable[[ExtractionContext, Emit], Awaitable[None]]
 
 
 class Killed(Exception):
-    """The process that reads is killed here."""
+    """The reading process is killed here."""
 
 
 class Reader:
-    """Runs the protocol over a tenant into a destination; `kill` says where the process ends.
+    """Runs the protocol from a tenant into a destination. `kill` says where the process ends.
 
     A kill is ("before" or "after", n): before or after the commit of the n-th chunk; ("request",
-    n): instead of the n-th answer;
-    ("cancel", n): the task is cancelled there.
+    n): instead of the n-th answer; ("cancel", n): the task is canceled there.
     """
 
     def __init__(self, tenant: Tenant, limits: ExtractionSettings) -> None:
@@ -48,16 +45,14 @@ class Reader:
 
     @property
     def missing(self) -> int:
-        """Return how many jobs the open gaps miss: above `max_missing` a sync ends with exit code
-        5.
-        """
+        """Return how many jobs are missing in open gaps. Too many mean exit code 5."""
         return count_missing(self.destination.state.get("gaps", []))
 
     def sync(self, kill: tuple[str, int] | None = None) -> list[Chunk]:
         return self._run(lambda run, emit: sync(run, self.destination.state, emit), kill)
 
     def read(self, since: datetime, until: datetime) -> list[Chunk]:
-        """What `metastudio backfill --since --until` does."""
+        """Do what `metastudio backfill --since --until` does."""
         return self._run(lambda run, emit: read_again(run, Window(since, until), self.destination.state, emit), None)
 
     def audit(self, kill: tuple[str, int] | None = None, *, repair: bool = True) -> Audit:
@@ -71,7 +66,7 @@ class Reader:
         return audits[0]
 
     def count(self, work: Callable[[], object]) -> int:
-        """Say how many requests a piece of work takes."""
+        """Count the requests that a piece of work takes."""
         before = self.tenant.requests
         work()
         return self.tenant.requests - before
@@ -89,7 +84,7 @@ class Reader:
         return 100 + 60 * listed + 400 * flaws["unreadable"] + 10 * max(1, ranges)
 
     def _run(self, work: Work, kill: tuple[str, int] | None) -> list[Chunk]:
-        done: list[Chunk] = []  # as a result of the task, asyncio would print it
+        done: list[Chunk] = []  # not the result of the task, which asyncio would print
         self._runner.run(self._load(work, kill or ("", 0), done))
         return done
 

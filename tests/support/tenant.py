@@ -1,7 +1,7 @@
-"""A tenant in memory that does everything a real one may do to a reader.
+"""A tenant in memory that behaves in all the ways in which a real one may.
 
-Times are exact to the microsecond inside and shown to the second. Between any two answers something
-may happen (`meanwhile`). Its copies may lag behind each other.
+Its times are exact to the microsecond and shown to the second. Between any two answers something
+may happen (`meanwhile`). Its replicas may lag behind each other.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ START = datetime(2016, 1, 1, tzinfo=UTC)
 EMPTY = Row(*[None] * len(Row._fields))  # type: ignore[arg-type]
 
 
-@lru_cache(maxsize=2**16)  # each question asks for the same times
+@lru_cache(maxsize=2**16)  # all queries use the same times
 def show(time: datetime) -> datetime:
     return time.replace(microsecond=0)
 
@@ -38,11 +38,11 @@ class Job:
 
     Attributes:
         job_id: None makes it a record to be rejected.
-        broken: the times that it shows in no known form.
+        broken: the times that it shows in an invalid form.
         flaw: "hidden" (counted, never listed), "doubled" (listed and counted twice) or
             "unreadable" (no page that holds it is answered).
         shown_at: when it was first shown in this version.
-        before: the version before.
+        before: the previous version.
     """
 
     job_id: str | None
@@ -76,22 +76,22 @@ class Job:
 
 @dataclass(slots=True)
 class Habits:
-    """What the endpoint does that nobody documents.
+    """Undocumented habits of the endpoint.
 
     Attributes:
         max_offset: offset and limit beyond this are refused.
         max_range: a wider range of creation time is refused.
         zone: how far from UTC the filters read times.
-        left_out: which of create_since and create_until leave their second out.
+        left_out: which of create_since and create_until exclude their own second.
         filters: which of create_since and create_until are obeyed.
-        count_cap: where the count stops.
-        lags: by how much the copies lag behind, one answer after the other.
+        count_cap: the number at which the count stops.
+        lags: by how much the replicas lag behind, one answer after the other.
         count_lag: how much further the counts lag behind.
         unknown_states: states that the filter finds no job in.
         refused_states: states that the filter refuses.
-        skews: of the Date headers, one node's after the other's.
-        clock_ahead: of the Date headers of some answers, by the number of the request.
-        is_down: nothing is answered.
+        skews: the errors of the Date headers, one node after the other.
+        clock_ahead: how far some Date headers are ahead, by the number of the request.
+        is_down: whether nothing is answered.
     """
 
     max_offset: int | None = None
@@ -119,18 +119,18 @@ class Tenant:
     """The API of one tenant.
 
     Args:
-        sorting: what becomes of sort_key=update_time: "honoured", "ignored" (create_time, as
-            sort_dir says), "ignored with sort_dir", "refused", or "upwards" (sort_dir ignored).
-        job_ids: what becomes of this filter: "honoured", "ignored", "refused" or "first only".
+        sorting: how sort_key=update_time is treated: "honored", "ignored" (create_time, as sort_dir
+            says), "ignored with sort_dir", "refused", or "upwards" (sort_dir ignored).
+        job_ids: how this filter is treated: "honored", "ignored", "refused" or "first only".
         exact: whether the server keeps fractions of seconds.
         stable: whether rows of equal time come in the same order each time.
-        cap: the most rows that the server puts on a page.
-        tick: what an answer takes.
+        cap: the maximum number of rows on a page.
+        tick: the time that an answer takes.
     """
 
     now: datetime = NOW
-    sorting: str = "honoured"
-    job_ids: str = "honoured"
+    sorting: str = "honored"
+    job_ids: str = "honored"
     exact: bool = True
     stable: bool = True
     cap: int = 100
@@ -144,9 +144,7 @@ class Tenant:
     _number: int = 0
 
     def add(self, created: datetime | None = None, **values: Any) -> Job:
-        """Create a job now, or one that was created, and last changed, before and is seen only
-        now.
-        """
+        """Create a job now, or one with earlier times that becomes visible now."""
         self._number += 1
         time = self.now if created is None else created
         values = {"job_id": f"job-{self._number:06}", "updated": time, "shown_at": self.now, **values}
@@ -164,11 +162,11 @@ class Tenant:
         self.vanished.append((job, self.now))
 
     async def sleep(self, seconds: float) -> None:
-        """Let time go by."""
+        """Let time pass."""
         self.now += timedelta(seconds=seconds)
 
     def shown(self, lag: timedelta = NONE) -> list[Job]:
-        """Return the jobs, in the versions that a copy shows which lags behind."""
+        """Return the jobs in the versions that a lagging replica shows."""
         if not lag:
             return self.jobs
         then, shown = self.now - lag, []
@@ -181,7 +179,7 @@ class Tenant:
         return shown
 
     async def fetch(self, query: Query) -> Page:
-        """Answer one question."""
+        """Answer one query."""
         await asyncio.sleep(0)
         if self.meanwhile is not None:
             self.meanwhile(self.requests)
@@ -241,11 +239,11 @@ class Tenant:
         ]
 
     def _list(self, jobs: list[Job], query: Query) -> list[Job]:
-        """Sort the jobs that are listed, some twice."""
+        """Sort the listed jobs, some of which are listed twice."""
         if not self.stable:
             self.random.shuffle(jobs)
-        by_update = query.sort_key == "update_time" and self.sorting in ("honoured", "upwards")
-        down = query.sort_key == "create_time" or self.sorting in ("honoured", "ignored")
+        by_update = query.sort_key == "update_time" and self.sorting in ("honored", "upwards")
+        down = query.sort_key == "create_time" or self.sorting in ("honored", "ignored")
         time = attrgetter("updated" if by_update else "created")
         jobs = sorted(jobs, key=time if self.exact else lambda job: show(time(job)), reverse=down)
         if not any(job.flaw for job in jobs):

@@ -11,7 +11,7 @@ from metastudio.api.rate_limiter import RateLimiter
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop whose time passes only while nothing is to be done, and then at once."""
+    """An event loop whose time passes only when there is nothing to do, and then at once."""
 
     def __init__(self, lateness: Callable[[], float] = lambda: 0.0) -> None:
         self.now = 0.0

@@ -65,7 +65,7 @@ class Warehouse:
 
 
 def make_odd_tenant(sim: Simulator) -> None:
-    """Add what real tenants have: other spellings, unknown states, reversed times, bad records."""
+    """Add oddities of real tenants: spellings, unknown states, reversed times, bad records."""
     jobs = [job["job_id"] for job in sim.tenant.visible() if job["state"] == "SUCCEED"]
     oddities = ({"state": "SUCCESS"}, {"state": "THAWED"}, {"start_time": "2020-01-01T00:00:00Z"}, {"job_type": None})
     for job_id, oddity in zip(jobs[-10:], oddities, strict=False):
@@ -75,7 +75,7 @@ def make_odd_tenant(sim: Simulator) -> None:
 
 
 def make_failures_odd(sim: Simulator) -> None:
-    """Give the failed jobs a reason that a terminal, a table or a page could take for commands."""
+    """Set failure reasons that a terminal, a table or a page could treat as commands."""
     for job in sim.tenant.visible():
         if job["state"] == "FAILED":
             sim.tenant.corrupt(job["job_id"], error_info={**job["error_info"], "error_msg": ODD_REASON})
@@ -100,7 +100,7 @@ def make_warehouse(folder: Path, options: Options, credentials: str) -> Iterator
 
 
 def read_readme_queries() -> list[str]:
-    """Read the queries that the page on the data model offers under `Questions and queries`."""
+    """Read the queries in `Questions and queries` of the page on the data model."""
     section = re.split(r"^#+ Questions and queries$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)[1]
     return re.findall(r"```sql\n(.*?)```", re.split(r"^#+ ", section, flags=re.MULTILINE)[0], re.DOTALL)
 

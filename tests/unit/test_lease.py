@@ -1,4 +1,4 @@
-"""A lease excludes other runs while its holder lives, and not for long afterwards."""
+"""A lease excludes other runs while its holder lives, and only for a short time afterwards."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from metastudio.errors import BusyError, ConfigurationError, UnavailableError
 
 
 class Machine:
-    """A clock, and what others do while somebody waits."""
+    """A clock, and the actions of others while somebody waits."""
 
     def __init__(self, now=0.0):
         self.started = self.now = now
@@ -83,7 +83,7 @@ def test_who_was_taken_over_notices_and_changes_nothing_for_the_new_holder(make,
     second.require()
 
 
-def test_nobody_relies_on_a_claim_that_others_may_remove_by_now(make):
+def test_a_run_does_not_rely_on_a_claim_that_others_may_remove(make):
     machine = Machine()
     lease = make(machine)
     lease.acquire()
@@ -109,7 +109,7 @@ def test_of_two_runs_that_claim_at_the_same_instant_one_goes_on(make):
     meeting, machine = threading.Barrier(2), Machine()
 
     class Meeting(LocalFileSystem):
-        """Lets nobody look before the other one has written, too."""
+        """Lets neither run look before the other one has written, too."""
 
         cachable = False
         has_met = False
@@ -193,7 +193,7 @@ def test_a_claim_that_cannot_be_removed_is_named_instead_of_waited_for(make, tmp
         make(Machine(), filesystem=refusing).acquire()
 
 
-def test_a_claim_that_was_cut_off_while_it_was_written_holds_up_nobody_for_longer(make, tmp_path):
+def test_a_half_written_claim_does_not_delay_others_any_longer(make, tmp_path):
     make(Machine()).acquire()
     (claim,) = list_claims(tmp_path)
     claim.write_bytes(b"")
@@ -202,7 +202,7 @@ def test_a_claim_that_was_cut_off_while_it_was_written_holds_up_nobody_for_longe
     assert other.now <= EXPIRE_SECONDS + POLL_SECONDS
 
 
-def test_a_claim_that_is_just_being_written_is_no_renewal_since_it_may_be_taken_back(make, tmp_path):
+def test_a_claim_that_is_still_being_written_is_not_a_renewal(make, tmp_path):
     first, machine = make(Machine()), Machine()
     first.acquire()
     (claim,) = list_claims(tmp_path)

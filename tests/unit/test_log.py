@@ -50,7 +50,7 @@ def test_lines_for_collectors_are_json_objects_also_those_with_a_traceback(capsy
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", last["at"])
 
 
-def test_what_is_set_up_again_replaces_what_was(capsys):
+def test_a_second_setup_replaces_the_first_one(capsys):
     for _ in range(2):
         set_up_log("text", logging.WARNING)
     LOG.info("not shown")

@@ -1,4 +1,4 @@
-"""No message says to install the package from an index, because it is on none."""
+"""No message says to install the package from a package index, because it is not on one."""
 
 from __future__ import annotations
 

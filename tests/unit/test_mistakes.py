@@ -39,7 +39,7 @@ def test_a_file_that_is_not_toml_is_named_with_its_line_and_without_its_content(
     assert "opensesame" not in str(refused.value)
 
 
-def test_a_byte_order_mark_is_no_mistake(tmp_path):
+def test_a_byte_order_mark_is_not_a_mistake(tmp_path):
     path = tmp_path / "config.toml"
     assert not check_files([path])
     path.write_bytes(b'\xef\xbb\xbf[a]\nb = "c"\r\n')

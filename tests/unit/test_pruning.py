@@ -1,4 +1,4 @@
-"""What `prune` may delete: nothing by which a range of creation times, or a change, is proved."""
+"""What `prune` may delete: nothing that proves a range of creation times or a change."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_scans_for_changes_stay_until_all_windows_are_younger():
     assert select_unneeded([backfill, *changes, scrub], FUTURE, []) == [changes[1], changes[0], backfill]
 
 
-def test_what_is_young_and_the_runs_that_the_health_is_read_from_stay():
+def test_young_rows_and_the_runs_behind_the_health_stay():
     old, new = make_line(1, "backfill", 0, 10, 10), make_line(2, "reread", 0, 10, 20)
 
     assert select_unneeded([old, new], at(10), []) == []

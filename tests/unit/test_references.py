@@ -22,21 +22,21 @@ FILES = [
 ]
 
 NAME = r"(?<![\w/.<{*%-])((?:[\w.-]+/)*[\w-]+\.(?:md|py|sh|svg|png|service|timer))(#[\w-]+)?\b"
-"""A file of a kind that only the repository has; of other kinds, people have their own."""
+"""Matches files of kinds that only the repository has; users have files of other kinds."""
 
 OF_OTHERS = {"postgres/sql_client.py"}
 """Files of other projects that docs name."""
 
 
 def find_anchors(page: Path) -> set[str]:
-    """Return what a page's headings are linked by."""
+    """Return the anchors of a page's headings."""
     text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def read_words(path: Path) -> str:
-    """Return what a file says to people: all of a page, of Python the comments and docstrings."""
+    """Return the text for people in a file: a whole page, or Python's comments and docstrings."""
     text = path.read_text(encoding="utf-8")
     if path.suffix != ".py":
         return text

@@ -101,7 +101,7 @@ def test_a_figure_is_written_for_people(written, expected):
         ("SELECT 1 FROM", None),
     ],
 )
-def test_what_models_of_another_version_lack_is_found_in_the_words_of_duckdb(query, expected):
+def test_what_models_of_another_version_lack_is_read_from_duckdbs_message(query, expected):
     with pytest.raises(duckdb.Error) as failed:
         duckdb.sql(query)
 

@@ -1,4 +1,4 @@
-"""The files for schedulers treat each exit code as the docs say that a scheduler should."""
+"""The files for schedulers treat each exit code as the docs say."""
 
 from __future__ import annotations
 

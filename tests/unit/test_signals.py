@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while a library works that holds signals back, drops or disguises them."""
+"""Ctrl-C and SIGTERM while a library runs that delays, drops or changes signals."""
 
 from __future__ import annotations
 

@@ -88,14 +88,14 @@ def test_without_gaps_there_is_one_line_and_no_limit():
 def test_limits_are_shown_in_words_with_their_units():
     assert find(describe({"limits": LIMITS}), "limit") == [
         "an offset of 10,000 jobs is refused",
-        "no window of creation times is answered that is wider than 90 days",
+        "no answer for windows of creation time wider than 90 days",
         "the count stops at 1,000 jobs",
         "the filter job_ids is refused",
         "create_since and create_until: ends left out",
     ]
 
 
-def test_what_the_endpoint_keeps_to_is_no_limit():
+def test_filters_that_work_are_not_a_limit():
     assert find(describe({"limits": {"filters": "kept to", "count_verified": 1_200}}), "limit") == []
 
 
@@ -147,7 +147,7 @@ def test_gaps_that_nobody_accepted_are_a_line_of_their_own():
         (60, [GAP], 2, None),
     ],
 )
-def test_a_monitor_gets_exit_code_5_for_what_is_too_old_or_missing(age, gaps, accepted, words):
+def test_a_monitor_gets_exit_code_5_if_data_is_too_old_or_missing(age, gaps, accepted, words):
     ended_at = age and datetime.now(UTC) - timedelta(seconds=age)
     completeness = Completeness(ended_at, None if gaps else ended_at, missing=2 if gaps else 0)
     details = describe_freshness(completeness, Settings(max_missing=accepted)) | describe_state({"gaps": gaps})

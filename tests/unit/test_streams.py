@@ -1,4 +1,4 @@
-"""What commands write arrives whole, whatever the output is and whatever the texts hold."""
+"""The output of commands arrives complete, whatever its target and the texts in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The catalogues have each message of the report, translated, and nothing else."""
+"""The catalogs have each message of the report, translated, and nothing else."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def find_fields(text: str) -> set[str]:
 MESSAGES = read_catalog()
 
 
-def test_the_catalogue_has_the_messages_of_the_code_and_no_others():
+def test_the_catalog_has_the_messages_of_the_code_and_no_others():
     assert MESSAGES.keys() == extract()
 
 
@@ -81,7 +81,7 @@ def test_each_message_is_translated_with_its_placeholders():
         assert words.encode("gbk"), key  # as terminals in China may have it
 
 
-def test_the_compiled_catalogue_is_that_of_the_texts():
+def test_the_compiled_catalog_is_that_of_the_texts():
     with (FOLDER / "metastudio.mo").open("rb") as file:
         compiled = GNUTranslations(file)
 
@@ -103,7 +103,7 @@ def test_the_words_of_the_models_are_translated():
     assert all(CHINESE.format_word(state).endswith(f"（{state}）") for state in states)
 
 
-def test_a_word_that_nobody_knows_is_left_as_it_is():
+def test_an_unknown_word_stays_unchanged():
     assert CHINESE.format_word("{THAWED}\x1b") == "{THAWED}\\x1b"
     assert (CHINESE.format_word(""), CHINESE.format_word(None)) == ("", "-")
 

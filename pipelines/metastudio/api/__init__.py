@@ -1,1 +1,1 @@
-"""The vendor's API: one client. Knows no rows, no windows and no destination."""
+"""The client of the vendor's API. It knows no rows, windows or destinations."""

@@ -40,7 +40,7 @@ Credentials = AccessKey | Token | Password
 
 
 class Headers(dict[str, str]):
-    """Request headers with an empty repr, so that a traceback with local variables shows none."""
+    """Request headers with an empty repr: tracebacks with local variables show no secret."""
 
     def __repr__(self) -> str:
         return f"<{len(self)} headers>"
@@ -53,7 +53,7 @@ def check_credentials(credentials: Credentials) -> None:
 
     Raises:
         ConfigurationError: a value is empty, has blanks around it, or cannot be sent as a header.
-            The message names the setting and repeats nothing of its value.
+            The message names the setting and does not contain its value.
     """
     for name, value in _iter_values(credentials):
         sent_in_header = not isinstance(credentials, Password) and name != "secret_key"
@@ -94,7 +94,7 @@ class Auth:
         """Return the token to send, if there is one.
 
         Args:
-            refused: the token that was answered with 401. Another one is returned where that is
+            refused: the token that the API answered with 401. A different one is returned if
                 possible.
         """
         return None
@@ -104,14 +104,14 @@ class Auth:
         raise NotImplementedError
 
     def on_refused(self, failure: UnauthenticatedError) -> None:
-        """Learn from a 401, before the one retry or the end."""
+        """Learn from a 401, before the only retry or the end."""
 
 
 class TokenAuth(Auth):
     """Sends a token.
 
     Args:
-        get_token: returns a token, and not the refused one if that is possible.
+        get_token: returns a token, different from the refused one if possible.
     """
 
     def __init__(self, get_token: Callable[[str | None], Awaitable[str]]) -> None:

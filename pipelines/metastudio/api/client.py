@@ -1,7 +1,7 @@
 """The client of the vendor's API: fetches one page of jobs, within the quota, with retries.
 
 Every error says what failed and what to do. No error, log line or redirect carries a credential.
-Knows no rows, no windows and no destination.
+This module knows no rows, windows or destinations.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ class Client:
     """The API, for one tenant in one region. An async context manager for one event loop.
 
     Args:
-        base_url: the only host that credentials are sent to, but for IAM.
+        base_url: the only host, apart from IAM, that credentials are sent to.
         iam_base_url: where a password is sent.
         app_user_id: the third-party user whose jobs are asked for; ASCII.
         timeout_seconds: bounds each attempt, from the connection to the last byte.
         retry_seconds: bounds all attempts of one request, from the first one on.
 
     Raises:
-        ConfigurationError: a setting cannot be used. No message repeats a value.
+        ConfigurationError: a setting cannot be used. No message contains its value.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Client:
             case AccessKey():
                 return KeyAuth(credentials, self._project_id, self._clock)
             case Token():
-                return TokenAuth(_always(credentials.token))
+                return TokenAuth(_return_token(credentials.token))
             case Password():
                 if not iam_base_url:
                     raise ConfigurationError(
@@ -114,7 +114,7 @@ class Client:
 
     @property
     def pace(self) -> float:
-        """The requests/s that the rate limiter allows now: below the setting after a 429."""
+        """Return the requests per second that the rate limiter allows now. A 429 lowers it."""
         return self._rate_limiter.pace
 
     async def __aenter__(self) -> Client:
@@ -133,11 +133,12 @@ class Client:
 
         Args:
             params: the API's query parameters. A sequence is sent as repeated parameters.
-            max_attempts: the most attempts, without 429s; None: only `retry_seconds` bounds them.
+            max_attempts: the maximum number of attempts, not counting 429s; None for no bound but
+                `retry_seconds`.
 
         Raises:
             CredentialsError: the API refuses the credentials (401, 403), or IAM refuses the login.
-            RefusedError: the API refuses the question (400, 404, 414 and other 4xx).
+            RefusedError: the API refuses the query (400, 404, 414 and other 4xx).
             ConfigurationError: a redirect, no such API, or a TLS certificate that is not trusted.
             UnavailableError: all attempts failed.
         """
@@ -162,7 +163,7 @@ class Client:
         return parse_jobs_page(response, self._find_server_time(response), secrets)
 
     def _find_server_time(self, response: HttpResponse) -> datetime | None:
-        """Return the answer's Date, or the last one seen plus the time since, or None."""
+        """Return the answer's Date; else the last Date seen plus the time since then; else None."""
         now = self._clock.monotonic()
         if response.server_time is not None:
             self._server_time = response.server_time, now
@@ -174,7 +175,7 @@ class Client:
 
 @dataclass(slots=True)
 class _Call(Generic[T]):
-    """One GET of the API, as the retry loop's operation."""
+    """One GET request to the API, as an operation of the retry loop."""
 
     client: Client
     resource: str
@@ -238,7 +239,7 @@ class _Call(Generic[T]):
             self.client._auth.on_refused(failure)
 
 
-def _always(token: str) -> Callable[[str | None], Awaitable[str]]:
+def _return_token(token: str) -> Callable[[str | None], Awaitable[str]]:
     async def get_token(refused: str | None) -> str:
         return token
 

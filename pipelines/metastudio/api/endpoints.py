@@ -1,7 +1,7 @@
-"""Where the API lives, and which addresses credentials may be sent to.
+"""The addresses of the API, and the rules for addresses that credentials may be sent to.
 
-A base URL made here is https, or http on this machine only, and holds nothing but a host and a
-port. Knows no request and no credential.
+A base URL made here is https, or http on this machine only, and consists of a host and a port. This
+module knows no requests and no credentials.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 from metastudio.errors import ConfigurationError
 
 DEFAULT_PORTS = {"https": 443, "http": 80}
-USUAL_REQUESTS_PER_SECOND = 10.0  # of a region that is not listed: the lowest quota known
+USUAL_REQUESTS_PER_SECOND = 10.0  # for a region that is not listed: the lowest known quota
 
 _HOST_NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*", re.ASCII)
 _PROJECT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
@@ -48,8 +48,8 @@ def find_region(name: str, endpoint: str | None = None) -> Region:
     """Return the region of this name. A region that is not listed needs the endpoint of its API.
 
     Raises:
-        ConfigurationError: the region is not listed and no endpoint is given, or the name is not a
-            region's.
+        ConfigurationError: the region is not listed and no endpoint is given, or the name is not
+            valid.
     """
     name = name.strip().lower()
     if name in REGIONS:
@@ -68,7 +68,7 @@ def check_project_id(project_id: str | None) -> str:
     """Return a project ID that can be sent.
 
     Raises:
-        ConfigurationError: it is missing, or holds other characters than letters and digits.
+        ConfigurationError: the ID is missing, or has characters other than letters and digits.
     """
     if project_id and _PROJECT_ID.fullmatch(project_id):
         return project_id
@@ -83,7 +83,7 @@ def check_app_user_id(app_user_id: str | None) -> str | None:
     """Return an app_user_id that can be sent as a header, or None if it is empty.
 
     Raises:
-        ConfigurationError: it holds characters that are not ASCII, or blanks only.
+        ConfigurationError: the ID has characters that are not ASCII, or only blanks.
     """
     if not app_user_id:
         return None
@@ -96,7 +96,7 @@ def check_app_user_id(app_user_id: str | None) -> str | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a host is this machine by its name: 127.0.0.0/8, ::1 or localhost."""
+    """Return whether a host name means this machine: 127.0.0.0/8, ::1 or localhost."""
     if host == "localhost":
         return True
     try:
@@ -109,9 +109,9 @@ def make_base_url(endpoint: str) -> str:
     """Return the base URL `https://host[:port]` of an endpoint given as a host, or with its scheme.
 
     Raises:
-        ConfigurationError: http for another host than this machine, another scheme, user
-            information, a path, a query, a fragment, or no host. The message repeats nothing of the
-            endpoint, which could hold a password.
+        ConfigurationError: the endpoint is http on another machine, or has another scheme, user
+            information, a path, a query, a fragment, or no host. The message does not contain the
+            endpoint, which could include a password.
     """
     text = endpoint.strip()
     try:

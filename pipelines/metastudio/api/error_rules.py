@@ -1,6 +1,6 @@
 """What the error codes and statuses of the API and IAM mean: one rule for each.
 
-The error code decides before the status does.
+An error code takes precedence over the status.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from metastudio.errors import (
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """The meaning of a code or status: what helps, or which error and hint to raise."""
+    """The meaning of a code or status: what helps against it, or which error and hint to raise."""
 
     failure: type[AttemptError]
     error: type[MetaStudioError]
@@ -80,7 +80,7 @@ BY_STATUS_CLASS = {
     4: _refused("Check region and endpoint."),
     5: RETRYABLE,
 }
-"""For a status that is not listed, by its first digit."""
+"""Rules for statuses that are not listed, by their first digit."""
 
 _REFUSED_LOGIN = _forbidden("Check username, password, domain_name and project_id; the user needs programmatic access.")
 _NO_IAM = Rule(FatalError, ConfigurationError, "Check region and iam_endpoint.")

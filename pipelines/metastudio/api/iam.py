@@ -1,7 +1,7 @@
-"""Tokens from IAM for a user's password. All requests share one, renewed before it expires.
+"""Gets tokens from IAM for a user's password. All requests share one, renewed before it expires.
 
-A refused password is an error at once and is not tried again, as IAM locks an account after a few.
-An IAM that fails is asked again, by the policy that holds for the API. The token is in no error.
+A refused password is never tried again, because IAM locks an account after a few failures. Other
+failures are retried by the same policy as for the API. No error contains the token.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from metastudio.api.transport import HttpRequest, HttpResponse, Transport
 from metastudio.errors import MetaStudioError, UnavailableError
 
 TOKENS_PATH = "/v3/auth/tokens"
-RENEWAL_SECONDS = 600.0  # a token is renewed when less remains of its life, or
-RENEWAL_SHARE = 0.1  # this share of it, whichever is less
-TOKEN_LIFE_SECONDS = 86400.0  # where IAM does not say
-LEAST_LIFE_SECONDS = 60.0  # of a token that IAM calls expired: its clocks may disagree
+RENEWAL_SECONDS = 600.0  # renew a token when less than this remains of its life, or
+RENEWAL_SHARE = 0.1  # less than this share of it, whichever is shorter
+TOKEN_LIFE_SECONDS = 86400.0  # if IAM does not say
+LEAST_LIFE_SECONDS = 60.0  # for a token that IAM says has expired: IAM's clocks may disagree
 
 
 @dataclass(frozen=True, slots=True)
 class IssuedToken:
-    """A token from IAM, and its lifetime in seconds from the answer on, by IAM's clock."""
+    """A token from IAM, and its lifetime in seconds after the answer, by IAM's clock."""
 
     token: str = field(repr=False)
     life_seconds: float
@@ -66,10 +66,10 @@ def read_token(response: HttpResponse) -> IssuedToken | None:
 
 
 class IamTokenProvider:
-    """One token for all requests of a client. To be used in one event loop.
+    """Provides one token for all requests of a client, within one event loop.
 
     Args:
-        base_url: IAM's, of `make_base_url`.
+        base_url: the base URL of IAM, from `make_base_url`.
     """
 
     question = ""
@@ -93,7 +93,7 @@ class IamTokenProvider:
         """Return a token that is valid for a while.
 
         Args:
-            refused: the token that the API answered 401 to. Another one is returned.
+            refused: the token that the API answered with 401. A different one is returned.
 
         Raises:
             CredentialsError: IAM refuses the user, the password or the project.
@@ -139,4 +139,4 @@ class IamTokenProvider:
         return token
 
     def on_failure(self, failure: AttemptError) -> None:
-        """Do nothing: a failure teaches nothing here."""
+        """Do nothing: there is nothing to learn from a failure."""

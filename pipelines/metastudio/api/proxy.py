@@ -1,4 +1,4 @@
-"""The proxy of the environment: HTTPS_PROXY, ALL_PROXY and NO_PROXY, read as curl reads them."""
+"""Finds the proxy in HTTPS_PROXY, ALL_PROXY and NO_PROXY, which are read as curl reads them."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from metastudio.errors import ConfigurationError
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A proxy. Its password is apart from the URL, and hidden."""
+    """A proxy. Its password is kept apart from the URL and hidden in the repr."""
 
     url: URL
     headers: dict[str, str] = field(repr=False)
 
 
 def find_proxy(base_url: str) -> Proxy | None:
-    """Return the proxy for a host, or None; never one for this machine.
+    """Return the proxy for a host, or None. Requests to this machine never use a proxy.
 
     Raises:
-        ConfigurationError: the proxy is not an http or https URL. The message does not repeat the
+        ConfigurationError: the proxy is not an http or https URL. The message does not contain the
             URL.
     """
     parts = urlsplit(base_url)
@@ -42,9 +42,9 @@ def find_proxy(base_url: str) -> Proxy | None:
 def is_excluded(host: str, port: int, no_proxy: str) -> bool:
     """Return whether NO_PROXY names a host.
 
-    Entries are separated by commas or blanks. An entry is `*`, a name that stands for its
-    subdomains too, with or without a leading dot, an IP address, or a network such as 10.0.0.0/8;
-    each with or without a port.
+    Entries are separated by commas or blanks. An entry is `*`, a name (which also covers its
+    subdomains, with or without a leading dot), an IP address, or a network such as 10.0.0.0/8. Each
+    entry may have a port.
     """
     host = host.lower().strip("[].")
     return any(_covers(entry, host, port) for entry in re.split(r"[,\s]+", no_proxy.lower()) if entry)

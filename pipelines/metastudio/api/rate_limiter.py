@@ -1,8 +1,8 @@
-"""When a request may be sent: one rate limiter paces all requests of a tenant in a region.
+"""Decides when requests may be sent: one rate limiter paces all requests of a tenant in a region.
 
-At a pace within the quota, a server that counts over a sliding second never counts too many, even
-if timers and connections are late. A 429 halves the pace. This module does not know HTTP: the
-sender reports a refusal.
+If the pace is within the quota, a server that counts requests over a sliding second never counts
+too many, even if timers and connections are late. A 429 halves the pace. This module does not know
+HTTP: the sender reports a refusal.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from types import TracebackType
 from metastudio.api.retry import HOLD_SECONDS
 from metastudio.errors import ConfigurationError
 
-USED_SHARE = 0.98  # of the pace: the rest absorbs the jitter of the network
-CATCH_UP_SECONDS = 0.25  # of lost time are made up for, at twice the pace
-RECOVERY_SECONDS = 10.0  # from nothing to the full pace, away from the ceiling
-PROBE_SECONDS = 60.0  # from 95 % to 105 % of the ceiling that a 429 showed
+USED_SHARE = 0.98  # share of the pace that is used; the rest absorbs network jitter
+CATCH_UP_SECONDS = 0.25  # at most this much lost time is made up for, at twice the pace
+RECOVERY_SECONDS = 10.0  # to recover from zero to the full pace, away from the ceiling
+PROBE_SECONDS = 60.0  # to grow from 95 % to 105 % of the ceiling that a 429 showed
 LOWEST_SHARE = 1 / 32
-USUAL_GROWTH, USUAL_DECAY = 1.01, 0.995  # of the usual latency, by a slower and a faster answer
+USUAL_GROWTH, USUAL_DECAY = 1.01, 0.995  # factors of the usual latency after a slower and a faster answer
 CONNECT_SECONDS = 0.005  # after a connection that took longer, the permit is acquired again
 
 
 class RateController:
-    """Decides when the next request may be sent. Pure; times are seconds of any clock.
+    """Decides when the next request may be sent. It is pure; times are seconds of any clock.
 
-    Three bounds hold: a schedule at 98 % of the pace, which makes up for little lost time only;
-    half an interval between two requests; and no more than the pace's requests in its window,
-    counted from when they left. After a 429 the pace grows again by a constant a second, and slowly
-    near the ceiling that the 429 showed.
+    Three bounds apply: a schedule at 98 % of the pace, which makes up for only a little lost time;
+    at least half an interval between two requests; and no more requests in a window than the pace
+    allows, counted from when they were sent. After a 429 the pace grows at a constant rate, but
+    slowly near the ceiling that the 429 showed.
     """
 
     def __init__(self, requests_per_second: float) -> None:
@@ -73,8 +73,8 @@ class RateController:
     def record_answer(self, sent_at: float, now: float) -> None:
         """Learn from an answer.
 
-        A request that took longer than usual may have reached the server late, and counts from
-        then.
+        A request that took longer than usual may have reached the server late, so it counts as sent
+        later.
         """
         took = now - sent_at
         usual = self._usual_seconds or took
@@ -122,10 +122,10 @@ class RateLimiter:
 
     Args:
         requests_per_second: the region's quota, or what the user allows.
-        max_concurrency: the most requests under way at a time, in one event loop.
+        max_concurrency: the maximum number of requests in flight, in each event loop.
 
     Raises:
-        ConfigurationError: a number is not above zero.
+        ConfigurationError: a number is zero or negative.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class RateLimiter:
         self._controller = RateController(requests_per_second)
 
     def configure(self, requests_per_second: float, max_concurrency: int) -> None:
-        """Set another pace. Concurrency counts from the next event loop on."""
+        """Set another pace. A new concurrency applies from the next event loop on."""
         _check(requests_per_second, max_concurrency)
         with self._lock:
             self._max_concurrency = max_concurrency
@@ -148,14 +148,14 @@ class RateLimiter:
 
     @property
     def pace(self) -> float:
-        """Requests per second that are sent at most, at present."""
+        """Return the maximum number of requests per second at present."""
         return self._controller.pace
 
     def acquire(self, urgent: bool = False) -> Permit:
         """Return the permit to send one request: an async context manager that waits for its turn.
 
         Args:
-            urgent: ahead of first attempts.
+            urgent: whether the request goes ahead of first attempts.
         """
         return Permit(self, urgent)
 
@@ -163,7 +163,7 @@ class RateLimiter:
         """Slow down after a 429.
 
         Args:
-            retry_after_seconds: what the API asked for, if it did.
+            retry_after_seconds: the pause that the API asked for, if it did.
             sent_at: the refused permit's `sent_at`, so that several refusals of one burst halve the
                 pace once.
         """
@@ -244,7 +244,7 @@ _RATE_LIMITERS_LOCK = threading.Lock()
 
 
 def find_rate_limiter(key: tuple[str, str], requests_per_second: float, max_concurrency: int = 16) -> RateLimiter:
-    """Return the one rate limiter of a tenant in a region, within this process, at the pace given.
+    """Return this process's only rate limiter for a tenant in a region, set to the given pace.
 
     Args:
         key: the base URL and the project_id.

@@ -1,6 +1,6 @@
-"""What an answer of the API or IAM means: a page of jobs, or a failure.
+"""Turns an answer of the API or IAM into a page of jobs or a failure.
 
-The type of a failure says what helps. Its words hold no header, no body and no query.
+The type of a failure says what helps. Its text contains no header, body or query.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class JobsPage:
     Args:
         count: the number of jobs that match, not of those on the page; None if the API does not
             say.
-        jobs: documented jobs, or all as the API sent them, objects or not.
+        jobs: documented jobs; or all items as the API sent them, objects or not.
         server_time: when the API answered, by its own clock, UTC.
-        counters: the requests that the page took.
+        counters: the requests that it took to get the page.
     """
 
     count: int | None
@@ -47,13 +47,13 @@ class JobsPage:
 
 
 def make_failure(response: HttpResponse, secrets: tuple[str, ...]) -> AttemptError:
-    """Return the failure that an answer of the API means, other than 200."""
+    """Return the failure for an answer of the API whose status is not 200."""
     code, message = read_problem(response, secrets)
     return _make_failure(response, find_rule(response.status, code), code, message, secrets)
 
 
 def make_iam_failure(response: HttpResponse, secrets: tuple[str, ...]) -> AttemptError:
-    """Return the failure that an answer of IAM means, other than 200 and 201."""
+    """Return the failure for an answer of IAM whose status is not 200 or 201."""
     code, message = read_problem(response, secrets)
     return _make_failure(response, find_iam_rule(response.status), code, message, secrets)
 
@@ -112,7 +112,7 @@ def parse_jobs_page(response: HttpResponse, server_time: datetime | None, secret
     count, jobs = (documented.count, documented.jobs) if documented else _read_answer(response, secrets)
     if server_time is None:
         reason = "answered 200 without a Date header, which has the server's time"
-        raise _make_senseless(reason, response, secrets)
+        raise _make_invalid_answer(reason, response, secrets)
     return JobsPage(count, jobs, server_time, redact_id(response.request_id, secrets))
 
 
@@ -121,9 +121,9 @@ def _read_answer(response: HttpResponse, secrets: tuple[str, ...]) -> tuple[int 
     answer = _load_answer(response, secrets)
     jobs, count = answer.get("jobs"), _read_count(answer.get("count"))
     if not isinstance(jobs, list | None):
-        raise _make_senseless("answered 200 without a list of jobs", response, secrets)
+        raise _make_invalid_answer("answered 200 without a list of jobs", response, secrets)
     if count is None and answer.get("count") is not None:
-        raise _make_senseless("answered 200 without an integer count", response, secrets)
+        raise _make_invalid_answer("answered 200 without an integer count", response, secrets)
     return count if jobs else count or 0, jobs or []
 
 
@@ -139,13 +139,13 @@ def _load_answer(response: HttpResponse, secrets: tuple[str, ...]) -> dict[str, 
         answer = load_json(response)
     except (ValueError, RecursionError):
         looks = "HTML" if response.body.lstrip()[:1] == b"<" else "what is not JSON"
-        raise _make_senseless(f"answered 200 with {looks}", response, secrets) from None
+        raise _make_invalid_answer(f"answered 200 with {looks}", response, secrets) from None
     code, message = _read_problem(answer, secrets) if isinstance(answer, dict) else (None, "")
     if code is not None:
         raise _make_failure(response, find_code_rule(code) or RETRYABLE, code, message, secrets)
     said = f": {message}" if message else ""
     if not isinstance(answer, dict) or (answer and answer.keys().isdisjoint(("count", "jobs"))):
-        raise _make_senseless(f"answered 200 without a count and without jobs{said}", response, secrets)
+        raise _make_invalid_answer(f"answered 200 without a count and without jobs{said}", response, secrets)
     return answer
 
 
@@ -164,13 +164,13 @@ def parse_isolation(response: HttpResponse, secrets: tuple[str, ...]) -> bool | 
     return value if isinstance(value, bool) else None
 
 
-def _make_senseless(reason: str, response: HttpResponse, secrets: tuple[str, ...]) -> AttemptError:
+def _make_invalid_answer(reason: str, response: HttpResponse, secrets: tuple[str, ...]) -> AttemptError:
     request_id = redact_id(response.request_id, secrets)
     return RetryableError(reason, status=response.status, request_id=request_id)
 
 
 def _read_count(value: object) -> int | None:
-    """Return an integral number, or None; some gateways write it as text or as a float."""
+    """Return the count as an integer, or None. Some gateways write it as text or as a float."""
     if isinstance(value, str):
         match = _INTEGRAL.fullmatch(value)
         return int(match[1]) if match else None
@@ -182,8 +182,8 @@ def _read_count(value: object) -> int | None:
 def load_json(response: HttpResponse) -> Any:
     """Return the JSON of a body in its declared charset.
 
-    A half character, a bare line break, a NaN or a number past all bounds makes one value not
-    strict JSON. The other values must not be lost with it.
+    A lone surrogate, a bare line break, a NaN or an out-of-range number makes one value invalid
+    JSON. The other values must not be lost with it.
 
     Raises:
         ValueError: the body is not JSON.
@@ -208,11 +208,11 @@ def _make_utf8(response: HttpResponse) -> bytes:
         return response.body
     try:
         return response.body.decode(charset, "replace").encode("utf-8", "replace")
-    except (LookupError, UnicodeError):  # a charset of no known name: JSON is UTF-8
+    except (LookupError, UnicodeError):  # an unknown charset: JSON is UTF-8
         return response.body
 
 
 def _read_number(text: str) -> float | None:
-    """Return a number, or None if no float can hold it."""
+    """Return the number, or None if it is out of a float's range."""
     number = float(text)
     return number if isfinite(number) else None

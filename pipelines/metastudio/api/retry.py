@@ -1,7 +1,7 @@
-"""The one retry loop, for the jobs API and IAM: what is retried, how often, for how long.
+"""The only retry loop, for the jobs API and IAM: what is retried, how often, and for how long.
 
-A failed attempt raises an `AttemptError`, whose subclass says what helps. Knows no HTTP and no
-credential.
+A failed attempt raises an `AttemptError`, whose subclass says what helps. This module knows no HTTP
+and no credentials.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ BACKOFF_SECONDS = 0.5
 BACKOFF_CAP_SECONDS = 10.0
 HOLD_SECONDS = 1.0  # after a 429 without Retry-After: the window of the quota
 RETRY_HINT = "Nothing is lost: run again later, and the next run continues."
-LEAST_TIMEOUT_SECONDS = 1.0  # of the last attempt, however little time remains
+LEAST_TIMEOUT_SECONDS = 1.0  # for the last attempt, even if less time remains
 
 T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """All time and chance that a client uses. The rate limiter has a clock of its own."""
+    """The source of a client's times and random numbers. The rate limiter has its own clock."""
 
     monotonic: Callable[[], float] = time.monotonic
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -37,7 +37,7 @@ class Clock:
 
 @dataclass(slots=True)
 class RequestCounters:
-    """Requests sent; how many were retries, and how many throttled. Also added to `total`."""
+    """Counts the requests sent, retried and throttled, and adds them to `total`, too."""
 
     requests: int = 0
     retries: int = 0
@@ -60,7 +60,7 @@ class AttemptError(Exception):
     Args:
         reason: completes "<host> …".
         error_type: the error to raise if nothing helps.
-        status: of the HTTP answer; None if there was none.
+        status: the status of the HTTP answer; None if there was no answer.
         server_time: the Date of the answer.
     """
 
@@ -102,7 +102,7 @@ class RetryPolicy:
     Args:
         timeout_seconds: bounds each attempt, from the connection to the last byte.
         retry_seconds: bounds all attempts, from the start of the first one.
-        max_attempts: the most attempts. Those that were throttled or not authenticated do not
+        max_attempts: the maximum number of attempts. Throttled and unauthenticated ones do not
             count.
     """
 
@@ -124,12 +124,12 @@ class Attempts:
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the first attempt started."""
+        """Return the seconds since the first attempt started."""
         return 0.0 if self.started_at is None else self.policy.clock.monotonic() - self.started_at
 
     @property
     def remaining(self) -> float:
-        """Seconds until the last attempt has to end."""
+        """Return the seconds until the last attempt has to end."""
         return self.policy.retry_seconds - self.elapsed
 
     def start(self) -> float:
@@ -164,7 +164,7 @@ class Attempts:
         return None
 
     def describe(self, failure: AttemptError) -> str:
-        """Return how often and how long the request was tried, if it was retried."""
+        """Describe how often and how long the request was tried, if it was retried."""
         if failure.error_type is not UnavailableError or self.counters.requests < 2:
             return ""
         return f", after {self.counters.requests} attempts in {self.elapsed:.0f} s"
@@ -173,8 +173,8 @@ class Attempts:
 class Operation(Protocol[T_co]):
     """One request to the jobs API or to IAM, as the retry loop needs it.
 
-    `subject` begins the sentence that an error says, as in "IAM at iam.example.com"; `question`
-    ends the sentence.
+    `subject` begins the sentence of an error, for example "IAM at iam.example.com"; `question` ends
+    it.
     """
 
     @property
@@ -191,15 +191,15 @@ class Operation(Protocol[T_co]):
         """
 
     def on_failure(self, failure: AttemptError) -> None:
-        """Learn from a failed attempt, before the next one or the end."""
+        """Learn from a failed attempt, before the next attempt or the end."""
 
 
 async def send_with_retries(operation: Operation[T_co], attempts: Attempts) -> T_co:
     """Attempt an operation until it succeeds, nothing helps or the policy's bounds are reached.
 
     Raises:
-        MetaStudioError: of the last failure's error type. The error holds no failure as its
-            context, which could hold a request.
+        MetaStudioError: the error type of the last failure. That failure is not its context,
+            because it could contain a request.
     """
     while True:
         try:

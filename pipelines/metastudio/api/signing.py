@@ -1,4 +1,4 @@
-"""Requests signed with AK/SK (SDK-HMAC-SHA256), as the vendor's SDK signs them."""
+"""Signs requests with AK/SK (SDK-HMAC-SHA256), as the vendor's SDK does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from metastudio.api.retry import Clock, UnauthenticatedError
 
 ALGORITHM = "SDK-HMAC-SHA256"
 DATE_FORMAT = "%Y%m%dT%H%M%SZ"
-CLOCK_SECONDS = 300.0  # a local clock further off is taken for the cause of a 401
+CLOCK_SECONDS = 300.0  # a local clock that is further off is the likely cause of a 401
 
 
 def make_query_string(query: Query) -> str:
@@ -32,12 +32,12 @@ def make_signed_headers(
 ) -> Headers:
     """Return the headers with `X-Sdk-Date`, `X-Security-Token` and the `Authorization`.
 
-    All headers are signed. The result equals that of `huaweicloudsdkcore.signer.signer.Signer`, to
-    the byte.
+    All headers are signed. The result equals that of `huaweicloudsdkcore.signer.signer.Signer`,
+    byte for byte.
 
     Args:
         path: as sent, percent-encoded or not.
-        headers: `Host` among them.
+        headers: the other headers, including `Host`.
         at: the time to sign for, UTC.
     """
     signed = Headers(headers)
@@ -60,7 +60,7 @@ def make_signed_headers(
 
 
 class KeyAuth(Auth):
-    """Signs each request for its own time. A 401 corrects a local clock that is off."""
+    """Signs each request with the current time. A 401 corrects a local clock that is off."""
 
     def __init__(self, key: AccessKey, project_id: str, clock: Clock) -> None:
         self._key = key
@@ -73,7 +73,7 @@ class KeyAuth(Auth):
         return make_signed_headers(self._key, "GET", path, query, headers, self._clock.now() + self._offset)
 
     def on_refused(self, failure: UnauthenticatedError) -> None:
-        """Take over the server's clock, or name the local one as a possible cause."""
+        """Adopt the server's clock, or name the local clock as a possible cause."""
         if self._offset:
             minutes = -self._offset.total_seconds() / 60
             failure.hint += f" This machine's clock was {minutes:+.0f} min off (X-Sdk-Date): set it."

@@ -1,7 +1,7 @@
-"""One HTTP exchange: a request out, an answer back, or a failure that holds nothing of the request.
+"""Sends one HTTP request, and returns the answer or a failure without any part of the request.
 
-Follows no redirect, keeps no cookie, reads no .netrc, bounds every header and body, verifies TLS.
-Knows no path, no credential and no retry.
+The transport follows no redirects, keeps no cookies, reads no .netrc, bounds every header and body,
+and verifies TLS. It knows no paths, credentials or retries.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from metastudio.errors import ConfigurationError
 from metastudio.redaction import read_request_id, redact
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
-MAX_HEADER_BYTES = 128 * 1024  # IAM's tokens are headers of up to 64 KB; aiohttp ends at 8 KB
+MAX_HEADER_BYTES = 128 * 1024  # IAM's tokens are headers of up to 64 KB; aiohttp's default is 8 KB
 DECODED = ("", "identity", "gzip", "x-gzip", "deflate")
 
 logger = logging.getLogger("metastudio.api")
@@ -72,11 +72,11 @@ class HttpResponse:
 
 
 class TransportError(RetryableError):
-    """The exchange broke: there is no answer, or none that can be read."""
+    """The exchange failed: there is no answer, or it cannot be read."""
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Allows one connection an exchange, as aiohttp would quietly send some requests twice.
+    """Allows one connection per exchange, because aiohttp would silently send some requests twice.
 
     The request's permit is refreshed once the connection is open.
     """
@@ -98,7 +98,7 @@ class _Connector(aiohttp.TCPConnector):
 
 
 class Transport:
-    """A pool of connections. An async context manager, to be used in one event loop."""
+    """A pool of connections: an async context manager for one event loop."""
 
     async def __aenter__(self) -> Transport:
         self._session = aiohttp.ClientSession(
@@ -120,11 +120,11 @@ class Transport:
     async def send(
         self, request: HttpRequest, *, timeout_seconds: float, proxy: Proxy | None = None, permit: Permit | None = None
     ) -> HttpResponse:
-        """Send one request, once, and read the whole answer, within the time-out.
+        """Send one request, without retries, and read the whole answer within the time-out.
 
         Raises:
-            AttemptError: there is no answer. The error has no context, which could hold the
-                request.
+            AttemptError: there is no answer. The error has no context, because that could contain
+                the request.
         """
         head = _Head()
         began_at = time.monotonic()
@@ -285,7 +285,7 @@ def _describe_encoding(encoding: str) -> str:
 
 
 def _describe_certificate(error: Exception) -> AttemptError:
-    """Return the failure with OpenSSL's reason, as Python 3.13 refuses more than older versions."""
+    """Return the failure with OpenSSL's reason: Python 3.13 refuses more certificates."""
     cause = getattr(error, "certificate_error", error)
     why = redact(getattr(cause, "verify_message", ""))
     return FatalError(

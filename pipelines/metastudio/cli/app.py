@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from metastudio.cli.environment import leave, prepare_process, set_up
+from metastudio.cli.environment import exit_process, prepare_process, set_up
 from metastudio.cli.log import is_json, write_message
 from metastudio.cli.options import on_pipeline
 from metastudio.error_mapping import to_metastudio_error
@@ -230,7 +230,7 @@ def _end_interrupted(interrupt: KeyboardInterrupt) -> NoReturn:
     else:
         sys.stderr.write(f"{error.message}\n")
     _write_json_error(next((name for name in sys.argv[1:] if name in cli.commands), "metastudio"), error)
-    leave(exit_code)
+    exit_process(exit_code)
 
 
 def _write_usage_error(error: click.ClickException) -> None:
@@ -240,7 +240,7 @@ def _write_usage_error(error: click.ClickException) -> None:
 
 
 def _write_json_error(command: str, error: MetaStudioError) -> None:
-    """Write an error that no command saw as JSON, if that was asked for."""
+    """Write an error that no command handled as JSON, if JSON was requested."""
     if "--json" not in sys.argv:
         return
     from metastudio.cli.output import write_json

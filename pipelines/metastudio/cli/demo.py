@@ -38,7 +38,7 @@ def run_demo() -> None:
         _audit(options)
         _say("\nThe report (metastudio report):")
         show_report(options)
-        _say(f"\nThe tables are in {DATABASE}. Remove it before you sync an account of your own in this folder.")
+        _say(f"\nThe tables are in {DATABASE}. Remove it and {STATE} before you sync your own account in this folder.")
 
 
 def remove_earlier_demo(project_id: str) -> None:

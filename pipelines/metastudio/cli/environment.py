@@ -1,4 +1,4 @@
-"""What the command line sets in its process: dlt's folder, the log, the signals."""
+"""Prepares the process of the command line: dlt's folder, the log, the signals."""
 
 from __future__ import annotations
 
@@ -58,15 +58,15 @@ def check_working_dir() -> None:
 
 
 def _warn_of_readable_secrets(config_dir: Path | None) -> None:
-    home = Path(os.path.expanduser("~"))  # Path.home() fails where there is none
+    home = Path(os.path.expanduser("~"))  # Path.home() fails if there is none
     for folder in (config_dir, config_dir and config_dir / ".dlt", Path(".dlt"), home / ".dlt"):
         secrets = folder and folder / "secrets.toml"
-        with suppress(OSError):  # what this user cannot read is no setting
+        with suppress(OSError):  # a file that this user cannot read sets nothing
             if secrets and secrets.stat().st_mode & 0o077:
                 write_message(logging.WARNING, f"{secrets} can be read by others. Protect it: chmod 600 {secrets}")
 
 
-def leave(code: int) -> NoReturn:
+def exit_process(code: int) -> NoReturn:
     """Exit without waiting for the threads of tenants: a sync may be killed at any moment."""
     if any(thread.name.startswith("metastudio-tenant") for thread in threading.enumerate()):
         sys.stderr.flush()

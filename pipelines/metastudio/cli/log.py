@@ -1,4 +1,4 @@
-"""The log on the standard error: as text for people, or one JSON object per line for collectors.
+"""Logs to the standard error: as text for people, or one JSON object per line for collectors.
 
 Times are in UTC, with a Z.
 """
@@ -28,7 +28,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class StderrHandler(logging.Handler):
-    """Writes lines to the standard error of the moment."""
+    """Writes lines to the current `sys.stderr`."""
 
     def emit(self, record: logging.LogRecord) -> None:
         sys.stderr.write(self.format(record) + "\n")
@@ -53,7 +53,7 @@ def _find_handlers() -> list[StderrHandler]:
 
 
 class TextFormatter(logging.Formatter):
-    """Formats lines without what a terminal would take for commands."""
+    """Formats lines without characters that a terminal would treat as commands."""
 
     def format(self, record: logging.LogRecord) -> str:
         return "\n".join(make_printable(line) for line in super().format(record).split("\n"))
@@ -65,7 +65,7 @@ def is_json() -> bool:
 
 
 def is_quiet() -> bool:
-    """Return whether only what is wrong is to be printed."""
+    """Return whether only warnings and errors are to be printed."""
     return _LOG.level >= logging.WARNING
 
 
@@ -73,7 +73,7 @@ def write_message(level: int, text: str, tenant: str = "") -> None:
     """Write a message that ends a command or comes before its log. As text, it has no time.
 
     Args:
-        tenant: the tenant's name, with what follows it.
+        tenant: the prefix of the message: the tenant's name and a separator.
     """
     kind = logging.getLevelName(level)
     if is_json():

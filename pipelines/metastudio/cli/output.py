@@ -1,4 +1,4 @@
-"""Renders results of commands: as text for people, as JSON for programs."""
+"""Renders the results of commands: as text for people, as JSON for programs."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ def write_error(error: MetaStudioError, name: str = "") -> None:
 
 
 def write_json(value: dict[str, Any]) -> None:
-    """Write one JSON object as one line, in ASCII where the output cannot show all characters."""
+    """Write one JSON object as one line, in ASCII if the output cannot show all characters."""
     try:
         text = orjson.dumps(value, option=orjson.OPT_UTC_Z, default=float).decode()
         _write_line(text if takes_unicode(sys.stdout) else json.dumps(orjson.loads(text)))
-    except orjson.JSONEncodeError:  # half a character, from an argument or the name of a file
+    except orjson.JSONEncodeError:  # a lone surrogate, from an argument or a file name
         _write_line(json.dumps(value, default=str))
 
 
@@ -83,9 +83,9 @@ def write_result(result: CommandResult, describe: Callable[[Any], str], *, as_js
 
 
 def describe_load(result: LoadResult) -> str:
-    """Describe a result of `sync`, `backfill` or `audit`, what an audit compared first.
+    """Describe the result of `sync`, `backfill` or `audit`, beginning with an audit's comparisons.
 
-    With --quiet, a run that succeeded has nothing to say.
+    With --quiet, the description of a successful run is empty.
     """
     if is_quiet() and not result.error:
         return ""
@@ -109,7 +109,7 @@ def describe_summary(command: str, summary: Summary) -> str:
 
 
 def _describe_findings(summary: Summary) -> Iterator[str]:
-    """Yield what is worth a word only if it happened."""
+    """Yield the findings that are mentioned only if there are any."""
     if summary.marked_deleted:
         yield f"{format_count(summary.marked_deleted, 'job')} marked as deleted"
     if summary.rejected:
@@ -118,8 +118,8 @@ def _describe_findings(summary: Summary) -> Iterator[str]:
         yield f"{format_count(summary.missing, 'job')} missing in {format_count(summary.gaps, 'gap')} (see metastudio status)"
     if summary.lacking:
         yield f"{format_count(summary.lacking, 'job')} had been lost in the destination"
-    if summary.surplus:
-        yield f"{format_count(summary.surplus, 'job')} held that the API no longer counts (metastudio audit marks them)"
+    if summary.surplus and summary.mode != "audit":  # an audit has marked them, or said why not
+        yield f"{format_count(summary.surplus, 'loaded job')} that the API no longer counts (metastudio audit marks them)"
     if summary.scrubbed:
         yield f"scrub: {summary.scrub_changed:,} of {format_count(summary.scrubbed, 'job')} had changed unseen"
     if summary.mode == "rescan":
@@ -135,7 +135,7 @@ def describe_audit(audit: Audit) -> list[str]:
 
 
 def _describe_comparison(item: Comparison) -> str:
-    name = "jobs in all" if item.state is None else item.state
+    name = "all jobs" if item.state is None else item.state
     if item.api is None:
         return (
             f"{name:<12} {'-':>12} at the API {item.destination:>12,} here   not compared: the API refuses this state"

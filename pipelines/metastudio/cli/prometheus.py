@@ -1,4 +1,4 @@
-"""The status as a file for Prometheus' textfile collector."""
+"""Writes the status to a file for Prometheus' textfile collector."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def make_metrics(result: CommandResult) -> str:
 
 
 def _list_values(result: CommandResult) -> Iterator[tuple[str, Mapping[str, str], Any]]:
-    """Yield name, further labels and value of what is known."""
+    """Yield the name, additional labels and value of each known figure."""
     details, last = result.details, result.details.get("last_attempt")
     is_read = "tables" in details
     yield "up", {}, int(is_read)

@@ -44,7 +44,7 @@ def show_report(
     """Print the report as tables or as JSON, or write it as a page, and return the exit code.
 
     Args:
-        language: by default that of the locale; English where the output cannot show that.
+        language: by default that of the locale, or English if the output cannot show that language.
 
     Raises:
         ConfigurationError: the page cannot be written.
@@ -89,14 +89,14 @@ def _print(report: Report) -> None:
 
 
 def _print_table(console: Console, section: Section, rows: list[Row], report: Report) -> None:
-    table = _lay_out(section, rows, report)
+    table = _make_terminal_table(section, rows, report)
     needed = console.measure(table, options=console.options.update(width=_ENDLESS)).minimum
     if needed > console.width:
         table.width = needed  # a truncated figure would be wrong
     console.print(table, crop=False)
 
 
-def _lay_out(section: Section, rows: list[Row], report: Report) -> Table:
+def _make_terminal_table(section: Section, rows: list[Row], report: Report) -> Table:
     table = Table(
         title=Text(report.translate(section.title)),
         title_justify="left",

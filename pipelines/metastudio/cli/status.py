@@ -11,21 +11,21 @@ from metastudio.formatting import format_count, format_figure, format_seconds
 
 LIMITS = {
     "max_offset": "an offset of {:,} jobs is refused",
-    "max_range_days": "no window of creation times is answered that is wider than {:,} days",
+    "max_range_days": "no answer for windows of creation time wider than {:,} days",
     "count_cap": "the count stops at {:,} jobs",
     "job_ids": "the filter job_ids is {}",
-    "count": "the count of jobs is {}: what is listed is loaded, and nothing proves that it is everything",
+    "count": "the count of jobs is {}: all listed jobs are loaded, but nothing proves that the list is complete",
 }
-"""What is shown of each learned limit, by its name in the state."""
+"""The text for each learned limit, by its name in the state."""
 
 IN_VERDICTS = ("last_complete_sync_at", "age_seconds", "stale_after_seconds", "is_stale", "max_missing")
-"""Details that the first lines show."""
+"""Details that are shown in the first lines only."""
 
 
 def describe_status(result: CommandResult) -> str:
-    """Describe the status of a pipeline: what is not as it should be comes first.
+    """Describe the status of a pipeline, beginning with what is wrong.
 
-    Of a pipeline whose destination could not be read, only the attempts are known.
+    If the destination could not be read, only the attempts are known.
     """
     details = dict(result.details)
     attempts = list(_describe_attempts(details.pop("last_attempt"), details.pop("last_failed_attempts")))
@@ -61,7 +61,7 @@ def describe_verdicts(details: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _describe_attempts(last: Mapping[str, Any] | None, failed: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield the newest attempt, and those that failed with code, message and time."""
+    """Yield the newest attempt, and the failed ones with code, message and time."""
     if last is not None:
         yield _write_line("last attempt", f"{_name_attempt(last)}, at {format_figure(last['started_at'])} UTC")
     for attempt in failed:
@@ -87,7 +87,7 @@ def _describe_gap(gap: Mapping[str, Any]) -> str:
 
 
 def _describe_limits(limits: Mapping[str, Any]) -> Iterator[str]:
-    """Yield one line for each learned limit of the endpoint; what it keeps to is no limit."""
+    """Yield one line for each learned limit of the endpoint, but none for filters that work."""
     for name, value in limits.items():
         if name in LIMITS:
             yield _write_line("limit", LIMITS[name].format(value))

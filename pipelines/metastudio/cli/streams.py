@@ -1,4 +1,4 @@
-"""The standard streams, whatever they are connected to."""
+"""Prepares the standard streams, whatever they are connected to."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _SUBSTITUTES = {"✓": "ok", "✗": "x", "▲": "+", "▼": "-", "…": "...", "
 
 
 class _Output(io.RawIOBase):
-    """A file descriptor that takes what nobody reads any more.
+    """A file descriptor that accepts output even after its reader has ended.
 
-    A command goes on when its reader ends (`| head -1`). Any other failure is raised once, so that
-    the text that is left in the buffers does not fail again while the process exits.
+    A command continues when its reader ends (`| head -1`). Any other failure is raised only once,
+    so that text left in the buffers does not fail again while the process exits.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -46,10 +46,10 @@ class _Output(io.RawIOBase):
 
 
 def prepare_streams() -> None:
-    """Make both output streams take every character, and outlive their readers.
+    """Make both output streams accept every character and outlive their readers.
 
     A closed descriptor is opened first: otherwise a database file would become the standard output.
-    A stream that a caller has put in the place of the process's own is left alone.
+    A stream that a caller has replaced is left alone.
     """
     for descriptor in range(3):
         try:
@@ -84,7 +84,7 @@ def can_show(stream: TextIO, text: str) -> bool:
 
 
 def _substitute(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Return what stands for a character that the encoding lacks: a similar one, or its number."""
+    """Return a substitute for a character that the encoding lacks: a similar one, or its number."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     text = error.object[error.start : error.end]

@@ -1,6 +1,7 @@
 """Checks whether the API answers the requests of `sync` and `audit` as documented.
 
-An endpoint that does not is no failure: the extraction works around its limits.
+A request that is not answered as documented is not a failure: the extraction works around such
+limits.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ from metastudio.source.fetch import make_fetch
 from metastudio.timestamps import SECOND
 
 CLOCK_SECONDS = 60
-"""A larger difference of the clocks is worth a note. From 15 minutes on, signatures are refused."""
+"""A larger difference of the clocks is reported. From 15 minutes on, signatures are refused."""
 
 RANGES = (365, 180, 90, 31, 7, 1)
-"""Widths of a window in days that are tried where the widest one is refused."""
+"""Widths of a window, in days, that are tried if the widest one is refused."""
 
 DEPTHS = (9_999, 999)
-"""Offsets that are tried where the deepest one is refused."""
+"""Offsets that are tried if the deepest one is refused."""
 
 MAX_STATES = 6
 KINDS: dict[type, str] = {AccessKey: "access key", Token: "token", Password: "password"}
@@ -34,7 +35,7 @@ KINDS: dict[type, str] = {AccessKey: "access key", Token: "token", Password: "pa
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One item: fine, with a limit that sync works around, or failed as sync would."""
+    """The result for one item: ok, a limit that sync works around, or a failure."""
 
     name: str
     text: str
@@ -55,7 +56,7 @@ class Finding:
 
 
 def make_limit(text: str) -> Finding:
-    """Return the finding of a limit that sync works around."""
+    """Return a finding for a limit that sync works around."""
     return Finding(text, is_limit=True)
 
 
@@ -70,7 +71,7 @@ class ApiChecks:
         self._fetch = make_fetch(client, tenant)
 
     async def run(self) -> AsyncIterator[CheckResult]:
-        """Yield the results. If the first request fails, it is the only one."""
+        """Yield the results. If the first request fails, there is only one."""
         tenant = self._tenant
         try:
             self._first = first = await self._fetch_first()
@@ -124,7 +125,7 @@ class ApiChecks:
         raise refused
 
     async def _ask(self, query: Query) -> Page | None:
-        """Return the answer, or None if the endpoint refuses the question or does not answer."""
+        """Return the answer, or None if the endpoint refuses the query or does not answer."""
         try:
             return await self._fetch(query)
         except (RefusedError, UnavailableError):
@@ -132,7 +133,7 @@ class ApiChecks:
 
     async def _check_clock(self) -> Finding:
         seconds = (datetime.now(UTC) - self._first.server_time).total_seconds()
-        text = f"{seconds:+,.0f} s against the server's"
+        text = f"{seconds:+,.0f} s compared with the server's"
         if abs(seconds) <= CLOCK_SECONDS:
             return Finding(text)
         return make_limit(f"{text}: set this machine's clock (NTP). From 15 minutes on, signatures are refused.")
@@ -210,7 +211,7 @@ class ApiChecks:
         if page is not None:
             return await self._compare_counts(page.count)
         if await self._ask(Query(since=self._since, until=now, limit=1)):
-            return make_limit("limited to now: an end ahead of now is refused, so sync ends its windows at now.")
+            return make_limit("limited to now: an end in the future is refused, so sync ends its windows at now.")
         for days in RANGES:
             if await self._ask(Query(since=now - timedelta(days=days), until=now, limit=1)):
                 return make_limit(f"limited to {days} days: sync reads no wider windows.")
@@ -240,15 +241,15 @@ class ApiChecks:
 
     async def _check_states(self) -> Finding:
         states = sorted({row.state for row in self._first.rows if row.state})[:MAX_STATES]
-        unknown = [state for state in states if not await self._knows(state)]
+        unknown = [state for state in states if not await self._can_filter_by(state)]
         if not states:
             return Finding("not asked: there is no job with a state")
         if unknown:
             return make_limit(f"not as documented for {', '.join(unknown)}: audit does not compare these by state.")
         return Finding()
 
-    async def _knows(self, state: str) -> bool:
-        """Return whether the filter finds jobs in this state, and no others."""
+    async def _can_filter_by(self, state: str) -> bool:
+        """Return whether the filter finds jobs in this state and no other jobs."""
         page = await self._ask(Query(since=self._since, state=state, limit=1))
         return page is not None and page.count > 0 and all(row.state == state for row in page.rows)
 

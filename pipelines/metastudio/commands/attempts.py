@@ -21,7 +21,7 @@ from metastudio.pipeline.options import Options
 
 
 class AttemptRecorder:
-    """Records a run in the state directory and, as far as it can be reached, in the destination."""
+    """Records a run in the state directory and, if it can be reached, in the destination."""
 
     def __init__(self, result: LoadResult, options: Options) -> None:
         self.options = options
@@ -68,7 +68,10 @@ class AttemptRecorder:
             self._log.write_pending(destination)
 
     def finish(self) -> None:
-        """Record an end that the destination does not know of yet, as far as it can be reached."""
+        """Record how the run ended, unless that is recorded already.
+
+        A run that ended before it opened the destination is recorded there, too, if possible.
+        """
         result = self._result
         result.summary.seconds = round(time.monotonic() - self._started, 3)
         if self._attempt.finished_at is not None and self._attempt.exit_code == result.exit_code:
@@ -78,7 +81,7 @@ class AttemptRecorder:
             self._write_unopened()
 
     def _write_unopened(self) -> None:
-        """Write a run that ended before it opened the destination, if that was synced before."""
+        """Record a run that ended before it opened the destination, if it was ever synced to."""
         with suppress(Exception), lock_pipeline(self.options):
             destination, _ = open_existing(self.options)
             self._log.set_destination(destination)
@@ -87,7 +90,7 @@ class AttemptRecorder:
 
 @contextmanager
 def record_attempt(result: LoadResult, options: Options) -> Iterator[AttemptRecorder]:
-    """Record in the result, and in the attempts, how long the block took and how it ended."""
+    """Record in the result and in the attempts how long the block took and how it ended."""
     recorder = AttemptRecorder(result, options)
     try:
         try:

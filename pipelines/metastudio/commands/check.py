@@ -23,7 +23,7 @@ from metastudio.reporting.model_version import make_dataset_name
 from metastudio.source.fetch import open_client
 
 CheckListener = Callable[[str | None, CheckResult], None]
-"""Called with each item as soon as it is known, and with the tenant's name if it has one."""
+"""A function that is called with each item at once, and with the tenant's name if it has one."""
 
 
 @dataclass(slots=True)
@@ -65,7 +65,7 @@ def _as_json(result: CheckResult, tenant: str | None) -> dict[str, str]:
 
 
 def _check_tenant(checked: _Checked, options: Options) -> Iterator[CheckResult]:
-    """Yield the results one by one. Checks that depend on a failed one are left out."""
+    """Yield the results one by one. Checks that depend on a failed one are skipped."""
     try:
         checked.tenant = tenant = resolve_tenant(checked.name)
     except MetaStudioError as error:
@@ -111,7 +111,7 @@ async def _check_api(tenant: Tenant) -> AsyncIterator[CheckResult]:
 
 
 def _find_same_tenants(checked: Sequence[_Checked]) -> Iterator[CheckResult]:
-    """Yield a warning for tenants that differ only in app_user_id, which isolation replaces."""
+    """Yield a warning for tenants that differ only in app_user_id: isolation overrides it."""
     same: dict[object, list[str]] = {}
     for each in checked:
         if each.name and each.tenant and each.is_isolated:
@@ -121,7 +121,7 @@ def _find_same_tenants(checked: Sequence[_Checked]) -> Iterator[CheckResult]:
         if len(names) > 1:
             yield CheckResult(
                 "tenants",
-                f"{' and '.join(names)} differ only in app_user_id, which IAM-user isolation replaces: each would have the"
+                f"{' and '.join(names)} differ only in app_user_id, which IAM-user isolation overrides: each would have the"
                 " same jobs. Set for each the credentials of its own IAM user, or remove all but one.",
                 is_limit=True,
             )

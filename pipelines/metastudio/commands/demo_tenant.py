@@ -13,7 +13,7 @@ STATE = Path(".demo")
 JOBS = 5_000
 QUOTA = 20
 SEED = 400
-"""Not the default of `metastudio simulate`: another project, so that the two are never mixed."""
+"""Different from the default of `metastudio simulate`, so that the two projects are never mixed."""
 
 
 @contextmanager

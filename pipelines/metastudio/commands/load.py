@@ -35,8 +35,8 @@ def run_sync(
     """Bring the destination up to date.
 
     Args:
-        maintenance: also write missing descriptions of tables, build outdated models, and publish a
-            copy of the file: what several tenants share.
+        maintenance: whether to maintain what several tenants share: write missing descriptions of
+            tables, build outdated models, and publish a copy of the file.
         models: whether `maintenance` builds outdated models.
     """
     result = LoadResult(command="sync", pipeline=options.name)
@@ -45,7 +45,7 @@ def run_sync(
             loader.load(lambda run, emit: sync(run, loader.state, emit, reread=loader.reread))
             models = models and tenant.build_models
             is_outdated = maintenance and maintain(loader.destination, models=models)
-        if is_outdated:  # a gap holds up neither descriptions nor models
+        if is_outdated:  # gaps delay neither descriptions nor models
             build_outdated(loader.pipeline)
     if maintenance:
         publish_changes(options, result)
@@ -53,7 +53,7 @@ def run_sync(
 
 
 def maintain(destination: Destination, *, models: bool) -> bool:
-    """Write missing descriptions of tables, and return whether the models are to be built.
+    """Write missing descriptions of tables, and return whether the models must be built.
 
     dbt opens the destination by itself, so it must be closed before `build_outdated`.
     """
@@ -66,8 +66,9 @@ def run_backfill(
 ) -> LoadResult:
     """Read a range of creation times again, in committed chunks. The watermark stays.
 
-    The range ends before `until`. The API keeps fractions of a second but takes whole ones, so the
-    window asked for ends at `until` itself: the last job before it may be less than a second older.
+    The range ends before `until`. The API keeps fractions of a second but accepts only whole
+    seconds. The requested window therefore ends at `until` itself: the last job before `until` may
+    be less than a second older.
 
     Args:
         maintenance: also publish a copy of the file.
@@ -164,7 +165,7 @@ def _open_loader(
 ) -> Iterator[ChunkLoader]:
     """Lock the destination for the whole run, and load what a killed run left behind.
 
-    If something is missing after the block, that is the error of the result.
+    If the run is not complete after the block, the result gets an error.
 
     Args:
         set_aside: as in `ChunkLoader.prepare`.
@@ -185,7 +186,7 @@ def _open_loader(
 
 
 def _warn_if_nothing_matches(loader: ChunkLoader) -> None:
-    """Warn of filters that may be misspelled: no job was ever found with them."""
+    """Warn about filters that may be misspelled, because they never matched a job."""
     tenant = loader.tenant
     names = [*(["app_user_id"] if tenant.app_user_id else []), *tenant.filters]
     if names and not loader.destination.extent(tenant.start_date).rows:

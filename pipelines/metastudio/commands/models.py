@@ -1,4 +1,4 @@
-"""Builds the reporting models where they are missing or outdated, and tests them on request."""
+"""Builds the reporting models if they are missing or outdated, and tests them on request."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ class LogProgress:
     """Logs one line per chunk. The base of all progress displays."""
 
     def of(self, tenant: str) -> LogProgress:
-        """Return the progress of one of several tenants."""
+        """Return the progress display for one of several tenants."""
         return LogProgress()
 
     def start(self, tenant: Tenant, reader: Reader) -> None:
@@ -30,7 +30,7 @@ class LogProgress:
         log.info("%s: %s", chunk.mode, self.describe(summary, chunk))
 
     def describe(self, summary: Summary, chunk: Chunk) -> str:
-        """Describe how far the run is: windows, rows, pace, share of the quota, time left."""
+        """Describe how far the run has got: windows, rows, pace, share of the quota, time left."""
         seconds = max(time.monotonic() - self._started, 0.001)
         client = self._reader.client
         requests = client.counters.requests if client else 0

@@ -29,7 +29,7 @@ log = logging.getLogger("metastudio")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportRequest:
-    """What a report is to be about.
+    """The scope of a report.
 
     Args:
         project: a project ID; by default all of the chosen tenants.
@@ -70,12 +70,12 @@ def run_report(options: Options, request: ReportRequest | None = None) -> Report
 
 
 def read_clock() -> datetime:
-    """Return the time by which the age of the data is judged."""
+    """Return the time from which the age of the data is computed."""
     return datetime.now(UTC)
 
 
 def make_report_error(report: Report) -> MetaStudioError | None:
-    """Return an error where figures are stale or not complete, or None."""
+    """Return an error if figures are stale or not complete, else None."""
     unsound = [row["tenant"] for row in report.tenants if not row["is_sound"]]
     if not unsound:
         return None
@@ -90,7 +90,7 @@ def make_report_error(report: Report) -> MetaStudioError | None:
 
 
 def find_limits(tenants: Sequence[TenantName]) -> dict[TenantName, Limits]:
-    """Return what the settings accept of each tenant's data."""
+    """Return the limits that the settings put on each tenant's data."""
 
     def read(section: str | None) -> Limits:
         settings = resolve_settings(section)
@@ -144,7 +144,7 @@ def _rebuild(models: Models, options: Options) -> bool:
             ) from None
         log.warning(
             "The reporting models are of another version and could not be built here, so they are read as they are: %s"
-            " metastudio models builds them where that is allowed.",
+            " metastudio models builds them, with a role that may write.",
             reason.message,
         )
         return False
@@ -161,7 +161,7 @@ def _name_what_is_missing(is_current: bool) -> Iterator[None]:
             raise
         raise ConfigurationError(
             f"The reporting models are of another version, which has no {name}, and this report needs it.",
-            hint="Run metastudio models with this release where it may write to the destination: it builds them again.",
+            hint="Run metastudio models with this release and a role that may write: it builds them again.",
         ) from None
 
 
@@ -183,7 +183,8 @@ def _choose_tenants(
     found = [known.get(tenant[:2], tenant) for tenant in _list_project(models, project)]
     if not found:
         raise ConfigurationError(
-            "The tables hold no such project.", hint="metastudio report --json lists the projects in its overview."
+            "There is no such project in the tables.",
+            hint="metastudio report --json lists the projects in its overview.",
         )
     return found
 

@@ -1,4 +1,4 @@
-"""How a command ended. All results have one shape as JSON."""
+"""The results of commands. As JSON, all of them have the same shape."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from metastudio.pipeline.summary import Summary
 from metastudio.timestamps import format_time
 
 ALERT_FIRST = (1, 5, 3, 2, 4, 6)
-"""Exit codes, the most severe first: what needs a person comes before what a later run repairs."""
+"""Exit codes, the most severe first: those that need a person, then those that go away."""
 
 TOTALS = [each.name for each in fields(Summary) if each.name not in ("mode", "watermark", "seconds")]
 """Figures that are summed over tenants."""
@@ -52,17 +52,17 @@ class CommandResult:
         }
 
     def get_details(self) -> dict[str, Any]:
-        """Return what this kind of result adds to the common shape."""
+        """Return the keys that this kind of result adds to the common shape."""
         return self.details
 
 
 @dataclass(kw_only=True)
 class LoadResult(CommandResult):
-    """How a command that loads ended: its figures, and for an audit what it compared and found.
+    """How a command that loads ended: its figures, and for an audit its comparisons and findings.
 
     Args:
         run_id: the run, as in the ledger and in the attempts.
-        is_isolated: whether IAM-user isolation is on; None where the API did not say.
+        is_isolated: whether IAM-user isolation is on; None if the API did not say.
     """
 
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -104,7 +104,7 @@ def describe_isolation(is_isolated: bool | None) -> str:
 
 
 def sum_up_errors(errors: Mapping[str, MetaStudioError | None]) -> MetaStudioError | None:
-    """Return one error for those of several tenants, with the most severe exit code, or None."""
+    """Combine the errors of several tenants into one with the most severe exit code, or None."""
     failed = {name: error for name, error in errors.items() if error}
     if not failed:
         return None

@@ -1,4 +1,4 @@
-"""The command `status`. It does not ask the API and writes nothing."""
+"""The command `status`. It sends no request to the API and writes nothing."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def run_status(options: Options, max_age: float | None) -> CommandResult:
 def read_status(options: Options, max_age: float | None = None) -> CommandResult:
     """Return the status of one tenant's pipeline, from its state, ledger and tables.
 
-    If the destination cannot be read, the status is what the state directory knows.
+    If the destination cannot be read, the status is what the state directory holds.
     """
     result = CommandResult(command="status", pipeline=options.name)
     attempts: list[Attempt] = []
@@ -76,7 +76,7 @@ def read_status(options: Options, max_age: float | None = None) -> CommandResult
 
 
 def _read_attempts(destination: Destination) -> list[Attempt]:
-    """Return the newest attempt and the failed ones; none where the table cannot be read."""
+    """Return the newest attempt and the failed ones; none if the table cannot be read."""
     try:
         return [*filter(None, [read_newest(destination)]), *read_failed(destination, SHOWN)]
     except DatabaseException as error:
@@ -117,7 +117,7 @@ def describe_freshness(completeness: Completeness, settings: Settings) -> dict[s
 
 
 def find_staleness(details: dict[str, Any], max_age: float | None) -> IncompleteError | None:
-    """Return an error if the last complete sync is too old, or if gaps are not accepted."""
+    """Return an error if the last complete sync is too old, or if too many jobs are missing."""
     if max_age is None:
         return None
     ended_at, age, missing = (details[name] for name in ("last_complete_sync_at", "age_seconds", "missing"))
@@ -145,7 +145,7 @@ def describe_attempts(found: Iterable[Attempt]) -> dict[str, Any]:
 
 
 def describe_attempt(attempt: Attempt) -> dict[str, Any]:
-    """Return an attempt without the columns that are the same for all."""
+    """Return an attempt without the columns that are the same for all attempts."""
     values = attempt._asdict()
     for name in ("started_at", "finished_at"):
         values[name] = values[name] and values[name].astimezone(UTC)
@@ -157,7 +157,7 @@ def describe_state(state: State) -> dict[str, Any]:
     gaps = state.get("gaps", [])
     return {
         "watermark": state.get("watermark", "none: the backfill is not finished"),
-        "update_time_sorting": state.get("update_time_sorting", "kept to" if "watermark" in state else "not asked yet"),
+        "update_time_sorting": state.get("update_time_sorting", "proved" if "watermark" in state else "not asked yet"),
         "schema_version": state.get("schema_version", SCHEMA_VERSION),
         "gaps": [{**gap, "missing": count_missing([gap])} for gap in gaps],
         "missing": count_missing(gaps),

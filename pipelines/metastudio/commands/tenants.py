@@ -2,7 +2,7 @@
 
 A failing or hanging tenant does not block the others.
 
-With a single tenant, a command does what it does in `load`, and returns the same result.
+With a single tenant, each command does the same as in `load`, and returns the same result.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _current: ContextVar[str | None] = ContextVar("tenant", default=None)
 
 
 def list_options(options: Options) -> list[Options]:
-    """Return the options of each tenant that a command is for: the chosen one, or all.
+    """Return the options of each tenant that a command applies to: the chosen one, or all.
 
     Raises:
         ConfigurationError: a name is not valid, or two tenants would have the same jobs.
@@ -51,7 +51,7 @@ def list_options(options: Options) -> list[Options]:
 
 
 def run_in_turn(command: str, options: Options, run: Callable[[Options], CommandResult]) -> CommandResult:
-    """Run a command that is quick for the chosen tenants, one after the other.
+    """Run a quick command for the chosen tenants, one after the other.
 
     Raises:
         ConfigurationError: as `list_options`.
@@ -149,12 +149,12 @@ def _keep_file_open(options: Options) -> Iterator[None]:
 
 
 def check_apart() -> None:
-    """Check that no two tenants can have the same job: the audit of one would mark it as deleted.
+    """Check that no two tenants can have the same job: an audit of one would mark it as deleted.
 
     A tenant without a project is skipped: its own run reports that.
 
     Raises:
-        ConfigurationError: two tenants have the same project, and not two different app users.
+        ConfigurationError: two tenants have the same project without different app users.
     """
     by_project: dict[str, dict[str, str | None]] = {}
     for name, (project_id, app_user_id) in find_tenant_keys().items():

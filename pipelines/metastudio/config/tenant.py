@@ -48,12 +48,12 @@ class Tenant(ExtractionSettings):
 
     @property
     def origin(self) -> TenantKey:
-        """The columns that say in each row whose job it is."""
+        """Return the columns that say in each row whose job it is."""
         return TenantKey(self.project_id, self.region, self.app_user_id)
 
     @property
     def identity(self) -> dict[str, str | None]:
-        """The settings that a pipeline's state belongs to. A change would mix different jobs."""
+        """Return the settings that a pipeline's state belongs to: changing one would mix jobs."""
         return {
             "project_id": self.project_id,
             "region": self.region,
@@ -67,7 +67,7 @@ def list_tenants() -> tuple[str, ...]:
     """Return the names in the setting `tenants`. A single tenant needs no name.
 
     Raises:
-        ConfigurationError: a name is not valid, or is there twice.
+        ConfigurationError: a name is not valid, or occurs twice.
     """
     given = find_setting("sources.metastudio.tenants") or ()
     if isinstance(given, str):
@@ -77,7 +77,7 @@ def list_tenants() -> tuple[str, ...]:
     for name in names:
         if not re.fullmatch("[a-z](_?[a-z0-9]){0,29}", name) or name in taken or names.count(name) > 1:
             raise ConfigurationError(
-                "A name in sources.metastudio.tenants is not valid, or is there twice.",
+                "A name in sources.metastudio.tenants is not valid, or occurs twice.",
                 hint="Use at most 30 lower-case letters, digits and single underscores, and not the name of a"
                 " setting: berlin, team_2.",
             )
@@ -101,7 +101,7 @@ def resolve_tenant(name: str | None = None, **overrides: Any) -> Tenant:
 
 
 def check_name(name: str | None) -> None:
-    """Check that there is a tenant of a name, if one is given.
+    """Check that a tenant with this name exists, if a name is given.
 
     Raises:
         ConfigurationError: there is no such tenant.
@@ -114,7 +114,7 @@ def check_name(name: str | None) -> None:
 
 
 def find_tenant_keys() -> dict[str, tuple[str, str | None]]:
-    """Return project and app user of each named tenant whose project is configured.
+    """Return the project and app user of each named tenant whose project is configured.
 
     No credentials are needed for that.
 

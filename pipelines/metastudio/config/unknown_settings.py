@@ -1,4 +1,4 @@
-"""Warns of what is set and has no effect, in the environment and in dlt's files."""
+"""Warns about settings without effect, in the environment and in dlt's files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DESTINATIONS = ("duckdb", "postgres", "filesystem", "snowflake", "bigquery", "da
 
 
 def warn_of_unknown_settings() -> None:
-    """Warn of each unknown setting: a misspelled one would be ignored without a word."""
+    """Warn about each unknown setting: a misspelled one would be silently ignored."""
     tenants = list_tenants()
     for path, write in _list_given():
         if found := _find_unknown(path, tenants):
@@ -37,7 +37,7 @@ def warn_of_unknown_settings() -> None:
 
 
 def _find_unknown(path: Path, tenants: Sequence[str]) -> tuple[str, Path | None] | None:
-    """Return what is unknown in the path of a setting, and the path that was probably meant."""
+    """Return the unknown part of a setting's path, and the path that was probably meant."""
     if tuple(path[:2]) == SECTION:
         right = _find_unknown_setting(path[2:], tenants) if path[2:] else None  # an empty section
         return None if right is None else ("setting", [*SECTION, *right] if right else None)
@@ -46,7 +46,7 @@ def _find_unknown(path: Path, tenants: Sequence[str]) -> tuple[str, Path | None]
 
 
 def _find_unknown_setting(path: Path, tenants: Sequence[str]) -> Path | None:
-    """Return the right path below our section, empty if nobody knows, or None if it is known."""
+    """Return the path probably meant below our section, empty if unclear; None if it is known."""
     known = list_names(Settings)
     place = 1 if path[0] in tenants and len(path) > 1 else 0
     if path[place : place + 1] == ["credentials"] and len(path) > place + 1:
@@ -60,7 +60,7 @@ def _find_unknown_setting(path: Path, tenants: Sequence[str]) -> Path | None:
 
 
 def _find_near_section(path: Path) -> Path | None:
-    """Return the path with a section of ours or dlt's that the path's seems to be meant as.
+    """Return the path with its section corrected to the similar one of ours or dlt's.
 
     Other sections are left alone: the files may be shared with other pipelines.
     """
@@ -77,7 +77,7 @@ def _find_near_section(path: Path) -> Path | None:
 
 
 def warn_of_other_credentials(destination: str) -> None:
-    """Warn if credentials are set for another destination only than the one that is used."""
+    """Warn if credentials are set only for destinations other than the one in use."""
     places = (["credentials"], ["bucket_url"])
     given = {path[1] for path, _ in _list_given() if path[0] == "destination" and path[2:3] in places}
     if given and destination not in given:

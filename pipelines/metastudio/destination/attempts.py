@@ -32,7 +32,7 @@ class Attempt(NamedTuple):
 def add_attempts(tables: TenantTables, attempts: Sequence[Attempt]) -> bool:
     """Insert the attempts that are not there yet, without a load package.
 
-    Return False if that is not possible here.
+    Return False if that is not possible on this destination.
     """
     if not tables.capabilities.takes_inserts:
         return False
@@ -54,7 +54,7 @@ def read_failed(tables: TenantTables, number: int) -> list[Attempt]:
 
 
 def read_newest(tables: TenantTables) -> Attempt | None:
-    """Return the newest attempt of the pipeline that was no skip, or None."""
+    """Return the newest attempt of the pipeline that was not skipped, or None."""
     rows = _read(tables, "(exit_code IS NULL OR exit_code <> 6) ORDER BY started_at DESC LIMIT 1")
     return rows[0] if rows else None
 

@@ -1,4 +1,4 @@
-"""What a destination can do, asked in one place."""
+"""Answers what a destination can do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import dlt
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What this package does on a destination beyond loading packages.
+    """What this package can do on a destination besides loading packages.
 
     Args:
         is_duckdb_file: the database is a file that one process at a time can write. DuckDB rewrites

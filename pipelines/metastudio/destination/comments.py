@@ -16,9 +16,9 @@ _MARK = f" (metastudio, schema version {SCHEMA_VERSION})"
 
 
 def write_comments(tables: TenantTables) -> None:
-    """Write the comments unless this version of them is there.
+    """Write the comments unless the destination has this version of them.
 
-    A destination that refuses comments is logged, and goes without.
+    If a destination refuses comments, that is logged, and its tables have none.
     """
     query = tables.capabilities.table_comment_query
     if query is None:

@@ -19,7 +19,7 @@ from metastudio.records.schema import ATTEMPTS, REJECTED, STATES, VIDEOS, WINDOW
 Client = SqlClientBase[Any]
 
 BATCH = 1_000
-"""How many values one query compares. Each query may read a column of the whole table."""
+"""The number of values that one query compares. Each query may read a whole column."""
 
 _TABLES = {
     "videos": VIDEOS,
@@ -63,7 +63,7 @@ class TenantTables:
 
     @property
     def dataset_name(self) -> str:
-        """The name of the dataset, as it is called in the destination."""
+        """Return the name of the dataset in the destination."""
         return str(self.pipeline.sql_client().dataset_name)
 
     @property
@@ -108,8 +108,8 @@ class TenantTables:
         """Yield a new client, and close it.
 
         Raises:
-            ConfigurationError: the database cannot hold the texts, or a DuckDB file has the name of
-                a dataset.
+            ConfigurationError: the database cannot store all texts, or a DuckDB file has the name
+                of a dataset.
         """
         client = self.pipeline.sql_client()
         is_file = self.capabilities.is_duckdb_file
@@ -150,7 +150,7 @@ class TenantTables:
                 pass
 
     def query(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:
-        """Return the rows of a query over the raw tables, written as `{videos}`, `{windows}`, ….
+        """Return the rows of a query that writes the raw tables as `{videos}`, `{windows}`, ….
 
         A query over missing tables returns no rows.
         """
@@ -185,12 +185,12 @@ class TenantTables:
         return True
 
     def rename_table(self, table: str, name: str) -> None:
-        """Rename a table of the dataset, or a view in its place."""
+        """Rename a table of the dataset, or a view that has its name."""
         with self.connect() as client:
             old, new = client.make_qualified_table_name(table), client.escape_column_name(name)
             try:
                 client.execute_sql(f"ALTER TABLE {old} RENAME TO {new}")
-            except DestinationUndefinedEntity:  # for DuckDB, a view is no table
+            except DestinationUndefinedEntity:  # DuckDB does not count a view as a table
                 client.execute_sql(f"ALTER VIEW {old} RENAME TO {new}")
 
     def list_columns(self) -> tuple[set[tuple[str, str]], set[tuple[str, str]]] | None:
@@ -211,19 +211,19 @@ class TenantTables:
         return columns[0], columns[1]
 
     def write_checkpoint(self) -> None:
-        """Write what DuckDB keeps in memory since the file was opened."""
+        """Write to the file what DuckDB has kept in memory since the file was opened."""
         with self.connect() as client:
             client.execute_sql("CHECKPOINT")
 
     def count_rows(self, table: str) -> int:
-        """Return the number of the tenant's rows, or its project's in a table without app users."""
+        """Return the number of the tenant's rows; of its project's in a table without app users."""
         own, params = self.own_rows(table)
         rows = self.query(f"SELECT count(*) FROM {{{find_short_name(table)}}} WHERE {own}", *params)
         return int(rows[0][0]) if rows else 0
 
     def own_rows(self, table: str) -> tuple[str, tuple[Any, ...]]:
-        """Return the condition on the tenant's rows, and its parameters."""
-        if table == ATTEMPTS:  # a run whose settings are wrong knows no project
+        """Return the SQL condition that selects the tenant's rows, and its parameters."""
+        if table == ATTEMPTS:  # a run with wrong settings has no project
             return "pipeline = %s", (self.pipeline.pipeline_name,)
         return ("project_id = %s", self._params[:1]) if table == STATES else (self._own, self._params)
 

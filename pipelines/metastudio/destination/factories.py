@@ -10,13 +10,13 @@ from metastudio.destination.session import add_session_settings
 
 
 class _PlainCapabilities:
-    """Resolves no configuration for a destination's capabilities, which do not depend on it.
+    """Skips the configuration for a destination's capabilities, which do not depend on it.
 
-    dlt would do so dozens of times in each run.
+    dlt would resolve it dozens of times in each run.
     """
 
     def configuration(self, initial_config: Any, accept_partial: bool = False) -> Any:
-        """Return the resolved configuration; a partial one, for the capabilities, as it is."""
+        """Return the resolved configuration; for the capabilities, the unresolved one."""
         resolve: Any = super().configuration  # type: ignore[misc]
         return initial_config if accept_partial else resolve(initial_config)
 
@@ -45,4 +45,4 @@ class Postgres(_PlainCapabilities, postgres):
 
 
 BY_TYPE = {"dlt.destinations.duckdb": DuckDb, "dlt.destinations.postgres": Postgres}
-"""The classes that take the place of dlt's, by the type of the destination."""
+"""The classes that replace dlt's, by the type of the destination."""

@@ -1,4 +1,4 @@
-"""Finds tables of somebody else under the names that this package uses."""
+"""Finds other people's tables under the names that this package uses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TYPES = {
     "bigint": ("int",),
     "bool": ("bool",),
 }
-"""Parts of the databases' names for the types of columns."""
+"""Parts of the names that databases have for a dlt type."""
 
 _DLT_COLUMNS = {
     LOADS_TABLE_NAME: {"load_id", "schema_name", "status"},
@@ -51,7 +51,7 @@ def require_own_tables(tables: TenantTables) -> None:
     """Check that the tables of the dataset, if there are any, can be those of this package.
 
     Raises:
-        ConfigurationError: a table or view of somebody else has the name of one of them.
+        ConfigurationError: somebody else's table or view has the name of one of them.
     """
     for name, reason in find_foreign_tables(list_tables(tables)):
         raise ConfigurationError(

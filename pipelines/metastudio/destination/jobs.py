@@ -1,4 +1,4 @@
-"""The jobs of a tenant in the destination. Answers what the extraction's `LoadedJobs` asks."""
+"""The jobs of a tenant in the destination: the extraction's `LoadedJobs`."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Destination(Ledger):
         self._extent = None
 
     def has_rows(self, table: str) -> bool:
-        """Return whether a table has a row of the tenant, or for states one of its project."""
+        """Return whether a table has a row of the tenant; in the states, one of its project."""
         own, params = self.own_rows(table)
         return bool(self.query(f"SELECT 1 FROM {{{find_short_name(table)}}} WHERE {own} LIMIT 1", *params))
 
@@ -144,7 +144,7 @@ class Destination(Ledger):
         """Add the current state of jobs whose history of states was lost; return their number.
 
         Args:
-            jobs: the number of rows of jobs; a large table is compared only where the history has
+            jobs: the number of rows of jobs; a large table is compared only if the history has
                 fewer rows.
         """
         if not self.capabilities.takes_inserts:
@@ -173,7 +173,7 @@ class Destination(Ledger):
         return Columns({name: types[name] for name in types if name in known}, types.keys() - known)
 
     def rows(self, job_ids: Sequence[str]) -> list[dict[str, Any]]:
-        """Return the rows of jobs. JSON comes as text or parsed, by destination."""
+        """Return the rows of jobs. JSON is text or parsed, depending on the destination."""
         marks = ", ".join(["%s"] * len(job_ids))
         names, rows = self.query_named(
             f"SELECT * FROM {{videos}} WHERE project_id = %s AND job_id IN ({marks})",
@@ -184,7 +184,7 @@ class Destination(Ledger):
         return [dict(zip(names, row, strict=True)) for row in rows]
 
     def changed(self, rows: Sequence[Row]) -> list[Row]:
-        """Return the rows of jobs that are not loaded exactly like this, or more than once.
+        """Return the rows that differ from the loaded ones, or whose job is loaded twice.
 
         Unknown fields are not compared.
         """
@@ -192,7 +192,7 @@ class Destination(Ledger):
         numbers: Counter[str] = Counter()
         for batch, marks in make_batches(rows):
             condition = f"{self._own} AND job_id IN ({marks})"
-            if self.capabilities.is_duckdb_file:  # which reads all columns of all rows for a list of this length
+            if self.capabilities.is_duckdb_file:  # DuckDB would read all columns of all rows for a list of this length
                 condition = f"rowid IN (SELECT rowid FROM {{videos}} WHERE {condition})"
             found = self.query(
                 f"SELECT {', '.join(_FIELDS)}, deleted_at FROM {{videos}} WHERE {condition}",
@@ -211,7 +211,7 @@ class Destination(Ledger):
         return len(rows) <= MAX_COMPARED and not any(row.extra for row in rows) and not self.changed(rows)
 
     def open_jobs(self, before: datetime) -> list[tuple[str, datetime | None]]:
-        """Return job_id and create_time of the open jobs not known to be created later."""
+        """Return job_id and create_time of open jobs created before a time or at an unknown one."""
         terminal = ", ".join(f"'{state}'" for state in sorted(TERMINAL_STATES))
         rows = self.query(
             f"SELECT job_id, create_time FROM {{videos}} WHERE {self._own} AND deleted_at IS NULL"
@@ -222,9 +222,9 @@ class Destination(Ledger):
         return [(job_id, created and created.astimezone(UTC)) for job_id, created in rows]
 
     def inversion(self) -> int | None:
-        """Return the place, from 0, of the first job that was created after the one before it.
+        """Return the position, from 0, of the first job that was created after the job before it.
 
-        The live jobs are in the order of their updates, newest first. None: there is no such job.
+        The live jobs are ordered by update time, newest first. Return None if there is no such job.
         """
         newest = "OVER (ORDER BY coalesce(lastupdate_time, create_time) DESC, create_time DESC)"
         rows = self.query(

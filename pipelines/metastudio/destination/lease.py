@@ -39,7 +39,7 @@ TRIES = 5
 
 
 def read_clock() -> float:
-    """Return a time in seconds that goes on while the machine is suspended, where that exists."""
+    """Return a time in seconds that, if possible, goes on while the machine is suspended."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
@@ -120,7 +120,7 @@ class Lease:
             ) from error
 
     def renew(self) -> None:
-        """Renew the claim. It is lost instead if another run removed it, or was allowed to."""
+        """Renew the claim, unless another run removed it or was allowed to: then it is lost."""
         with self._lock:
             if not self._is_held():
                 return
@@ -156,7 +156,7 @@ class Lease:
                     "This run's lock in the destination cannot be removed and will expire: %s.", type(error).__name__
                 )
             for folder in reversed(self._made_folders):
-                with suppress(Exception):  # others have put something into it
+                with suppress(Exception):  # somebody else has put something into it
                     self._filesystem.rmdir(folder)
             self._made_folders = []
 

@@ -10,11 +10,11 @@ from metastudio.destination.connection import TenantTables, make_batches
 from metastudio.records.schema import WINDOWS_TABLE, TenantKey
 
 _RUNS = """
-WITH dearest_ways AS (
+WITH costliest_ways AS (
     SELECT
         run_id,
         max({window}) AS last_window,
-        max(CASE mode WHEN 'reread' THEN 2 WHEN 'rescan' THEN 1 ELSE 0 END) AS dearest_way
+        max(CASE mode WHEN 'reread' THEN 2 WHEN 'rescan' THEN 1 ELSE 0 END) AS costliest_way
     FROM {{windows}}
     WHERE {own}
     GROUP BY run_id
@@ -29,12 +29,12 @@ runs AS (
         cast(sum(requests) AS bigint) AS requests,
         min(started_at) AS started_at,
         max(finished_at) AS finished_at,
-        max(CASE WHEN dearest_way > 0 OR (mode = 'changes' AND complete) THEN 1 ELSE 0 END) AS reached_end,
+        max(CASE WHEN costliest_way > 0 OR (mode = 'changes' AND complete) THEN 1 ELSE 0 END) AS reached_end,
         sum(
             CASE
                 WHEN complete THEN 0
-                WHEN mode = 'changes' AND dearest_way = 0 THEN 1
-                WHEN mode = 'rescan' AND dearest_way = 1 AND reason IS NULL THEN 1
+                WHEN mode = 'changes' AND costliest_way = 0 THEN 1
+                WHEN mode = 'rescan' AND costliest_way = 1 AND reason IS NULL THEN 1
                 WHEN mode IN ('changes', 'rescan', 'gap', 'scrub') THEN 0
                 WHEN reason IS NULL THEN 1
                 ELSE 0
@@ -43,7 +43,7 @@ runs AS (
         coalesce(max(CASE WHEN {window} = last_window THEN open_gaps END), 0) AS gaps,
         coalesce(max(CASE WHEN {window} = last_window THEN missing END), 0) AS missing
     FROM {{windows}} AS lines
-    INNER JOIN dearest_ways ON dearest_ways.run_id = lines.run_id
+    INNER JOIN costliest_ways ON costliest_ways.run_id = lines.run_id
     WHERE {own}
     GROUP BY lines.run_id
 )
@@ -117,7 +117,7 @@ class Ledger(TenantTables):
     """The ledger of a tenant's runs."""
 
     def has_read_through(self, since: datetime, until: datetime, after: datetime) -> bool:
-        """Return whether a scan that began later than `after` read all changes of a time."""
+        """Return whether a scan begun after `after` read the changes from `since` to `until`."""
         rows = self.query(
             f"SELECT 1 FROM {{windows}} WHERE {self._own} AND mode = 'changes' AND complete"
             " AND since <= %s AND until >= %s AND started_at > %s LIMIT 1",
@@ -131,7 +131,8 @@ class Ledger(TenantTables):
     def last_runs(self, number: int) -> list[dict[str, Any]]:
         """Return the newest runs of the ledger.
 
-        A run is complete if the dearest way of reading that it took was proved and no gap is open.
+        A run is complete if the most expensive way of reading that it used was proved and no gap is
+        open.
         """
         names = ("run_id", "mode", "windows", "rows_read", "requests", "complete", "finished_at")
         rows = self._query_runs(_LAST_RUNS, number=number)

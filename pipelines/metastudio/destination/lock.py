@@ -22,7 +22,7 @@ _NO_TIMEOUTS = (
 _TRY = "SELECT pg_try_advisory_xact_lock(%s)"
 
 LOCKS = "_metastudio_locks"
-"""Name of the folder, beside the datasets, that has the claims of the leases."""
+"""Name of the folder, beside the datasets, that holds the claims of the leases."""
 
 
 RequireLock = Callable[[], None]
@@ -79,7 +79,7 @@ def _hold_in_transaction(tables: TenantTables, purpose: str) -> Iterator[Require
 
 @contextmanager
 def _hold_lease(tables: TenantTables, purpose: str) -> Iterator[RequireLock]:
-    """Hold a lease beside the dataset, not in it: dlt makes no dataset of a folder that exists."""
+    """Hold a lease beside the dataset: dlt would not create a dataset in an existing folder."""
     filesystem, bucket, dataset = open_bucket(tables.pipeline)
     tenant = hashlib.sha256("\0".join((tables.project_id, tables.app_user_id or "")).encode()).hexdigest()[:16]
     keys = [f"{dataset}-{purpose}-{name}" for name in (tables.pipeline.pipeline_name, tenant)]

@@ -1,4 +1,4 @@
-"""Brings tables that an older release wrote up to date, where dlt does not do so by itself."""
+"""Updates tables that an older release wrote, if dlt does not do so by itself."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Line(NamedTuple):
 
     @property
     def range(self) -> tuple[datetime, datetime]:
-        """The creation times that the window was asked for."""
+        """Return the range of creation times that the window covers."""
         return self.since or _BEGINNING, self.until or self.started_at
 
 

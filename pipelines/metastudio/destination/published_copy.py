@@ -27,7 +27,7 @@ def publish_file(tables: TenantTables, folder: Path) -> Path | None:
 
     Raises:
         ConfigurationError: the folder is the file's own.
-        UnavailableError: the copy could not be written. The old one is as it was.
+        UnavailableError: the copy could not be written. The old one is unchanged.
     """
     with tables.connect() as client:
         file = Path(find_file(client))
@@ -44,7 +44,7 @@ def publish_file(tables: TenantTables, folder: Path) -> Path | None:
         except OSError as error:
             raise UnavailableError(
                 f"The copy in publish_dir could not be written: {error.strerror}.",
-                hint="Everything is loaded, and the old copy is as it was. The next sync tries again.",
+                hint="Everything is loaded, and the old copy is unchanged. The next sync tries again.",
             ) from error
     return copy
 

@@ -1,9 +1,9 @@
 """Proves by counting that the destination equals the API, or repairs it.
 
-See "Audit" in `docs/extraction.md`. Counts are compared for the whole range, in all and by state.
-Where they differ, the range is halved, and only the half that differs is halved again, until a part
-fits one page and is read. What is counted is always "created at t or later", so that the difference
-of two counts is exact: a window closed at both ends would include only a part of its last second.
+See `docs/extraction.md#audit`. Counts are compared for the whole range, in total and by state. If
+they differ, the range is halved, and only the half that differs is halved again, until a part fits
+one page and is read. What is counted is always "created at t or later", so that the difference of
+two counts is exact: a window closed at both ends would include only a part of its last second.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from metastudio.extraction.windows import DAY, read_range
 from metastudio.timestamps import SECOND
 
 ROUNDS = 3
-"""How often a difference is looked for. One round is enough unless jobs change meanwhile."""
+"""The number of rounds of repair. One round is enough unless jobs change meanwhile."""
 ALWAYS_DELETED = 100
-"""Up to this number of jobs may be marked as deleted, whatever their share is."""
+"""Up to this number of jobs may be marked as deleted, whatever their share."""
 DELETED_PER_CHUNK = 1_000
 
 
@@ -39,7 +39,7 @@ DELETED_PER_CHUNK = 1_000
 class _Part:
     """A part of the range: the jobs created in [since, before).
 
-    For both ends, it has the number of jobs created then or later, at the API and in the
+    For each end, it has the number of jobs created then or later, at the API and in the
     destination.
     """
 
@@ -57,7 +57,7 @@ class Audit:
     """One audit: `run` it, then read `comparisons`, `findings` and `unfiltered_states`.
 
     Args:
-        repair: whether to repair differences; if not, they are only found.
+        repair: whether to repair differences; if not, they are only reported.
         allow_deletions: whether to mark vanished jobs, however many they are.
     """
 
@@ -139,7 +139,7 @@ class Audit:
             return Comparison(state, None, held)
 
     async def _look_for_count_cap(self, compared: Comparison) -> None:
-        """Learn that the API's count is capped, if the halves of the range count more than it."""
+        """Learn that the API's count is capped, if the two halves of the range count more."""
         if compared.api is None or compared.api >= compared.destination:
             return
         middle = await self.context.loaded.nth_created(OPEN_END, compared.destination // 2)
@@ -162,7 +162,7 @@ class Audit:
         )
 
     async def _repair(self, state: str | None, api: int, emit: Emit, *, whole: bool) -> None:
-        """Follow a difference down, read the parts that hold it, and emit their jobs.
+        """Narrow a difference down, read the parts that contain it, and emit their jobs.
 
         In the last round the `whole` range is read: a difference may hide behind an opposite one in
         every part, such as a job whose create_time is unknown.
@@ -185,7 +185,7 @@ class Audit:
             await emit(make_chunk(reads, "audit", self.state))
 
     async def _read_part(self, part: _Part) -> AsyncGenerator[WindowRead, None]:
-        """Read a part, cut at `closed_until`: only before that can a job be found to be gone."""
+        """Read a part, cut at `closed_until`: only before that can a missing job be gone."""
         window = Window(part.since, part.before)
         for cut in cut_window(window, await self.context.closed_until(), await self.context.now()) or [window]:
             async with aclosing(read_range(self.context, cut, "audit")) as windows:
@@ -252,7 +252,7 @@ class Audit:
     async def _can_tell_vanished(self, read: WindowRead) -> bool:
         """Return whether a job that a window did not list is gone.
 
-        That needs filters that work, as far as any job can show it.
+        That requires filters that work, as far as the jobs can show it.
         """
         page = Page(count=0, records=list(read.seen), server_time=await self.context.now())
         kept = self.context.filters_verified and self.context.limits.filters in (None, KEPT)

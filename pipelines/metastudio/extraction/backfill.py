@@ -1,7 +1,7 @@
-"""The first run: everything since `start_date`, newest first, in chunks committed one by one.
+"""Reads everything since `start_date` in the first run: newest first, committed chunk by chunk.
 
-Also reads a range again on request. Knows nothing of update times: what changes meanwhile is for
-`changes` to find.
+It also reads a range again on request. It ignores update times: `changes` finds what changes
+meanwhile.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from metastudio.timestamps import format_time, parse_time
 
 
 async def backfill(context: ExtractionContext, state: State, emit: Emit) -> None:
-    """Read everything not read yet, down to `start_date`; what changes meanwhile is for later."""
+    """Read everything that was not read yet, down to `start_date`."""
     start = context.settings.start_date
     progress = state.get("backfill", Progress())
     overview, whole_count = await _read_overview(context)
@@ -57,11 +57,11 @@ async def backfill(context: ExtractionContext, state: State, emit: Emit) -> None
 
 
 async def _read_overview(context: ExtractionContext) -> tuple[Page | None, int | None]:
-    """Return a page with the job updated last, and the number of all jobs; None for the unknown.
+    """Return a page with the job updated last, and the number of all jobs; None if unknown.
 
-    Later runs begin at the update time of that job. If no answer comes, the newest job is asked
-    for, and then the first job behind a page of newest jobs, which may be unreadable. If the whole
-    list is refused, the page is of the widest window that the endpoint answers.
+    Later runs begin at the update time of that job. If there is no answer, the newest job is asked
+    for, and then the first job after a page of newest jobs, which may be unreadable. If the whole
+    list is refused, the page covers the widest window that the endpoint answers.
     """
     start, behind = context.settings.start_date, context.settings.page_size
     failure: RefusedError | UnreadableError
@@ -89,7 +89,7 @@ def _find_newest(overview: Page | None, start: datetime) -> str:
 
 
 async def read_again(context: ExtractionContext, window: Window, state: State, emit: Emit) -> None:
-    """Read a range of create_time again, as `metastudio backfill` does; the watermark stays."""
+    """Read a range of create_time again, for `metastudio backfill`. The watermark stays."""
     await read_chunks(context, window, "backfill", state, context.track(state, emit))
 
 
@@ -133,7 +133,7 @@ def make_chunk(reads: list[WindowRead], mode: Mode, state: State) -> Chunk:
 
 
 async def keep_changed(context: ExtractionContext, chunk: Chunk) -> None:
-    """Drop the jobs that are loaded as they are, and count the others in the ledger entries."""
+    """Drop the jobs that are loaded already, and count the others in the ledger entries."""
     chunk.rows = await context.loaded.changed(chunk.rows)
     changed = {row.job_id for row in chunk.rows}
     chunk.seen = [row for row in chunk.seen if row.job_id in changed]

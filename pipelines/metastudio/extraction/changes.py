@@ -1,7 +1,7 @@
-"""Later runs: the update_time scan down to the watermark (`docs/extraction.md`, "Later runs").
+"""Scans for changes in later runs, down to the watermark (`docs/extraction.md#later-syncs`).
 
 The scan trusts nothing. A page must begin with a job that was already seen. The rows must show that
-the list is in order of the update and not of the creation. A list of several pages is read once
+the list is ordered by update time and not by creation time. A list of several pages is read once
 more from the top. `sync` decides what to do if that fails.
 """
 
@@ -22,16 +22,16 @@ from metastudio.records.parser import Rejected, Row
 from metastudio.timestamps import SECOND, format_time, parse_time
 
 MAX_REWINDS = 100
-"""The most pages that one scan reads again because they do not overlap what was read."""
+"""The maximum number of pages that one scan reads again because pages do not overlap."""
 
 
 async def should_scan(context: ExtractionContext, state: State) -> bool:
     """Return whether sorting by update_time is worth a try.
 
-    It is not, for a day, after it was disproved or the whole list was refused.
+    It is not worth it for a day after it was disproved or the whole list was refused.
     """
     if state.get("limits", {}).get("max_range_days") is not None:
-        await context.now()  # forgets what was learned too long ago
+        await context.now()  # this forgets old limits
         if context.limits.max_range is not None:
             return False
     if state.get("update_time_sorting") != "disproved":
@@ -50,7 +50,7 @@ def find_horizon(state: State, overlap: timedelta) -> datetime:
 
 
 class Scan:
-    """One scan of the list in order of update_time: `run`, then `finish`.
+    """One scan of the list by update time: call `run`, then `finish`.
 
     Attributes:
         whole_count: the smallest count of the whole list that an answer gave.
@@ -75,7 +75,7 @@ class Scan:
 
     @property
     def order(self) -> Order:
-        """What the rows read showed of the endpoint's sorting."""
+        """Return what the rows showed about the endpoint's sorting."""
         return "disproved" if self._refused else classify_order(self._evidence)
 
     @property
@@ -98,7 +98,8 @@ class Scan:
     async def run(self, emit: Emit) -> None:
         """Walk down the list, then again from the top as long as a walk takes several pages.
 
-        The top has what moved up meanwhile. Chunks on the way leave the state as it is.
+        The top then has the jobs that moved up meanwhile. All chunks but the last leave the state
+        as it is.
 
         Raises:
             MetaStudioError: the endpoint does not answer; what was read before is emitted first.
@@ -122,9 +123,9 @@ class Scan:
             raise failure
 
     async def _walk(self, emit: Emit, *, again: bool) -> int:
-        """Read page after page from the top, each anchored in what was read; return their number.
+        """Read page after page from the top, each overlapping the last; return their number.
 
-        A walk ends at the horizon, a walk `again` at what is known.
+        The first walk ends at the horizon. A walk `again` ends at rows that were read before.
         """
         offset = pages = 0
         newest_before, self._newest_at_top = self._newest_at_top, None
@@ -157,7 +158,7 @@ class Scan:
     async def _fetch(self, offset: int) -> Page | None:
         """Fetch a page.
 
-        Return None if the endpoint refuses the order or the offset, or if no row can be read.
+        Return None if the endpoint refuses the sort key or the offset, or if no row can be read.
         """
         settings = self.context.settings
         query = Query(since=settings.start_date, offset=offset, limit=settings.page_size, sort_key="update_time")
@@ -187,7 +188,7 @@ class Scan:
         return any(row.updated is not None and row.updated < self.horizon for row in page.rows)
 
     def _take(self, page: Page) -> None:
-        """Take a page's changed rows, and what its order shows."""
+        """Keep a page's changed rows, and the evidence of its order."""
         self._counts.add(page.count)
         self._skipped = max(self._skipped, page.skipped)
         self.whole_count = min(self._counts)
@@ -211,7 +212,7 @@ class Scan:
     async def _prove_order(self) -> None:
         """Look for proof of the order at a place where the loaded jobs must show it.
 
-        That takes one request, far fewer than a rescan.
+        That takes one request, far fewer than a rescan takes.
         """
         place = await self.context.loaded.inversion()
         if place is None:

@@ -1,4 +1,4 @@
-"""One run over the API: what it asks with, what it learns, and the only clock that it trusts."""
+"""The context of one run: its settings, what it learns, and the only clock that it trusts."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from metastudio.extraction.types import Chunk, Emit, ExtractionSettings, Fetch, 
 from metastudio.timestamps import SECOND
 
 ATTEMPTS = 3
-"""How often a question is asked before asking whether the endpoint answers at all."""
+"""The number of attempts for a query before a test whether the endpoint answers at all."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SMALL_QUESTION = Query(since=EPOCH, until=EPOCH + SECOND, limit=1)
-"""A window that holds no job: whatever answers at all answers this."""
+"""A window without jobs. An endpoint that answers at all answers this query."""
 
 
 class ExtractionContext:
@@ -30,7 +30,7 @@ class ExtractionContext:
         is_one_package: whether nothing is loaded before the run has ended.
 
     Attributes:
-        unloaded: the jobs of a run that is one package.
+        unloaded: the jobs that were read and not loaded yet, if the run is one package.
     """
 
     def __init__(
@@ -61,9 +61,9 @@ class ExtractionContext:
         self._asking = asyncio.Lock()
 
     def track(self, state: State, emit: Emit) -> Emit:
-        """Begin a run, and return what passes its chunks on.
+        """Begin a run, and return a function that passes its chunks on.
 
-        The state of each chunk gets what the run knows by then about gaps and limits.
+        The state of each chunk gets what the run then knows about gaps and limits.
         """
         self.gaps = list(state.get("gaps", []))
         self.limits = EndpointLimits.of(state)
@@ -76,7 +76,7 @@ class ExtractionContext:
         return complete_and_emit
 
     async def _complete(self, chunk: Chunk) -> None:
-        """Learn what a chunk says of gaps, and put what is known of gaps and limits into it."""
+        """Learn about gaps from a chunk, and add what is known about gaps and limits to it."""
         if self.is_one_package:
             self.unloaded.update(row.job_id for row in chunk.rows)
         self.has_rejected |= bool(chunk.rejected)
@@ -99,12 +99,12 @@ class ExtractionContext:
     async def fetch(self, query: Query) -> Page:
         """Fetch a page.
 
-        A query without an answer is given up only if the endpoint answers another one. An endpoint
-        that is down is waited for, up to retry_seconds.
+        An unanswered query is given up only if the endpoint answers another one. If the endpoint is
+        down, the run waits for it, up to retry_seconds.
 
         Raises:
-            RefusedError: the endpoint refuses the question.
-            UnreadableError: the endpoint answers, but not this question.
+            RefusedError: the endpoint refuses the query.
+            UnreadableError: the endpoint answers, but not this query.
             UnavailableError: the endpoint does not answer at all.
         """
         for _ in range(2):
@@ -118,21 +118,21 @@ class ExtractionContext:
         ) from failure
 
     async def try_fetch(self, query: Query) -> Page:
-        """Fetch a page without a second look at the endpoint.
+        """Fetch a page without a test whether the endpoint answers at all.
 
         Raises:
-            RefusedError: the endpoint refuses the question.
-            UnavailableError: the question was not answered.
+            RefusedError: the endpoint refuses the query.
+            UnavailableError: the query was not answered.
         """
         page = await self._fetch(query)
         if self.server_now is None:
             self.limits.forget_old(page.server_time)
         if not page.is_counted and not self.limits.is_uncounted:
-            page = await self._fetch(query)  # once may be a gateway's
+            page = await self._fetch(query)  # a gateway may leave out the count once
             if not page.is_counted:
                 self.limits.learn("count", NOT_GIVEN, page.server_time)
         now = page.server_time.replace(microsecond=0)
-        self.server_now = min(self.server_now or now, now)  # one wrong clock does no harm: earlier is safer
+        self.server_now = min(self.server_now or now, now)  # a single wrong clock does no harm: earlier is safer
         self.largest_count = max(self.largest_count, page.count)
         return page
 
@@ -153,7 +153,7 @@ class ExtractionContext:
         for offset in (0, max(self.largest_count, self.settings.page_size)):
             try:
                 return (await self.fetch(replace(query, offset=offset))).count
-            except UnreadableError as error:  # the first job cannot be read: ask behind all of them
+            except UnreadableError as error:  # the first job cannot be read: ask for an offset after all jobs
                 failure = error
         raise failure
 
@@ -163,15 +163,15 @@ class ExtractionContext:
         self.limits.learn(name, value, self.server_now)
 
     async def require_answers(self) -> None:
-        """Wait until the endpoint answers a question that asks for nothing.
+        """Wait until the endpoint answers a query for an empty window.
 
         Raises:
             UnavailableError: the endpoint did not answer within retry_seconds.
-            RefusedError: the endpoint refuses even this question.
+            RefusedError: the endpoint refuses even this query.
         """
         asked_before = self._small_questions
         async with self._asking:
-            if self._small_questions == asked_before:  # else somebody asked since
+            if self._small_questions == asked_before:  # otherwise another task asked meanwhile
                 await self.try_fetch(SMALL_QUESTION)
                 self._small_questions += 1
 
@@ -205,7 +205,7 @@ async def find_max_range(context: ExtractionContext, refusal: RefusedError | Una
 async def is_width_answered(context: ExtractionContext, width: timedelta) -> bool:
     """Return whether a window of this width is answered.
 
-    An answer behind its newest jobs is enough, because they may be unreadable.
+    An answer at a later offset is enough, because the newest jobs may be unreadable.
     """
     now = await context.now()
     for offset in (0, context.settings.page_size):

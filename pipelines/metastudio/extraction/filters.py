@@ -21,7 +21,7 @@ A_DAY_AROUND = timedelta(hours=26)
 FEW_ROWS = 10
 """Number of the newest jobs to ask for: some of them may be unreadable."""
 MAX_SHARED = 4
-"""The most neighboring windows that can list one job: they overlap by a second and their ends."""
+"""The most neighboring windows that can list one job, because windows overlap by a second."""
 
 
 class FiltersIgnoredError(IncompleteError):
@@ -29,32 +29,32 @@ class FiltersIgnoredError(IncompleteError):
 
 
 def lies_outside(window: Window, page: Page) -> bool:
-    """Return whether most rows of an answer were created outside of the window that it is for.
+    """Return whether most rows of an answer were created outside of the requested window.
 
-    The second before the window is asked for, too, and counts as inside.
+    The second before the window is requested, too, and counts as inside.
     """
     times = [row.create_time for row in page.rows if row.create_time is not None]
     return sum(not window.since - SECOND <= time <= window.until for time in times) * 2 > len(times)
 
 
 def find_margin(context: ExtractionContext) -> timedelta:
-    """Return by how much to widen a window so that it surely holds what was created in it."""
+    """Return by how much to widen a window so that it lists every job created in it."""
     return {KEPT: timedelta(0), ENDS_LEFT_OUT: SECOND}.get(context.limits.filters or "", A_DAY_AROUND)
 
 
 def are_ignored(context: ExtractionContext) -> bool:
-    """Return whether a filter was lately found to be ignored."""
+    """Return whether a filter was recently found to be ignored."""
     return context.limits.filters == IGNORED
 
 
 async def verify_filters(context: ExtractionContext, newest_first: Sequence[Row] = ()) -> None:
-    """Look for the newest job in the window that must list it, and for none in an empty window.
+    """Check that the newest job is in its window, and that an empty window lists no job.
 
-    The result holds for a day. Windows lose nothing where an end is left out or where times are
-    read in another zone: they overlap, and the newest one has no end.
+    The result holds for a day. If an end is excluded, or times are read in another zone, windows
+    lose no job: they overlap, and the newest one has no end.
 
     Args:
-        newest_first: the newest jobs, where they are known.
+        newest_first: the newest jobs, if they are known.
 
     Raises:
         FiltersIgnoredError: a filter is ignored.
@@ -71,14 +71,14 @@ async def verify_filters(context: ExtractionContext, newest_first: Sequence[Row]
     if newest is None or newest.create_time is None:
         return
     second = newest.create_time.replace(microsecond=0)
-    if second > OPEN_END - A_DAY_AROUND:  # no such time: nothing can be learned from it
+    if second > OPEN_END - A_DAY_AROUND:  # the window would end after the last possible time
         return
     for window, finding in (
         (Window(second, second + SECOND), KEPT),
         (Window(second - SECOND, second + SECOND), ENDS_LEFT_OUT),
         (Window(second - A_DAY_AROUND, second + A_DAY_AROUND), OTHER_ZONE),
     ):
-        until = window.until if window.until <= await context.now() else None  # an end ahead of now may be refused
+        until = window.until if window.until <= await context.now() else None  # an end in the future may be refused
         try:
             page = await read_page(context, Query(since=window.since, until=until, limit=context.settings.page_size))
         except (RefusedError, UnreadableError):
@@ -90,10 +90,10 @@ async def verify_filters(context: ExtractionContext, newest_first: Sequence[Row]
 
 
 async def _judge_page(context: ExtractionContext, window: Window, page: Page, job_id: str, finding: str) -> str | None:
-    """Return what an answer shows about the filters; None if it lacks the job that it must hold.
+    """Return what an answer shows about the filters; None if a job is missing that it must list.
 
     Args:
-        finding: what is true if the job is in the answer.
+        finding: the result if the job is in the answer.
 
     Raises:
         FiltersIgnoredError: the answer shows that create_since is ignored.
@@ -132,24 +132,24 @@ async def _find_newest(context: ExtractionContext, newest_first: Sequence[Row]) 
 
 
 async def _is_future_crowded(context: ExtractionContext, count: int) -> bool:
-    """Return whether the API counts as many jobs in the future of every zone as in the past."""
+    """Return whether the API counts at least `count` jobs in the future of every time zone."""
     try:
         return await context.count(await context.now() + A_DAY_AROUND) >= count
-    except (RefusedError, UnreadableError):  # a create_since ahead of now is refused, so it is read
+    except (RefusedError, UnreadableError):  # the endpoint refuses this create_since, so it does not ignore it
         return False
 
 
 class RepeatedJobs:
-    """Notices jobs that are listed in window after window, as happens if a filter is ignored."""
+    """Notices jobs that are listed in many windows, as happens if a filter is ignored."""
 
     def __init__(self) -> None:
         self._windows_in_a_row: dict[str, int] = {}
 
     def check(self, context: ExtractionContext, rows: Sequence[Row]) -> None:
-        """Count a window in, which must be a neighbor of the one before.
+        """Add the rows of a window, which must be a neighbor of the one before.
 
         Raises:
-            FiltersIgnoredError: a job came in more windows than the seconds at their ends explain.
+            FiltersIgnoredError: a job is in more windows than their overlap explains.
         """
         before = self._windows_in_a_row
         self._windows_in_a_row = {row.job_id: before.get(row.job_id, 0) + 1 for row in rows}

@@ -34,9 +34,9 @@ class Findings:
     differences.
 
     Attributes:
-        is_repairing: whether missing jobs and other states are loaded, and so leave the counts.
-        not_listed: jobs, with their state, that are not listed where jobs still appear. A later
-            audit finds out whether they vanished.
+        is_repairing: whether missing jobs and changed states are loaded, so that the counts agree.
+        not_listed: jobs, with their state, that a window does not list in which jobs still appear.
+            A later audit finds out whether they vanished.
     """
 
     is_repairing: bool = True
@@ -72,14 +72,15 @@ class Findings:
         return -not_listed <= compared.api - compared.destination - unrepaired <= hidden + stateless
 
     def add_vanished(self, job_id: str, state: str | None) -> None:
-        """Keep a job that the API no longer shows."""
+        """Record a job that the API no longer shows."""
         self._add(self.vanished, job_id, {state: -1}, is_repaired=False)
 
     def compare_states(self, held: dict[str, str | None], came: dict[str, Row], window: Window) -> None:
-        """Keep the jobs of a window that are held in another state, or not at all.
+        """Record the jobs of a window that the destination has in another state, or not at all.
 
-        The window's last second was read only as far as its first instant, and the second before it
-        was asked for to be safe, so a job shown in either is not missed here.
+        An answer also contains jobs of the second before the window and of the window's last
+        instant. These jobs are not called missing, because their parts of the range are compared
+        elsewhere.
         """
         for job_id, row in came.items():
             if job_id in held:
@@ -93,20 +94,20 @@ class Findings:
                 self._add(self.missing, job_id, {row.state: 1})
 
     def _add(self, found: set[str], job_id: str, counts: dict[str | None, int], *, is_repaired: bool = True) -> None:
-        """Keep a difference; what is not repaired by now stays in the counts."""
+        """Record a difference. Until it is repaired, the counts include it."""
         if job_id not in found and not (self.is_repairing and is_repaired):
             self._unrepaired.update(counts)
         found.add(job_id)
 
     def add_without_id(self, rejected: Sequence[Rejected]) -> None:
-        """Keep records without a job_id, the same ones of another window only once."""
+        """Record the records without a job_id; those of several windows only once."""
         items = {item.key: item for item in rejected}
         for key, number in Counter(item.key for item in rejected).items():
             self._unrepaired[_find_state(items[key])] += max(0, number - self.without_id[key])
             self.without_id |= Counter({key: number})
 
     def add_doubled(self, job_ids: Iterable[str], came: dict[str, Row]) -> None:
-        """Keep the jobs that the list repeats, once for each repetition."""
+        """Record the jobs that the list repeats, once for each repetition."""
         for job_id, number in Counter(job_ids).items():
             self._unrepaired[came[job_id].state] += max(0, number - self.doubled[job_id])
             self.doubled |= Counter({job_id: number})

@@ -1,6 +1,6 @@
-"""Open gaps: which ones there are after a chunk, and when they are asked for again.
+"""Keeps the open gaps: which ones remain after a chunk, and when they are asked for again.
 
-A gap is data: a window with its figures and a reason. Whatever covers it with a proof closes it.
+A gap is data: a window with its figures and a reason. A proved window that covers it closes it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from metastudio.timestamps import format_time, parse_time
 FIRST_RETRY = timedelta(hours=1)
 LAST_RETRY = timedelta(days=1)
 MAX_GAPS = 100
-"""The most gaps in a state. Beyond that, neighbors are joined, which is still a true statement."""
+"""The maximum number of gaps in a state. Beyond it, neighbors are joined to larger gaps."""
 MAX_RETRIES = 10
 """Number of gaps that one sync asks for again."""
 
@@ -94,7 +94,7 @@ def _make_gap(entry: LedgerEntry, now: datetime) -> Gap:
 
 
 def _ask_later(gap: Gap, entry: LedgerEntry, now: datetime) -> Gap:
-    """Return a gap after one more try in vain. The wait until the next try doubles each time."""
+    """Return a gap after one more failed try. The wait until the next try doubles each time."""
     tries = gap["tries"] + 1
     again = _make_gap(entry, now)
     delay = min(LAST_RETRY, FIRST_RETRY * 2 ** min(tries, 10))
@@ -102,7 +102,7 @@ def _ask_later(gap: Gap, entry: LedgerEntry, now: datetime) -> Gap:
 
 
 def _bound(gaps: list[Gap]) -> list[Gap]:
-    """Join neighboring gaps, two by two, until they are few enough to be kept."""
+    """Join neighboring gaps in pairs until there are few enough to keep."""
     while len(gaps) > MAX_GAPS:
         gaps = [_join(gaps[place : place + 2]) for place in range(0, len(gaps), 2)]
     return gaps

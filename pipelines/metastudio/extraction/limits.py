@@ -1,4 +1,4 @@
-"""What an endpoint was found to refuse or to leave out, so that it is not asked in vain each time.
+"""Remembers what an endpoint refuses or leaves out, so that it is not asked in vain each time.
 
 A limit is learned from an answer, kept in the state, and forgotten after a day: then the endpoint
 is asked again.
@@ -15,7 +15,7 @@ from metastudio.timestamps import format_time, parse_time
 ASK_AGAIN = timedelta(days=1)
 NOT_GIVEN = "not given"
 UNCOUNTED = "without a count"
-"""The reason of the ledger's lines where the endpoint does not count."""
+"""The reason in the ledger's lines if the endpoint does not count."""
 
 
 @dataclass(slots=True)
@@ -31,7 +31,7 @@ class EndpointLimits:
         return cls(dict(state.get("limits", {})), dict(state.get("limits_learned_at", {})))
 
     def learn(self, name: str, value: str | int, now: datetime) -> None:
-        """Remember a limit, or what it turned out to be by now."""
+        """Remember a limit, or its new value."""
         self.values[name] = value
         self.learned_at[name] = format_time(now)
 
@@ -81,6 +81,6 @@ class EndpointLimits:
         return self._text("job_ids")
 
     def max_rows(self, wanted: int) -> int:
-        """Return how many rows a window may have to be read and counted to its end."""
+        """Return how many rows a window may have so that all can be read and counted."""
         cap = None if self.count_cap is None else self.count_cap - 1
         return max(1, min(limit for limit in (wanted, self.max_offset, cap) if limit is not None))

@@ -1,4 +1,4 @@
-"""Asks for single jobs by their ID, where no window tells whether they are gone."""
+"""Looks up single jobs by ID, if no window shows whether they are gone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from metastudio.extraction.filters import OTHER_ZONE
 from metastudio.extraction.types import Query, UnreadableError
 
 MAX_LOOKUPS = 50
-"""The most jobs that are asked for one by one. More of them are left as they are."""
+"""The maximum number of jobs that are looked up one by one. If there are more, none is."""
 
 
 async def find_gone(context: ExtractionContext, job_ids: Sequence[str], listed: Sequence[str]) -> set[str]:

@@ -40,7 +40,7 @@ async def find_doubtful(context: ExtractionContext, reading: WindowReading) -> l
     ranges = [window]
     while ranges:
         since, until = ranges.pop()
-        first = 0 if since == window.since else bisect_left(times, since)  # some were asked for a second earlier
+        first = 0 if since == window.since else bisect_left(times, since)  # the query also asked for the second before
         last = len(times) if until == window.until else bisect_left(times, until)
         part = Part(Window(since, until), counts[since] - counts[until], last - first)
         if part.count < part.rows:

@@ -30,11 +30,11 @@ class PageOverlap:
         self._count, self._last = None, ""
 
     def is_contiguous(self, page: Page) -> bool:
-        """Return whether nothing unseen can lie above a page: its first job was seen.
+        """Return whether no unseen job can be above a page: its first job was seen.
 
         If that job was updated in the second in which the page before ended, nothing may have moved
-        between the two pages, either: the API may order the jobs of one second differently each
-        time.
+        between the two pages at all, because the API may order the jobs of one second differently
+        each time.
         """
         if page.records and isinstance(page.records[0], Rejected) and page.records[0].key == self._last:
             return True
@@ -56,7 +56,7 @@ class PageOverlap:
         return len(self._tied) if len(self._tied) < page_size - 1 else None
 
     def was_seen(self, page: Page, newest: datetime | None) -> bool:
-        """Return whether the walk before has read what is below a page.
+        """Return whether the previous walk has read everything below a page.
 
         It has if it saw the last job of the page in the same version. A job that moved up meanwhile
         may be below others of its second: if the last job is as new as `newest`, the whole page
@@ -64,7 +64,7 @@ class PageOverlap:
         read a part again.
 
         Args:
-            newest: the newest update when the walk before began.
+            newest: the newest update when the previous walk began.
         """
         seen = [
             (row.updated, self.versions.get(row.key) == row.updated) for row in page.rows if row.updated is not None

@@ -12,9 +12,9 @@ from metastudio.extraction.context import ExtractionContext
 from metastudio.extraction.types import Page, Query, UnreadableError
 
 QUICK_ATTEMPTS = 2
-"""How often each part is asked for, of a page that was not answered as a whole."""
+"""The number of attempts for each part of a page that was not answered as a whole."""
 MAX_QUESTIONS = 60
-"""The most requests for one page. To read around three unreadable rows takes about 40."""
+"""The most requests for one page. Reading around three unreadable rows takes about 40."""
 
 
 class TooDeepError(Exception):
@@ -26,7 +26,7 @@ async def read_page(context: ExtractionContext, query: Query) -> Page:
 
     Raises:
         TooDeepError: the offset is refused; the limit is remembered.
-        RefusedError: the question is refused at offset 0.
+        RefusedError: the query is refused at offset 0.
         UnreadableError: not one row of the page can be read.
     """
     try:
@@ -104,10 +104,10 @@ def _join(parts: dict[int, Page], skipped: list[Query]) -> Page:
 
 
 async def read_rest(context: ExtractionContext, query: Query, first: Page) -> list[Page]:
-    """Read what follows the first page, by as many rows a page as the first one gave.
+    """Read what follows the first page, in pages as large as the first one.
 
-    A server may cap its pages. Where the last page is full, by what is known of that cap, it is
-    read on, so that a count that is too low shows.
+    A server may cap its pages. If the last page is full under that cap, reading continues, to
+    reveal a count that is too low.
 
     Raises:
         TooDeepError: the endpoint does not go that deep.
@@ -134,7 +134,7 @@ async def read_rest(context: ExtractionContext, query: Query, first: Page) -> li
 
 
 async def _gather_or_cancel(pages: Iterable[Coroutine[Any, Any, list[Page]]]) -> list[list[Page]]:
-    """Return the results of all. The first failure cancels the others and is raised as it is."""
+    """Return the results of all tasks. The first failure cancels the others and is raised."""
     try:
         async with asyncio.TaskGroup() as group:
             running = [group.create_task(each) for each in pages]
@@ -153,7 +153,7 @@ async def _read_span(context: ExtractionContext, query: Query, first: Page, end:
         except UnreadableError:  # not one row of the page
             page = replace(first, records=[], noted={}, skipped=max(1, min(query.limit, first.count - query.offset)))
         received = len(page.records) + page.skipped
-        if received or page.count:  # an empty page may leave out its count
+        if received or page.count:  # an empty page may have no count
             pages.append(page)
         if not received:
             break

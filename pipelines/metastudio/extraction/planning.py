@@ -16,13 +16,13 @@ from metastudio.extraction.types import OPEN_END, Mode, Page, Query, Window
 from metastudio.timestamps import SECOND
 
 MAX_PARTS = 8
-"""The most parts for a window. Where its jobs are close together, further parts would be empty."""
+"""The maximum number of parts of a window. If jobs are close together, more would be empty."""
 WHOLE_HISTORY: tuple[Mode, ...] = ("backfill", "reread")
 """The modes that read everything since `start_date`."""
 MAX_PLANNED = 32
-"""The most parts for the whole history, which begins with a known job."""
+"""The maximum number of parts of the whole history, which begins with a known job."""
 FULL = 0.8
-"""How full a window is planned to be. Jobs are not spread evenly, so that some have more."""
+"""How full a planned window is. Some become fuller, because jobs are not spread evenly."""
 
 
 async def plan_range(context: ExtractionContext, window: Window, mode: Mode) -> list[Window]:
@@ -48,7 +48,7 @@ async def plan_range(context: ExtractionContext, window: Window, mode: Mode) -> 
 
 
 async def _find_oldest(context: ExtractionContext, count: int) -> datetime | None:
-    """Return when the last job of the whole list was created, or None without an answer."""
+    """Return when the last job of the whole list was created, or None if there is no answer."""
     if context.limits.max_offset is not None:
         return None
     query = Query(since=context.settings.start_date, offset=count - 1, limit=1, attempts=1)

@@ -22,7 +22,7 @@ FEW_MISSING = 5
 MANY_MISSING = 50
 """Up to this number, missing jobs are looked for after further passes."""
 MAX_PASSES = 50
-"""Number of passes over one window, as long as each brings jobs that the others did not."""
+"""Maximum number of passes over one window, if each brings jobs that the others did not."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -77,7 +77,7 @@ class WindowReading:
         self._times: dict[str, datetime | None] = {}
 
     def add(self, pages: list[Page]) -> bool:
-        """Count a pass in, and return whether it proves the window whole."""
+        """Add a pass, and return whether it proves the window whole."""
         self.passes += 1
         found: Counter[str] = Counter()
         for page in pages:
@@ -106,7 +106,7 @@ class WindowReading:
 
     @property
     def missing(self) -> int:
-        """Number of jobs that were counted and not received; below zero, the other way round."""
+        """Return the number of jobs counted but not received; negative if more were received."""
         return self.entry.count - self.entry.rows_read
 
     def create_times(self) -> list[datetime] | None:
@@ -118,8 +118,8 @@ class WindowReading:
     def is_worth_a_pass(self, tries: int, *, is_part: bool) -> bool:
         """Return whether reading the window once more may bring the proof.
 
-        A closed window on one page does not change, and rows that twice could not be read stay so.
-        Where the order of the list is unstable, reading goes on while each pass brings more jobs.
+        A closed window on one page does not change, and rows that failed twice stay unreadable. If
+        the order of the list is unstable, reading goes on while each pass brings more jobs.
         """
         if self.skipped and self.passes > 1:
             return False

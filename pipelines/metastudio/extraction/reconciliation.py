@@ -1,9 +1,9 @@
 """Compares the destination with the API's own count in every sync, and reads again what was lost.
 
-A destination can lose rows behind our back: a table that was emptied or restored, another run, a
-load that failed in silence. The count of the whole list is in the answers of the sync itself, so
-that comparing costs no request. Where jobs are lacking, an audit looks for them; where that does
-not find them all, everything is read again.
+A destination can lose rows unnoticed: a table is emptied or restored, another run interferes, or a
+load fails silently. The count of the whole list is in the answers of the sync itself, so comparing
+costs no request. If jobs are lacking, an audit looks for them; if it does not find them all,
+everything is read again.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Reconciliation:
         return books._replace(live=books.live + new)
 
     def _count_explained(self) -> int:
-        """Return how many jobs the API counts that cannot be held, or are known to be missing."""
+        """Return how many jobs the API counts that cannot be loaded, or are known to be missing."""
         return count_missing(self.context.gaps) + self.state["backfill"].get("not_rows", 0)
 
     def _count_lacking(self, books: Books) -> int:
@@ -102,12 +102,12 @@ class Reconciliation:
         return self.context.whole_count - self._count_explained() - books.live
 
     async def _is_reread_due(self) -> bool:
-        """Return whether it is a day since everything was read again for lacking jobs."""
+        """Return whether a day has passed since everything was read again for lacking jobs."""
         lacking_at = self.state["backfill"].get("lacking_at")
         return lacking_at is None or await self.context.now() - parse_time(lacking_at) >= ASK_AGAIN
 
     async def _emit(self, chunk: Chunk) -> None:
-        """Pass a chunk on, and keep the state. The first chunk tells how many jobs were lacking."""
+        """Pass a chunk on, and keep its state. The first one says how many jobs were lacking."""
         chunk.lacking, self._lacking = self._lacking, 0
         self.state = self._committed = chunk.state
         await self._pass_on(chunk)
@@ -119,7 +119,7 @@ class Reconciliation:
     async def _audit(self, books: Books) -> None:
         """Look for the lacking jobs, window by window, unless most jobs are lacking.
 
-        What the audit proves to be no row explains the rest of the difference.
+        Listed records that cannot become rows explain the rest of the difference.
         """
         if books.live < self._count_lacking(books) or are_ignored(self.context):
             return
@@ -143,7 +143,7 @@ class Reconciliation:
             self._explain(min(self._count_lacking(books), books.older))
 
     async def _read_everything(self, lacking: int) -> None:
-        """Read everything again; where most jobs are lacking, as a first run does."""
+        """Read everything again; if most jobs are lacking, as a first run does."""
         self._lacking = self._lacking or lacking
         self.has_reread = True
         whole_count = self.context.whole_count or 0
@@ -209,7 +209,7 @@ class Reconciliation:
     def _make_lacking_error(self, lacking: int) -> IncompleteError:
         causes = {
             OTHER_ZONE: "The endpoint seems to read create_since and create_until in another time zone.",
-            ENDS_LEFT_OUT: "The endpoint seems to leave out an end of create_since or create_until.",
+            ENDS_LEFT_OUT: "The endpoint seems to exclude jobs at create_since or create_until.",
         }
         finding = self.context.limits.filters or ""
         return IncompleteError(

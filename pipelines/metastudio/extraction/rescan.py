@@ -1,7 +1,7 @@
 """Reads again what can still change, for an endpoint whose sorting cannot be trusted.
 
-That is everything created lately, as windows, and each older job that was not in a terminal state
-when last seen. A change to an older job in a terminal state is for `audit` and `scrub` to find.
+That is everything created recently, as windows, and each older job that was not in a terminal state
+when last seen. `audit` and `scrub` find changes to older jobs in a terminal state.
 """
 
 from __future__ import annotations
@@ -28,9 +28,7 @@ from metastudio.extraction.types import (
 from metastudio.timestamps import SECOND, parse_time
 
 MAX_WINDOW_GAP = timedelta(hours=6)
-"""Where the endpoint ignores job_ids, one window asks for all open jobs that were created closer
-together than this.
-"""
+"""Without the filter job_ids, one window covers open jobs created closer together than this."""
 SMALLEST_BATCH = 5
 """The smallest number of job_ids to ask for. If that is refused, so is the filter job_ids."""
 

@@ -19,7 +19,7 @@ async def retry_gap(context: ExtractionContext, state: State, gap: Gap) -> Chunk
     """Read a gap once more, and return a chunk that tells whether it is whole by now.
 
     If jobs were counted and not listed, one request can show that nothing changed. It asks for the
-    place behind the rows that were received, because a server may cap its pages. If hidden rows
+    offset after the rows that were received, because a server may cap its pages. If hidden rows
     keep their places in the list, it asks for all rows.
     """
     window = to_window(gap)

@@ -20,7 +20,7 @@ from metastudio.timestamps import SECOND, format_time, parse_time
 SCRUB_PAGES = 5
 """Size of a window that is read again."""
 MAX_WINDOWS = 20
-"""Number of windows that one sync reads again where many are due, because syncs are rare."""
+"""Number of windows that one sync reads again if many are due, because syncs are rare."""
 
 
 async def scrub(context: ExtractionContext, state: State, emit: Emit) -> None:
@@ -55,7 +55,7 @@ async def _is_due(context: ExtractionContext, plan: Scrub) -> bool:
 
 
 async def _read_next(context: ExtractionContext, plan: Scrub) -> tuple[list[WindowRead], Scrub]:
-    """Read the next window, and return what was read and where the scrub goes on."""
+    """Read the next window, and return what was read and where the scrub continues."""
     settings, until = context.settings, parse_time(plan["until"])
     oldest = await context.loaded.nth_created(until, SCRUB_PAGES * settings.page_size)
     since = settings.start_date if oldest is None else max(settings.start_date, oldest.replace(microsecond=0))
@@ -72,14 +72,14 @@ async def plan_scrub(
     due: datetime | None = None,
     expected_rows: int | None = None,
 ) -> Scrub:
-    """Return where and when the scrub goes on.
+    """Return where and when the scrub continues.
 
     A window with a share of the history takes the same share of `scrub_days`. At the beginning of
     the history, the scrub starts again at its end, before the part where jobs still appear.
 
     Args:
         due: when the window was due.
-        expected_rows: the number of jobs in all, where they are not loaded yet.
+        expected_rows: the total number of jobs, if they are not loaded yet.
     """
     now, settings = await context.now(), context.settings
     start = now if due is None else max(due, now - settings.scrub)

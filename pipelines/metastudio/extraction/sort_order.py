@@ -1,4 +1,4 @@
-"""Finds out from neighboring rows whether a list is in order of the update or of the creation."""
+"""Finds out from neighboring rows whether a list is ordered by update or by creation time."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ OrderEvidence = Literal["update rises", "create rises", "create falls"]
 
 
 def find_order_evidence(rows: Sequence[Row]) -> set[OrderEvidence]:
-    """Return what neighboring rows of one answer show of its order, from the top down.
+    """Return what neighboring rows of one answer show about its order, from the top down.
 
-    In an order of the update, `updated` never rises. In an order of the creation, create_time only
+    In order of update time, `updated` never rises. In order of creation time, create_time only
     falls or only rises. A rise counts only if the update fell, so that jobs that were all updated
     in one second prove nothing.
     """
@@ -32,7 +32,7 @@ def find_order_evidence(rows: Sequence[Row]) -> set[OrderEvidence]:
 
 
 def classify_order(evidence: set[OrderEvidence]) -> Order:
-    """Return what the evidence proves: an order of the update, and not of the creation."""
+    """Return whether the order is proved to be by update time and not by creation time."""
     if "update rises" in evidence:
         return "disproved"
     return "proved" if evidence >= {"create rises", "create falls"} else "not proved"

@@ -29,11 +29,11 @@ class Progress(TypedDict, total=False):
 
 
 class Gap(TypedDict):
-    """A window that could not be read whole, or not be proved to be.
+    """A window that could not be read completely, or not proved complete.
 
     Attributes:
         count: the number of jobs that the API counts in the window.
-        rows_read: the number of different jobs that came.
+        rows_read: the number of distinct jobs received.
         reason: why the window is a gap: "counted, not listed", "not readable", "kept moving", …
         found_at: when the gap was found.
         tries: how often it was asked for again.
@@ -53,14 +53,14 @@ class Gap(TypedDict):
 
 
 class Scrub(TypedDict):
-    """Where the scrub goes on, downwards from `until`, and when."""
+    """Where the scrub continues, downwards from `until`, and when."""
 
     until: str
     next_at: str
 
 
 class State(TypedDict, total=False):
-    """All that is remembered.
+    """Everything that is remembered.
 
     `watermark_at` is the server's time when the watermark got its value. `settled` says that the
     changes up to the watermark were read once more at least `overlap` later. `update_time_sorting`
@@ -85,7 +85,7 @@ class State(TypedDict, total=False):
 
 
 def set_watermark(watermark: datetime, now: datetime) -> State:
-    """Return the part of the state that a watermark set at `now` is.
+    """Return the part of the state for a watermark that is set at `now`.
 
     No job changes after the present, so `now` is not earlier than the watermark, whatever a
     server's clock says.
@@ -94,13 +94,13 @@ def set_watermark(watermark: datetime, now: datetime) -> State:
 
 
 def forget_backfill(state: State) -> State:
-    """Return the state with which everything is read as by a first run."""
+    """Return a state with which the next run reads everything, as a first run does."""
     place = ("backfill", "watermark", "watermark_at", "settled", "scrub")
     return cast(State, {name: value for name, value in state.items() if name not in place})
 
 
 def count_missing(gaps: Iterable[Gap]) -> int:
-    """Return how many jobs are missing in gaps; an unproved gap misses at least one."""
+    """Return how many jobs are missing in gaps; each gap counts at least one."""
     return sum(max(1, gap["count"] - gap["rows_read"]) for gap in gaps)
 
 
@@ -111,18 +111,18 @@ def is_backfilled(state: State, start_date: datetime) -> bool:
 
 
 def skip_backfill(state: State, start_date: datetime, now: datetime) -> State:
-    """Return the state with which later runs read everything, because no window can be read."""
+    """Return a state with which later runs read everything, because no window can be read."""
     start = format_time(start_date)
     progress = Progress(snapshot_at=format_time(now), newest_update=start, done_since=start)
     return State(**{**state, "backfill": progress})
 
 
 def to_incremental_state(state: State, start_date: datetime) -> State:
-    """Return the state with which the later runs begin, once the backfill has ended.
+    """Return the state with which later runs begin once the backfill has ended.
 
     The watermark is the latest update that the API showed when the backfill began, so that the
-    changes made meanwhile are read next. Only `start_date` on is up to date: what was created
-    before a `start_date` that moved on is read again should it move back.
+    changes made meanwhile are read next. Only jobs created since `start_date` are up to date. If
+    `start_date` moves forward and back again, the jobs in between are read again.
     """
     progress = state["backfill"]
     state = State(**state)

@@ -1,8 +1,8 @@
 """Brings a pipeline up to date: one loop over ways of reading, each more expensive than the last.
 
-`changes`, `rescan`, `reread`: each loads what it reads, and then says whether that is everything.
-All of it is one stream of chunks; each is loaded and committed with its state before the next one
-counts.
+`changes`, `rescan`, `reread`: each way loads what it reads, and then says whether that is
+everything. Together they are one stream of chunks. Each chunk is committed with its state before
+the next one counts.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ async def sync(context: ExtractionContext, state: State, emit: Emit, *, reread: 
             lost.
 
     Raises:
-        IncompleteError: completeness could not be established; what was emitted does no harm.
-        UnavailableError: the endpoint does not answer; what was emitted is progress.
+        IncompleteError: completeness could not be established; loading the chunks does no harm.
+        UnavailableError: the endpoint does not answer; the chunks are progress all the same.
     """
     await _Sync(context, state, context.track(state, emit), reread=reread).run()
 
 
 class _Sync:
-    """One sync: its state as far as it got."""
+    """One sync, with the state that it has reached."""
 
     def __init__(self, context: ExtractionContext, state: State, emit: Emit, *, reread: bool) -> None:
         self.context = context
@@ -66,21 +66,21 @@ class _Sync:
                 await self._emit(Chunk(mode="changes", state=State(**self.state)))
 
     async def _backfill(self) -> None:
-        """Read everything by windows, or leave it to the whole list where windows prove nothing."""
+        """Read everything by windows, or leave it to the whole list if windows prove nothing."""
         try:
             await backfill(self.context, self.state, self._emit)
         except FiltersIgnoredError:
             self.state = skip_backfill(self.state, self.context.settings.start_date, await self.context.now())
 
     async def _emit(self, chunk: Chunk) -> None:
-        """Pass a chunk on, and keep the state that holds after it."""
+        """Pass a chunk on, and keep its state."""
         if "scrub" not in chunk.state and self.context.settings.scrub and "watermark" in chunk.state:
             chunk.state["scrub"] = await plan_scrub(self.context, expected_rows=chunk.expected_rows)
         self.state = chunk.state
         await self._pass_on(chunk)
 
     async def _read_ways(self) -> None:
-        """Take one way after the other until one has read everything.
+        """Try one way of reading after the other until one has read everything.
 
         Raises:
             FiltersIgnoredError: windows prove nothing, and neither does the whole list.
@@ -88,7 +88,7 @@ class _Sync:
         verdict = Verdict.REFUSED
         for make_way in (Changes, Rescan, Reread, WholeList):
             if make_way is Rescan and verdict is Verdict.NOT_WHOLE:
-                continue  # it cannot see changes of older jobs
+                continue  # a rescan would miss changes of older jobs
             if make_way in (Rescan, Reread) and are_ignored(self.context):
                 continue  # they read by windows
             way: Way = make_way(self.context, self.state)

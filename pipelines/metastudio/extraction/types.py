@@ -19,7 +19,7 @@ from metastudio.timestamps import format_time
 Mode = Literal["backfill", "changes", "rescan", "reread", "gap", "scrub", "audit"]
 
 OPEN_END = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
-"""End of a window that has none: it is asked for without create_until."""
+"""The end of a window without an end: the query has no create_until."""
 
 
 class Window(NamedTuple):
@@ -41,7 +41,7 @@ class Window(NamedTuple):
 
 
 class UnreadableError(UnavailableError):
-    """The endpoint answers, but not this question."""
+    """The endpoint answers, but not this query."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class Query:
     """A query for a page of jobs. The filters in the settings are added when the request is made.
 
     Attributes:
-        attempts: how many attempts the request has; None for as many as retry_seconds allows.
+        attempts: the number of attempts for the request; None for as many as retry_seconds allows.
     """
 
     since: datetime
@@ -67,10 +67,10 @@ class Page:
     """One answer: the API's `count`, the records in the order in which they came, and its cost.
 
     `records` holds one item for each job received: a row, or a rejected record in place of one.
-    `noted` holds, by job_id, the records whose row had to leave something out. `skipped` is the
-    number of rows that could not be read, `skipped_at_end` of those behind the last record. If
-    `is_counted` is False, the API did not count: then `count` is the number of jobs up to the end
-    of the page, and one more if the page is full.
+    `noted` holds, by job_id, the records whose row lacks a field that is not as documented.
+    `skipped` is the number of rows that could not be read, `skipped_at_end` of those behind the
+    last record. If `is_counted` is False, the API did not count: then `count` is the number of jobs
+    up to the end of the page, and one more if the page is full.
     """
 
     count: int
@@ -101,12 +101,12 @@ Fetch = Callable[[Query], Awaitable[Page]]
 
 
 class Books(NamedTuple):
-    """How much the destination holds.
+    """The size of what the destination holds.
 
     Attributes:
         live: jobs that are not marked as deleted, created since `start_date` or at an unknown time.
         older: jobs that are not marked as deleted and show an earlier creation.
-        doubled: rows beyond one for each job; 0 where that was not counted.
+        doubled: rows beyond one for each job; 0 if they were not counted.
     """
 
     live: int
@@ -115,7 +115,7 @@ class Books(NamedTuple):
 
 
 class LoadedJobs(Protocol):
-    """What the destination holds, as far as the protocol asks."""
+    """What the protocol needs to know about the jobs in the destination."""
 
     async def books(self, since: datetime, expected: int | None) -> Books:
         """Count the jobs, and the rows beyond one for each job.
@@ -128,26 +128,28 @@ class LoadedJobs(Protocol):
         ...
 
     async def doubled(self) -> Sequence[tuple[str, datetime | None]]:
-        """Return job_id and create_time of the jobs that have more than one row; the creation is
-        None for jobs marked as deleted.
+        """Return job_id and create_time of the jobs that have more than one row.
+
+        The create_time is None for jobs that are marked as deleted.
         """
         ...
 
     async def count_new(self, job_ids: Sequence[str]) -> int:
-        """Count those of these jobs that have no live row."""
+        """Count the jobs that have no live row."""
         ...
 
     async def open_jobs(self, before: datetime) -> Sequence[tuple[str, datetime | None]]:
-        """Return job_id and create_time of the live jobs created before a time, or at an unknown
-        one, that are not in a terminal state.
+        """Return job_id and create_time of the live jobs that are not in a terminal state.
+
+        Only jobs created before a time, or at an unknown time, are included.
         """
         ...
 
     async def inversion(self) -> int | None:
-        """Return a place in the list that can prove its order, or None.
+        """Return a position in the list that can prove its order, or None.
 
-        In the live jobs by descending update time, it is the place of a job that was created after
-        the one before it.
+        Among the live jobs by descending update time, it is that of a job that was created after
+        the job before it.
         """
         ...
 
@@ -160,12 +162,13 @@ class LoadedJobs(Protocol):
         ...
 
     async def changed(self, rows: Sequence[Row]) -> list[Row]:
-        """Return the rows of jobs that are not loaded exactly like this, or more than once."""
+        """Return the rows that differ from the loaded ones, or whose job is loaded twice."""
         ...
 
     async def nth_created(self, before: datetime, place: int) -> datetime | None:
-        """Return the create_time of the job at a place, from 1, among the live jobs created before
-        a time, newest first; None where there are fewer.
+        """Return the create_time of a live job by its place, or None if there are fewer jobs.
+
+        The live jobs created before a time are counted from 1, newest first.
         """
         ...
 
@@ -194,7 +197,7 @@ class ExtractionSettings:
 
     @property
     def lookahead(self) -> int:
-        """Number of windows that are read at the same time.
+        """Return the number of windows that are read at the same time.
 
         They keep `max_concurrency` requests busy, although each window begins with a single
         request. They have no more jobs than a chunk.
@@ -207,15 +210,15 @@ class ExtractionSettings:
 
 @dataclass(slots=True, kw_only=True)
 class LedgerEntry:
-    """A line of the ledger: what was asked, and the figures that prove it whole or not.
+    """A line of the ledger: what was asked for, and the figures that prove it whole or not.
 
     Attributes:
-        rows_changed: the number of jobs that were new or differed from the destination; None where
-            the rows were not compared.
+        rows_changed: the number of jobs that were new or differed from the destination; None if the
+            rows were not compared.
         is_window: whether since and until are a window of create_time that was asked for as such.
         open_gaps: the number of gaps that are open once this line is committed.
         missing: the number of jobs that are missing in them.
-        has_holes: whether more rows were received than there are jobs. Where hidden rows keep their
+        has_holes: whether more rows were received than there are jobs. If hidden rows keep their
             places, a page may have fewer rows than its limit, and the next page repeats the last.
     """
 
@@ -238,7 +241,7 @@ class LedgerEntry:
     has_holes: bool = False
 
     def add(self, page: Page) -> None:
-        """Count an answer in."""
+        """Add the figures of an answer."""
         self.count = page.count
         self.requests += page.requests
         self.retries += page.retries
@@ -254,10 +257,10 @@ class Chunk:
     Args:
         rows: each job once, in the newest version read.
         seen: every version read, for the history of states.
-        vanished: job_ids that the API no longer shows, with the server's time of that finding.
+        vanished: job_ids that the API no longer shows, with the server's time when that was found.
         doubled: job_ids with several rows in the destination, of which one is to stay.
         lacking: the number of jobs that the destination turned out to have lost.
-        expected_rows: the number of jobs that the run is going to read, where it is known.
+        expected_rows: the number of jobs that the run is going to read, if it is known.
     """
 
     mode: Mode
@@ -273,11 +276,11 @@ class Chunk:
 
 
 Emit = Callable[[Chunk], Awaitable[None]]
-"""Takes a chunk, and returns when the reading may go on."""
+"""A function that takes a chunk, and returns when reading may continue."""
 
 
 def newest_versions(rows: Iterable[Row]) -> list[Row]:
-    """Keep each job once: its newest version, and of equal ones the one read last."""
+    """Keep each job once: its newest version, and of equally new ones the one read last."""
     newest: dict[str, Row] = {}
     for row in rows:
         other = newest.get(row.job_id)

@@ -1,4 +1,4 @@
-"""The ways to read what changed, cheapest first. Each tells afterwards whether it read it all."""
+"""The ways to read what changed, cheapest first. Each reports whether it read everything."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ from metastudio.timestamps import format_time, parse_time
 class Verdict(Enum):
     """The result of a way of reading.
 
-    REFUSED: the endpoint does not offer it. NOT_WHOLE: changes were missed, wherever they are.
+    REFUSED: the endpoint does not offer it. NOT_WHOLE: changes were missed, and they can be
+    anywhere.
     """
 
     WHOLE = auto()
@@ -52,14 +53,14 @@ class Way(ABC):
 
     @abstractmethod
     async def run(self, emit: Emit) -> None:
-        """Read, and emit what was read."""
+        """Read, and emit chunks of what was read."""
 
 
 class Changes(Way):
-    """The list in order of update_time, down to the watermark."""
+    """Reads the list in order of update_time, down to the watermark."""
 
     async def run(self, emit: Emit) -> None:
-        """Scan, unless the endpoint lately showed that it does not sort by update_time."""
+        """Scan, unless the endpoint recently showed that it does not sort by update_time."""
         if not await should_scan(self.context, self.state):
             return
         scan = Scan(self.context, self.state)
@@ -71,10 +72,10 @@ class Changes(Way):
 
 
 class Rescan(Way):
-    """What can still change, by windows; jobs in a terminal state count as unchanged."""
+    """Reads by windows what can still change. Jobs in a terminal state count as unchanged."""
 
     async def run(self, emit: Emit) -> None:
-        """Read what was created lately, then the older jobs that are not in a terminal state."""
+        """Read what was created recently, then the older jobs that are not in a terminal state."""
 
         async def note_newest(chunk: Chunk) -> None:
             self._newest = _find_newest(chunk, self._newest)
@@ -86,7 +87,7 @@ class Rescan(Way):
 
 
 class Reread(Way):
-    """Everything, by windows: this always ends, because a creation time does not move."""
+    """Reads everything by windows. This always ends, because creation times do not change."""
 
     async def run(self, emit: Emit) -> None:
         """Read all windows, and load what differs from the destination.
@@ -122,10 +123,10 @@ class Reread(Way):
 
 
 class WholeList(Way):
-    """The list without windows, where the endpoint ignores create_since or create_until.
+    """Reads the list without windows, if the endpoint ignores create_since or create_until.
 
-    In order of creation jobs move only where others appear or vanish, so that a pass with equal
-    counts that finds as many jobs is whole.
+    In order of creation, jobs move only if others appear or vanish. So a pass is whole if its
+    counts are equal and it finds as many jobs.
     """
 
     def __init__(self, context: ExtractionContext, state: State) -> None:
@@ -195,7 +196,7 @@ def _find_newest(chunk: Chunk, newest: datetime | None) -> datetime | None:
 async def _move_watermark(context: ExtractionContext, state: State, newest: datetime | None) -> State:
     """Return the state with the watermark at the newest update read.
 
-    A watermark later than that and in the future is moved back.
+    A watermark that is later than that and in the future is moved back.
     """
     now, old = await context.now(), parse_time(state["watermark"])
     watermark = min(now, max(old, newest or old))

@@ -1,7 +1,8 @@
-"""Reads create_time windows and proves each one whole (`docs/extraction.md`, "A window").
+"""Reads create_time windows and proves each one whole (`docs/extraction.md#windows`).
 
 A window that is too large is split; one that cannot be proved becomes the smallest possible gap. A
-range is read newest first, several windows at a time. Knows nothing of what the rows are for.
+range is read newest first, several windows at a time. This module does not know what the rows are
+for.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _Item: TypeAlias = asyncio.Task[_Outcome] | Window
 
 
 async def read_window(context: ExtractionContext, window: Window, mode: Mode, *, is_part: bool = False) -> _Outcome:
-    """Read a window, or return its parts where it is too large or too restless to be read at once.
+    """Read a window, or return its parts if it is too large or too restless to be read at once.
 
     A window that is returned without a proof is a gap, or has gaps.
 
@@ -78,7 +79,7 @@ async def read_window(context: ExtractionContext, window: Window, mode: Mode, *,
 def make_query(context: ExtractionContext, window: Window) -> Query:
     """Return the query for a window's first page. It begins a second before the window.
 
-    An endpoint may leave out the ends of a range, and with them jobs created at the very start of a
+    An endpoint may exclude the ends of a range, and with them jobs created right at the start of a
     second.
     """
     return Query(
@@ -128,10 +129,10 @@ async def _is_cut_short(context: ExtractionContext, reading: WindowReading) -> b
 
 
 async def _split_by_width(context: ExtractionContext, window: Window) -> list[Window]:
-    """Return the parts of a window that is wider than the endpoint answers; none if it is not."""
+    """Return the parts of a window that is too wide for the endpoint; none if it is not."""
     if context.limits.max_range is None:
         return []
-    width = context.limits.max_range - SECOND  # a window is asked for with the second before it
+    width = context.limits.max_range - SECOND  # the query also covers the second before the window
     end = window.until
     if end == OPEN_END:
         end = max(window.since, await context.now())
@@ -179,7 +180,7 @@ async def _read_as_deep_as_possible(
 
 
 def _read_miscounted(context: ExtractionContext, reading: WindowReading, first: Page) -> _Outcome:
-    """Return what becomes of a window with a count below the number of jobs received.
+    """Return the result for a window whose count is below the number of jobs received.
 
     Such a count is capped, or it is wrong. If it is capped, it equals the largest count ever seen,
     and the window is split so that its parts stay below the cap.
@@ -192,7 +193,7 @@ def _read_miscounted(context: ExtractionContext, reading: WindowReading, first: 
 
 
 async def _narrow(context: ExtractionContext, reading: WindowReading) -> WindowRead | None:
-    """Find the parts of a window in which jobs are missing, and read each once more.
+    """Find the parts of a window in which jobs are missing, and read each of them again.
 
     Returns:
         the window with its gaps, or None if counting does not find the parts.
@@ -262,13 +263,13 @@ async def read_range(context: ExtractionContext, window: Window, mode: Mode) -> 
 
 
 async def read_whole_range(context: ExtractionContext, window: Window, mode: Mode) -> list[WindowRead]:
-    """Return what `read_range` reads, of a range that is small enough to be held."""
+    """Return everything that `read_range` reads, for a range that fits in memory."""
     async with aclosing(read_range(context, window, mode)) as windows:
         return [read async for read in windows]
 
 
 def _replace_split(ahead: deque[_Item]) -> deque[_Item]:
-    """Put the parts of each window that proved too large in its place."""
+    """Replace each window that proved too large by its parts."""
     result: deque[_Item] = deque()
     for item in ahead:
         if isinstance(item, asyncio.Task) and item.done() and not item.exception():

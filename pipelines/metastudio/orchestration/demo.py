@@ -37,7 +37,7 @@ def run_dagster_demo() -> int:
 
 
 def find_port(wanted: int) -> int:
-    """Return this port of the loopback address, or a free one if it is taken."""
+    """Return this port of the loopback address, or a free port if it is taken."""
     with socket.socket() as probe:
         try:
             probe.bind(("127.0.0.1", wanted))

@@ -45,7 +45,7 @@ def make_audit(names: TenantNames) -> AssetsDefinition:
 
 
 def describe_findings(result: LoadResult) -> dict[str, int]:
-    """Return as metadata what differed before the repair."""
+    """Return the differences before the repair, as metadata."""
     assert result.audit is not None
     findings = result.audit.findings
     return {
@@ -84,13 +84,13 @@ def make_backfill(names: TenantNames) -> AssetsDefinition:
 
 
 def make_months(settings: Settings) -> MonthlyPartitionsDefinition:
-    """Return a partition for each month from `start_date`, where a sync begins, to now."""
+    """Return a partition for each month from `start_date`, the start of a sync, to now."""
     start = start_of_month(parse_user_time(settings.start_date, "sources.metastudio.start_date"))
     return MonthlyPartitionsDefinition(start_date=start, timezone="UTC", end_offset=1)
 
 
 def make_range(start: datetime, end: datetime, *, now: datetime) -> tuple[str, str | None]:
-    """Return `since` (included) and `until` (left out) of `metastudio backfill` for some months.
+    """Return `since` (included) and `until` (excluded) of `metastudio backfill` for some months.
 
     `until` is None, which means now, if the last month has not ended.
     """

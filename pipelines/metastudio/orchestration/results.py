@@ -15,7 +15,7 @@ from metastudio.pipeline.summary import Summary
 
 RETRIES = 3
 RETRY_SECONDS = 60.0
-"""Number and delay of retries for exit code 4. Each try itself retries for `retry_seconds`."""
+"""Number and delay of retries for exit code 4. Within each try, requests are retried, too."""
 
 EXIT_CODE_TAG = "metastudio/exit_code"
 ALERT_TAG = "metastudio/alert"
@@ -34,7 +34,7 @@ class DagsterProgress(LogProgress):
         self._log.info(f"{chunk.mode}: {self.describe(summary, chunk)}")
 
     def quota_percent(self, summary: Summary) -> float:
-        """Return the requests sent, in percent of those that the quota allowed in the same time."""
+        """Return the requests sent as a percentage of those that the quota allowed meanwhile."""
         return 100 * summary.requests / (max(summary.seconds, 0.001) * self._tenant.requests_per_second)
 
 

@@ -26,17 +26,17 @@ class TenantNames:
 
     @property
     def tenant(self) -> str | None:
-        """The tenant's name."""
+        """Return the tenant's name."""
         return self.options.tenant
 
     @property
     def prefix(self) -> list[str]:
-        """The first parts of the tenant's asset keys."""
+        """Return the first parts of the tenant's asset keys."""
         return ["metastudio", *([self.tenant] if self.tenant else [])]
 
     @property
     def pool(self) -> str:
-        """The pool of the tenant's runs. On DuckDB all tenants share one: a file has one writer."""
+        """Return the pool of the runs. On DuckDB all tenants share one: a file has one writer."""
         return self.name("metastudio") if self.options.destination != "duckdb" else "metastudio"
 
     def name(self, base: str) -> str:
@@ -49,7 +49,7 @@ class TenantNames:
 
     @property
     def table_keys(self) -> list[list[str]]:
-        """The keys of the raw tables."""
+        """Return the keys of the raw tables."""
         return [self.key(table.name) for table in TABLES]
 
 

@@ -1,7 +1,7 @@
-"""What the state directory knows of the attempts: the newest ones, and which of them are pending.
+"""Keeps the newest attempts in the state directory, and notes which of them are pending.
 
 An attempt is written here when it begins and when it ends. The next run that reaches the
-destination writes what is pending there. A failure of this log never fails a run.
+destination writes pending attempts there. A failure of this log never fails a run.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from metastudio.records.schema import ATTEMPTS
 log = logging.getLogger("metastudio")
 
 KEPT = 100
-"""The most attempts that the file has."""
+"""The maximum number of attempts in the file."""
 LOCK_SECONDS = 5.0
 """How long to wait for another process that writes the file."""
 
@@ -97,7 +97,7 @@ class AttemptLog:
         ]
 
     def write_pending(self, destination: Destination) -> None:
-        """Insert what is pending into the destination, where that is possible without a load."""
+        """Insert pending attempts into the destination, if that is possible without a load."""
         pending = self.list_pending()
         try:
             if add_attempts(destination, pending):
@@ -106,7 +106,7 @@ class AttemptLog:
             is_expected = isinstance(error, DestinationUndefinedEntity)  # before the first load
             if is_expected or isinstance(to_metastudio_error(error), UnavailableError):
                 log.debug("The attempts stay in the state directory: %s.", type(error).__name__)
-            else:  # the table may be anything
+            else:  # somebody may have changed the table
                 cause = getattr(error, "dbapi_exception", error)
                 log.warning(
                     "No attempt can be written to the table %s (%s): attempts are recorded on this machine only. If the"
@@ -138,7 +138,7 @@ class AttemptLog:
 
 
 def begin_attempt(run_id: str, command: str, options: Options) -> Attempt:
-    """Return an attempt as it is known at its beginning. A killed run leaves it like this."""
+    """Return an attempt with what is known at its beginning. A killed run leaves it like this."""
     return Attempt(
         run_id=run_id,
         pipeline=options.name,
@@ -163,7 +163,7 @@ def _format(line: Line) -> bytes:
 
 
 def _parse(text: bytes) -> Line | None:
-    """Return the line, or None for what a crash or another release left."""
+    """Return the line, or None if a crash or another release left something else."""
     try:
         values: dict[str, Any] = json.loads(text)
         values |= {name: _parse_time(values[name]) for name in ("started_at", "finished_at")}
@@ -178,7 +178,7 @@ def _parse_time(text: str | None) -> datetime | None:
 
 
 def name_process(number: int) -> str | None:
-    """Return what identifies a process: its number and its start. None: there is no such process.
+    """Return the number and start of a process, which identify it, or None if it does not exist.
 
     Numbers are used again after a restart: in a container, each run may be process 1.
     """
@@ -187,6 +187,6 @@ def name_process(number: int) -> str | None:
         started = Path(f"/proc/{number}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
     except ProcessLookupError:
         return None
-    except (OSError, IndexError):  # another user's, or a system without this file
+    except (OSError, IndexError):  # another user's process, or a system without this file
         started = ""
     return f"{number} {started}"

@@ -41,8 +41,8 @@ def open_pipeline(options: Options, *, read_only: bool = False, keep_state: bool
     Args:
         read_only: leave the local state alone, and open a DuckDB file in a way that lets other
             processes read it, too.
-        keep_state: use the local state, and make it if there is none. What only runs SQL in the
-            destination needs no state.
+        keep_state: use the local state, and create it if there is none. Callers that only run SQL
+            in the destination need no state.
 
     Raises:
         ConfigurationError: dlt does not know the destination, or lacks a part of its settings.
@@ -72,9 +72,9 @@ def _warn_once(settings: str) -> None:
 
 
 def open_or_restore(options: Options) -> dlt.Pipeline:
-    """Return the dlt pipeline, without a local state that a crash left half written.
+    """Return the dlt pipeline, after dropping a local state that a crash left half written.
 
-    The destination has the same state, from which the pipeline restores it.
+    The pipeline restores the state from the destination, which has the same one.
 
     Raises:
         ConfigurationError: as `open_pipeline`.
@@ -105,7 +105,7 @@ def make_destination(options: Options, *, read_only: bool) -> Any:
     if options.destination == "duckdb":
         file = _find_configured_file() or _choose_default_file(options)
         if isinstance(file, str) and "://" not in file and not file.startswith(":"):
-            # absolute: dlt would go on using the working directory of the first run
+            # absolute, because dlt would keep using the working directory of the first run
             given["credentials"] = make_duckdb_credentials(options.name, _resolve(file), read_only=read_only)
     destination = dlt.destination(options.destination, **given)
     make_own: Any = BY_TYPE.get(destination.destination_type)
@@ -115,7 +115,7 @@ def make_destination(options: Options, *, read_only: bool) -> Any:
 def _resolve(file: str) -> Path:
     """Return the absolute path of a file that symbolic links may lead to.
 
-    DuckDB names a database after the link as long as there is no file, and after the file later on.
+    DuckDB names a database after the link while there is no file, and after the file later.
     """
     try:
         return Path(os.path.expanduser(file)).resolve()
@@ -157,7 +157,7 @@ def open_existing(
     keep_state: bool = True,
     lock_seconds: float = 0.0,
 ) -> tuple[Destination, State]:
-    """Open the destination of a pipeline that synced before, to read; return its state, too.
+    """Open the destination of a pipeline that synced before, for reading, and read its state.
 
     Args:
         lock_seconds: how long to wait for another process that holds a DuckDB file.

@@ -1,4 +1,4 @@
-"""Loads chunks with their state, and sums up the run.
+"""Loads chunks with their state, and summarizes the run.
 
 A chunk is one load package: its rows are committed together with the state that follows from them.
 A killed run leaves at most one package behind. The next run loads that package before it asks the
@@ -44,8 +44,8 @@ from metastudio.source.stream import Reader, Steps
 log = logging.getLogger("metastudio")
 
 ATTEMPTS = 5
-"""Pipelines can collide at the dataset, the tables and a new column. One succeeds each time."""
-COLLISIONS = (SchemaUpdateError, DatabaseTransientException, FileExistsError)  # the folder of a dataset
+"""Pipelines can collide when they create the dataset, a table or a column. One succeeds."""
+COLLISIONS = (SchemaUpdateError, DatabaseTransientException, FileExistsError)  # the last: a dataset's folder
 COLLIDING_STATES = ("23", "40", "42", "XX")
 """Classes of SQLSTATE that a collision has; others, such as that of a time-out, are final."""
 
@@ -66,8 +66,8 @@ class ChunkLoader:
 
     Attributes:
         pending_attempts: earlier attempts that the next load package brings into the destination,
-            where single rows cannot be inserted.
-        are_attempts_loaded: whether a package did so.
+            if single rows cannot be inserted.
+        are_attempts_loaded: whether a load package has brought them.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class ChunkLoader:
         reconcile_with_destination(self.destination, self._load_pending)
         restored = restore_tables(self.destination)
         self._committed = read_state(self.pipeline)
-        if self._committed.get("schema_version") != SCHEMA_VERSION:  # tables are going to be made
+        if self._committed.get("schema_version") != SCHEMA_VERSION:  # tables are going to be created
             require_own_tables(self.destination)
         check_state(self._committed, self.tenant)
         if self._committed.get("schema_version") == 1 and self.tenant.app_user_id:
@@ -125,7 +125,7 @@ class ChunkLoader:
         self._load_extracted(was_interrupted=True)
 
     def require_synced(self) -> None:
-        """Raise ConfigurationError for a pipeline that never synced to its end."""
+        """Raise ConfigurationError if the pipeline never completed a sync."""
         if "watermark" not in self._committed:
             raise ConfigurationError(
                 "The first sync of this pipeline is not finished.", hint="Run metastudio sync first."
@@ -183,7 +183,7 @@ class ChunkLoader:
         self._listener.on_chunk_loaded(self.summary, chunk)
 
     def _count_new_rejected(self, chunk: Chunk) -> int:
-        """Return the number of rejected records received, without those an earlier run rejected."""
+        """Return the number of rejected records, without those that an earlier run rejected."""
         hashes = {record.record_hash for record in chunk.rejected} - self._rejected_here
         known = self.destination.known_rejected(hashes)
         self._rejected_here |= hashes - known
@@ -194,7 +194,7 @@ class ChunkLoader:
 
         A package costs 0.3 s. Return False if the chunk needs one.
         """
-        settled = {"settled": self._committed.get("settled")}  # is in the ledger's line, too
+        settled = {"settled": self._committed.get("settled")}  # the ledger's line shows it, too
         is_same = {**chunk.state, **settled} == {**self._committed, **settled}
         if chunk.vanished or chunk.doubled or not is_same:
             return False
@@ -234,7 +234,7 @@ class ChunkLoader:
     def _are_new(self, chunk: Chunk) -> bool:
         """Return whether no job of a chunk can be in the tables, so that its rows can be appended.
 
-        That needs less CPU than merging them does: 0.86 of it, over a first sync of 200,000 jobs.
+        Appending takes less CPU than merging: 0.86 of it, over a first sync of 200,000 jobs.
         """
         if not self._began_empty or chunk.mode != "backfill" or chunk.vanished or chunk.doubled:
             return False
@@ -242,19 +242,21 @@ class ChunkLoader:
         return len(job_ids) == len(chunk.rows) and not self.destination.holds_any(list(job_ids))
 
     def _load_extracted(self, *, was_interrupted: bool = False) -> None:
-        """Load what is on disk. Retry failures that are temporary or that can be removed."""
+        """Load what was extracted. Retry after failures that are temporary or can be fixed."""
         self.pipeline.normalize()
         self.destination.forget_extent()
-        attempts, can_free = 1, bool(self.summary.load_ids)  # what was loaded before is in memory, too
+        attempts, can_free = 1, bool(self.summary.load_ids)  # earlier packages use memory, too
         while True:
             try:
                 with LOADING:
                     if was_interrupted:
                         merge_pending(self.pipeline)
-                    if not self._committed and not self.summary.load_ids:  # what was lost may be the state itself
+                    if not self._committed and not self.summary.load_ids:  # the state itself may be lost
                         self._restore_tables()
                     info = self.pipeline.load()
-                self.summary.load_ids += info.loads_ids if info else []  # none: a kill came when all was loaded
+                self.summary.load_ids += (
+                    info.loads_ids if info else []
+                )  # no info: the kill came after everything was loaded
                 return
             except (PipelineStepFailed, SchemaUpdateError) as error:
                 was_interrupted = True
@@ -273,13 +275,13 @@ class ChunkLoader:
                 log.debug("Another pipeline seems to change the same tables: trying again.")
 
     def _is_collision(self, error: BaseException) -> bool:
-        """Return whether an error may come from another pipeline; a DuckDB file has one writer."""
+        """Return whether another pipeline may have caused an error; never on DuckDB."""
         if self.destination.capabilities.is_duckdb_file or (find_sqlstate(error) or "XX")[:2] not in COLLIDING_STATES:
             return False
         return any(isinstance(cause, COLLISIONS) for cause in iter_causes(error))
 
     def _restore_tables(self) -> None:
-        """Make all tables before the first load, which could not change a published one."""
+        """Create all tables before the first load, which could not update a published table."""
         try:
             if self.destination.capabilities.is_postgres:
                 self.pipeline.sync_schema()

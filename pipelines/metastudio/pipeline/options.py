@@ -1,4 +1,4 @@
-"""Which pipeline is meant, and what this package sets of dlt's own configuration."""
+"""The options that choose a pipeline, and this package's defaults for dlt's configuration."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from metastudio.config.tenant import check_name, list_tenants
 from metastudio.destination.dlt_internals.settings import set_default_settings
 
 PIPELINE = "metastudio"
-"""The name of the pipeline where none is given."""
+"""The name of the pipeline if none is given."""
 
 _MEMORY_MB = 80
 _MEMORY_FACTOR = 4
@@ -24,7 +24,7 @@ TELEMETRY = "RUNTIME__DLTHUB_TELEMETRY"
 
 
 def make_defaults(memory_mb: int = _MEMORY_MB) -> dict[str, Any]:
-    """Return what this package sets of dlt's own configuration, behind every variable and file."""
+    """Return this package's defaults for dlt. Variables and files override them."""
     return {
         "destination": {"duckdb": {"credentials": {"global_config": _make_duckdb_config(memory_mb)}}},
         "load": {
@@ -36,7 +36,7 @@ def make_defaults(memory_mb: int = _MEMORY_MB) -> dict[str, Any]:
 
 
 def _make_duckdb_config(memory_mb: int) -> dict[str, Any]:
-    return {"memory_limit": f"{memory_mb}MB", "threads": 1}  # DuckDB takes all it finds
+    return {"memory_limit": f"{memory_mb}MB", "threads": 1}  # by default, DuckDB takes all of the machine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,14 +50,14 @@ class Options:
 
     @property
     def name(self) -> str:
-        """The name of the dlt pipeline; each tenant has its own, with state, lock and staging."""
+        """Return the name of the dlt pipeline. Each tenant has its own state, lock and staging."""
         return f"{self.pipeline}_{self.tenant}" if self.tenant else self.pipeline
 
     @property
     def staging_suffix(self) -> str:
-        """The pipeline's part in the name of its staging dataset.
+        """Return the pipeline's part in the name of its staging dataset.
 
-        A name that dlt would change to that of another pipeline gets a suffix of its own.
+        A name that dlt would change gets a suffix, because two changed names could be the same.
         """
         if re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+)*", self.name):
             return self.name
@@ -65,7 +65,7 @@ class Options:
 
     @property
     def duckdb_file(self) -> str:
-        """The DuckDB file where no other is configured, in the working directory."""
+        """Return the default DuckDB file, which is in the working directory."""
         return "videos.duckdb" if self.pipeline == PIPELINE else f"{self.pipeline}.duckdb"
 
 
@@ -88,7 +88,7 @@ def set_defaults() -> None:
 def raise_memory_limit() -> bool:
     """Let DuckDB use four times as much memory for the rest of this process.
 
-    Return False where the user set the limit, or where it is beyond the machine's memory already.
+    Return False if the user set the limit, or if it is beyond the machine's memory already.
     """
     machine_mb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1_000_000
     limit = _MEMORY_MB

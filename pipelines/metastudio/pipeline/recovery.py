@@ -57,7 +57,7 @@ def reconcile_with_destination(destination: Destination, load_pending: Callable[
             _restart_from_destination(destination)
     if read_committed_mark(destination)[0] < read_local_mark(pipeline)[0]:
         log.warning(
-            "The destination was set back to an older state than the local one: continuing from the destination."
+            "The destination was restored to an older state than the local one: continuing from the destination."
         )
         _restart_from_destination(destination)
 
@@ -85,7 +85,7 @@ def _restore_tables(destination: Destination) -> set[str]:
             raise
         lacking = "; ".join(f"{table} lacks {', '.join(columns)}" for table, columns in broken.items())
         raise ConfigurationError(
-            f"Columns that cannot be empty were dropped, and cannot be added to rows: {lacking}.",
+            f"Columns that cannot be empty were dropped, and cannot be added to existing rows: {lacking}.",
             hint="Run metastudio audit: it keeps the table under another name, creates a new one and reads everything.",
         ) from error
     if restored:

@@ -1,4 +1,4 @@
-"""What a run did, in figures."""
+"""The figures of a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from metastudio.extraction.types import Chunk
 
 @dataclass(slots=True, kw_only=True)
 class Summary:
-    """What a run did; the fields, in their order, are those of `--json` (`docs/cli.md#json`).
+    """The figures of a run. The fields, in their order, are those of `--json` (`docs/cli.md#json`).
 
     Attributes:
         rejected: records that could not be loaded, or not in full, and that are new in this run.
@@ -19,7 +19,7 @@ class Summary:
         scrubbed: jobs read once more to find changes that the API does not show.
         scrub_changed: how many of them had changed.
         lacking: jobs that the destination had lost, and that were read again.
-        surplus: jobs held that the API does not count any more; the next audit marks them.
+        surplus: loaded jobs that the API no longer counts; the next audit marks them.
     """
 
     mode: str | None = None
@@ -42,7 +42,7 @@ class Summary:
     load_ids: list[str] = field(default_factory=list)
 
     def add(self, chunk: Chunk, rows: int) -> None:
-        """Count a loaded chunk; a run that had to read in a dearer way says so in `mode`."""
+        """Add the figures of a loaded chunk. `mode` is the last way of reading that was used."""
         if chunk.mode not in ("gap", "scrub") and (self.mode != "backfill" or chunk.mode == "audit"):
             self.mode = chunk.mode
         rows_read = sum(window.rows_read for window in chunk.windows)
@@ -57,7 +57,7 @@ class Summary:
         self.set_state(chunk.state)
 
     def set_state(self, state: State) -> None:
-        """Take over what a state says."""
+        """Copy the watermark and the open differences from a state."""
         self.watermark = state.get("watermark")
         gaps = state.get("gaps", [])
         self.gaps, self.missing = len(gaps), count_missing(gaps)

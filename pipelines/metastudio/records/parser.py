@@ -65,7 +65,7 @@ class Rejected(NamedTuple):
 
     @property
     def key(self) -> str:
-        """The key of the record in the list. It cannot equal a job_id."""
+        """Return the key of the record in the list. It cannot equal a job_id."""
         return f"\0{self.record_hash}"
 
 
@@ -82,7 +82,7 @@ def _needs_cleaning(text: str) -> bool:
 
 
 def add_app_user(record_hash: str, app_user_id: str | None) -> str:
-    """Return the hash of a record read for an app user: another one may have an equal record."""
+    """Return the hash of an app user's record: another app user may have an equal one."""
     return hashlib.sha256(f"{record_hash}/{app_user_id}".encode()).hexdigest() if app_user_id else record_hash
 
 
@@ -96,7 +96,7 @@ class RowParser:
 
     Args:
         keep_signed_urls: whether URLs keep their signed query.
-        app_user_id: the app user whose jobs are read; None where all are.
+        app_user_id: the app user whose jobs are read; None for all.
     """
 
     _known = frozenset(Job.__struct_fields__)

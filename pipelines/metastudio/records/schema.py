@@ -86,7 +86,9 @@ class Table(NamedTuple):
 
 
 PROJECT_ID = Column("project_id", "text", "The project (tenant) that the job belongs to", nullable=False)
-APP_USER_ID = Column("app_user_id", "text", "The third-party user whose jobs were asked for; null where all were")
+APP_USER_ID = Column(
+    "app_user_id", "text", "The third-party user whose jobs were read; null if those of all users were"
+)
 
 VIDEOS_TABLE = Table(
     VIDEOS,
@@ -114,7 +116,7 @@ VIDEOS_TABLE = Table(
         Column("create_time", "timestamp", "When the job was created, UTC"),
         Column("lastupdate_time", "timestamp", "When the job last changed, UTC"),
         Column(
-            "deleted_at", "timestamp", "When the API was found not to show the job any more, UTC; null for live jobs"
+            "deleted_at", "timestamp", "When a run found that the API no longer shows the job, UTC; null for live jobs"
         ),
         APP_USER_ID,
     ),
@@ -149,7 +151,7 @@ WINDOWS_TABLE = Table(
         Column(
             "since", "timestamp", "Start of the window's create_time range; in mode changes, of the update_time range"
         ),
-        Column("until", "timestamp", "End of the same range, itself left out"),
+        Column("until", "timestamp", "End of the same range, exclusive"),
         Column("count", "bigint", "The API's count of jobs from since to until; it counts both ends"),
         Column("rows_read", "bigint", "Distinct jobs read from it"),
         Column(
@@ -161,7 +163,7 @@ WINDOWS_TABLE = Table(
         Column("retries", "bigint", "Requests repeated after a failure"),
         Column("throttled", "bigint", "Requests that the gateway refused for the quota (429)"),
         Column("complete", "bool", "Whether it is proved that nothing of the window is missing"),
-        Column("reason", "text", "Why the window is a gap; null where it is complete"),
+        Column("reason", "text", "Why the window is a gap; null if it is complete"),
         Column("open_gaps", "bigint", "Number of gaps that were open after this line"),
         Column("missing", "bigint", "Number of jobs that were missing in those gaps"),
         Column("started_at", "timestamp", "The server's clock at the first answer, UTC"),
@@ -195,7 +197,7 @@ ATTEMPTS_TABLE = Table(
 REJECTED_TABLE = Table(
     REJECTED,
     ("project_id", "record_hash"),
-    "Records that could not be loaded, or not whole, as the API gave them",
+    "Records that could not be loaded, or only in part, as the API gave them",
     (
         PROJECT_ID,
         Column(

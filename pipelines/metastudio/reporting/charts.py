@@ -26,8 +26,8 @@ COLORS = {
 }
 _PALETTE = ("#2f81c7", "#d9532c", "#8d6cc7", "#3f9c6b", "#c9901a", "#868e96")
 _HEIGHT = 210
-_FEW, _WIDEST = 4, 48
-"""So few bars are no wider, in pixels, than this: one alone would fill the chart."""
+_FEW_BARS, _MAX_BAR_PIXELS = 4, 48
+"""Up to so many bars are at most this many pixels wide. A single one would fill the chart."""
 
 
 def make_charts(report: Report) -> dict[str, dict[str, Any]]:
@@ -112,7 +112,7 @@ def _count(field: str, title: str, most: int) -> alt.Y:
 
 def _limit_bars(values: Iterable[Any]) -> dict[str, int]:
     """Return the options of bars, one for each value."""
-    return {"size": _WIDEST} if len(set(values)) <= _FEW else {}
+    return {"size": _MAX_BAR_PIXELS} if len(set(values)) <= _FEW_BARS else {}
 
 
 def _day_tooltip(field: str, title: str, language: Language) -> alt.Tooltip:
@@ -152,7 +152,7 @@ def _chart_production(days: Sequence[Row], language: Language) -> Any:
 
 
 def find_bounds(rates: Sequence[Row]) -> tuple[float, float]:
-    """Return whole percentages around rates, five or more points apart, as less is no change."""
+    """Return whole percentages around rates, at least five points apart: less would be noise."""
     low, high = floor(100 * min(rate["rate"] for rate in rates)), ceil(100 * max(rate["rate"] for rate in rates))
     low = max(0, min(low, high - 5))
     return low / 100, max(high, low + 5) / 100

@@ -1,4 +1,4 @@
-"""dlt's settings of a destination as a dbt profile.
+"""Turns dlt's settings of a destination into a dbt profile.
 
 The profile refers to environment variables, so that no password is written to disk.
 """
@@ -96,7 +96,7 @@ def _make_profile(output: dict[str, Any]) -> dict[str, Any]:
 def _make_duckdb_fields(credentials: Any) -> dict[str, Any]:
     """Return the fields that attach the file under a name of ours.
 
-    dbt guesses the name that DuckDB gives to a file, and refuses files where it guesses wrong.
+    dbt guesses the name that DuckDB gives to a file, and refuses the file if the guess is wrong.
     """
     return {
         "type": "duckdb",

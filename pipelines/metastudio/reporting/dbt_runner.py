@@ -26,7 +26,7 @@ from metastudio.reporting.model_version import Version, make_fingerprint
 from metastudio.reporting.views import drop_views, find_unreplaceable
 
 PARSED: dict[tuple[str, ...], Any] = {}
-"""dbt's manifests of the project, by the names that stand in them."""
+"""dbt's manifests of the project, by the names that they contain."""
 
 
 class TestResult(NamedTuple):
@@ -45,17 +45,17 @@ class TestResults(NamedTuple):
 
     @property
     def passed(self) -> int:
-        """Number of tests that passed."""
+        """Return the number of tests that passed."""
         return sum(result.status == "pass" for result in self.results)
 
     @property
     def warned(self) -> tuple[str, ...]:
-        """Messages of the tests that warn."""
+        """Return the messages of the tests that warned."""
         return tuple(f"{result.name}: {result.message}" for result in self.results if result.status == "warn")
 
     @property
     def failed(self) -> tuple[str, ...]:
-        """Messages of the tests that failed."""
+        """Return the messages of the tests that failed."""
         return tuple(
             f"{result.name}: {result.message}" for result in self.results if result.status not in ("pass", "warn")
         )
@@ -87,7 +87,7 @@ def build_models(
         version: the values of the models' variables.
         test: whether to run the tests on the data.
         unit_tests: whether to run the unit tests of the models.
-        force: whether to drop what somebody has built on models whose columns change.
+        force: whether to drop what others have built on models whose columns change.
 
     Raises:
         ConfigurationError: the models do not run on the destination, dbt is not installed, or
@@ -131,7 +131,7 @@ def _make_variables(dataset: str, version: Version) -> dict[str, Any]:
 
 
 def _run_models(pipeline: dlt.Pipeline, runner: Callable[..., list[Any]], *, force: bool) -> None:
-    """Build the models. Those that PostgreSQL cannot replace as they are, are dropped first."""
+    """Build the models, after dropping those that PostgreSQL cannot replace."""
     results = runner("run")
     if unreplaceable := find_unreplaceable(results):
         with drop_views(pipeline, unreplaceable, force=force):
@@ -191,8 +191,10 @@ def _close_duckdb() -> None:
 
 
 def _make_runner(arguments: Sequence[str], names: tuple[str, ...]) -> Any:
-    """Return a function that runs a dbt command. The project is parsed once in a process for what
-    is named alike, as parsing takes most of the time; variables are rendered with each command.
+    """Return a function that runs a dbt command.
+
+    A process parses the project only once for the same names, because parsing takes most of the
+    time. Variables are rendered with each command.
     """
     from dbt.cli.main import dbtRunner
 
@@ -219,7 +221,7 @@ def _parse(arguments: Sequence[str]) -> Any:
 
 
 def _to_metastudio_error(cause: BaseException | None, message: str | None = None) -> MetaStudioError:
-    """Return an error with the exit code of what dbt's error was caused by, or says."""
+    """Return an error whose exit code follows from the cause or the text of dbt's error."""
     text = " ".join(str(message or cause).split())[:500]
     known = to_metastudio_error(cause or Exception(message))
     error = type(known)(f"dbt could not build the reporting models: {text}", hint="Run metastudio models to try again.")

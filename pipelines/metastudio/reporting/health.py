@@ -27,12 +27,12 @@ class Finding(NamedTuple):
 
     @property
     def mark(self) -> str:
-        """The sign that stands before the sentence."""
+        """Return the sign that precedes the sentence."""
         return "✓" if self.is_good else "✗" if self.is_grave else "!"
 
 
 class Limits(NamedTuple):
-    """What is accepted of a tenant's data: settings of the same names."""
+    """The limits for a tenant's data: the settings of the same names."""
 
     stale_after_seconds: float = 3_600
     max_missing: int = 0

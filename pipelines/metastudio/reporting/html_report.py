@@ -1,4 +1,4 @@
-"""The report as one self-contained page: figures, charts, and the script that draws them.
+"""Writes the report as one self-contained page: figures, charts, and the script for them.
 
 The page loads nothing from anywhere.
 """
@@ -62,7 +62,7 @@ PARTS = (
     Part("state_times"),
     Part("by_state"),
 )
-"""The parts in order: what is looked at most comes first."""
+"""The parts in order, those of most interest first."""
 
 
 def make_page(report: Report, read_library: Callable[[], str] | None = None) -> str:
@@ -123,7 +123,7 @@ def _render_about(report: Report) -> str:
 
 
 def _has_name(tenant: Row) -> bool:
-    """Return whether a tenant has a name of its own, beside its IDs."""
+    """Return whether a tenant has a name besides its IDs."""
     return tenant["tenant"] not in (tenant["project_id"], f"{tenant['project_id']}/{tenant['app_user_id']}")
 
 
@@ -172,7 +172,7 @@ def _measure(text: str) -> int:
 
 
 def _describe_created_before(span: Row, report: Report) -> str:
-    """Return how many jobs were created before a period, in as many days."""
+    """Return how many jobs were created in the same number of days before a period."""
     created, days = report.language.format_integer(span["created_before"]), (span["until"] - span["since"]).days + 1
     if days == 1 and not report.period.is_chosen:
         return report.language.gettext("{created} yesterday until this hour", created=created)
@@ -182,7 +182,7 @@ def _describe_created_before(span: Row, report: Report) -> str:
 
 
 def _describe_change(span: Row, report: Report) -> str:
-    """Return the change of the success rate from as many days before a period."""
+    """Return the change of the success rate from the same number of days before a period."""
     change, days = report.language.format_change(span["change"]), (span["until"] - span["since"]).days + 1
     if days == 1 and not report.period.is_chosen:
         return report.language.gettext("{change} from yesterday until this hour", change=change)
@@ -203,7 +203,7 @@ def _describe_stuck(report: Report) -> str:
 
 
 def _render_parts(report: Report, charts: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the parts that have something to show, and then one with a sentence for each other."""
+    """Yield the parts that have something to show, then one with a sentence for each empty part."""
     sections = {section.query: section for section in report.sections}
     if report.has_jobs:
         sections[TIME_TREND.query] = TIME_TREND

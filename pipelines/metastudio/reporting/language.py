@@ -1,6 +1,6 @@
 """The languages of the report: its words, and how figures and times are written in them.
 
-The code has the English words. Those of the other languages are in the catalogues below `locale`,
+The code has the English words. Those of the other languages are in the catalogs below `locale`,
 which `make translations` compiles.
 """
 
@@ -22,7 +22,7 @@ _LOCALE = Path(__file__).parent / "locale"
 
 
 def N_(message: str) -> str:
-    """Return a message as it is. The name marks what is translated elsewhere, for extraction."""
+    """Return a message unchanged. The name marks it for extraction; it is translated elsewhere."""
     return message
 
 
@@ -31,7 +31,7 @@ WORDS = (
     *(N_("under 10 minutes"), N_("10 to 60 minutes"), N_("1 to 6 hours"), N_("6 to 24 hours"), N_("1 to 7 days")),
     *(N_("over 7 days"), N_("others")),
 )
-"""Words that the models have in columns of the report: states, ages, and the other error codes."""
+"""Words that the models put into the report: states, ages, and other error codes."""
 
 
 class Language:
@@ -74,7 +74,7 @@ class Language:
         return self.format_integer(round(minutes)) if is_long else format_figure(minutes)
 
     def format_seconds(self, seconds: Any) -> str:
-        """Return a length of time with the unit that suits it."""
+        """Return a length of time in a suitable unit."""
         return format_seconds(seconds, self._translations.gettext)
 
     def format_share(self, share: Any) -> str:

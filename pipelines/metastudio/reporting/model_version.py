@@ -38,7 +38,7 @@ MODELS = (
     "models_version",
 )
 SHARED = ("daily_production", "daily_completions", "failure_trend", "sync_health")
-"""Models with few rows that cost much and that several queries of a report read."""
+"""Expensive models with few rows that several queries of a report read."""
 
 UTC = "UTC"
 SETTINGS = "reporting_settings"
@@ -103,12 +103,12 @@ class Models:
         self._copied: tuple[str, ...] = ()
 
     def query(self, sql: str, *params: Any, **values: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """Run a query that has the models as `{video_jobs}` and so on, and other `values` likewise.
+        """Run a query that writes models as `{video_jobs}`, and other `values` likewise.
 
-        Returns the names of the columns, and the rows.
+        Return the names of the columns, and the rows.
         """
         with self._destination.connect() as client:
-            if not self._destination.capabilities.is_postgres:  # a pooler would give the session to others
+            if not self._destination.capabilities.is_postgres:  # a pooler may share the session
                 client.execute_sql("SET TIME ZONE 'UTC'")
             names = self._name_models(client)
             with client.execute_query(sql.format(**{**values, **names}), *params) as cursor:
@@ -116,9 +116,10 @@ class Models:
 
     @contextmanager
     def copy_shared(self) -> Iterator[None]:
-        """Compute each model that several queries read only once for all queries in the block.
+        """Within the block, compute a model only once even if several queries read it.
 
-        On PostgreSQL, a transaction holds the copies, which a pooler does not give to others.
+        On PostgreSQL, a transaction holds the copies, because a pooler gives its session to nobody
+        else.
         """
         is_postgres = self._destination.capabilities.is_postgres
         with (
@@ -163,7 +164,7 @@ class Models:
         """Run one of the package's queries (`queries/NAME.sql`) over the rows of some tenants.
 
         Args:
-            tenants: whose rows are read; there must be one.
+            tenants: the tenants whose rows are read; at least one.
             values: literals for the names in braces.
         """
         sql = resources.files(__package__).joinpath("queries", f"{name}.sql").read_text(encoding="utf-8")
@@ -175,7 +176,7 @@ class Models:
     def version(self) -> Version | None:
         """Return the version of the models, or None if they are missing or broken.
 
-        A version that was found is not asked for again: a database plans all models for the answer.
+        A version that was found is kept, because a database plans all models to answer the query.
         """
         self._version = self._version or self._read_version()
         return self._version

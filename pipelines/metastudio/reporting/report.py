@@ -1,4 +1,4 @@
-"""The figures of the report: read from the models, for one tenant or several."""
+"""Reads the figures of the report from the models, for one tenant or several."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from metastudio.reporting.period import Period, choose_period, make_time_literal
 from metastudio.reporting.sections import NO_JOBS, SECTIONS, TENANT, Section
 
 SPANS = {"by_week": ("week", 8), "by_month": ("month", 6)}
-"""Unit of each table by span, and how many of them it has."""
+"""The unit of each table by span, and its number of rows."""
 
 CHARTS = ("trend", "time_trend", "reason_trend")
 """Queries that only charts need."""
 
 
 MEDIANS = ("wait_seconds_p50", "render_seconds_p50")
-"""A week without any of these figures is left out: none of its jobs has such times."""
+"""A week without any of these figures is omitted: none of its jobs has such times."""
 
 
 class Report(NamedTuple):
@@ -58,12 +58,12 @@ class Report(NamedTuple):
 
     @property
     def findings(self) -> list[Finding]:
-        """The findings about the data of a single tenant."""
+        """Return the findings about the data of a single tenant."""
         return describe_health(self.tenants[0], self.language)
 
     @property
     def sections(self) -> tuple[Section, ...]:
-        """The tables, in order, without those that could only show zeros.
+        """Return the tables, in order, without those that could only show zeros.
 
         The lists of jobs name the tenant only if there are several.
         """
@@ -77,7 +77,7 @@ class Report(NamedTuple):
 
     @property
     def has_jobs(self) -> bool:
-        """Whether a job was created in the period."""
+        """Return whether a job was created in the period."""
         return bool(self.rows["by_job_type"])
 
     def list_empty(self, sections: Iterable[Section]) -> list[str]:
@@ -189,6 +189,6 @@ def _name_span(row: Row, period: Period, language: Language) -> str:
 
 
 def _count_others(example: str | None, language: Language) -> str | None:
-    """Return an example of a message; in its place, the query has the number of the other codes."""
+    """Return the example of a message. In the row of all other codes, it is their number."""
     found = re.fullmatch(r"error codes: (\d+)", example or "")
     return language.gettext("error codes: {number}", number=found[1]) if found else example

@@ -35,7 +35,7 @@ class Section(NamedTuple):
     Attributes:
         query: the key of its rows.
         note: a sentence on what the figures mean.
-        empty: a sentence in place of a table without rows.
+        empty: a sentence instead of a table without rows.
         is_short: whether the report of several tenants in the terminal has it, too.
         is_of_now: whether it is shown although no job was created in the period.
     """
@@ -91,8 +91,8 @@ SECTIONS = (
         N_("Production by time of creation"),
         (Column("period", N_("period"), Language.format_figure), *OUTCOMES, SUCCESS, CHANGE, MINUTES),
         N_(
-            "The change of the success rate is in percentage points, from as many days before; for today, from yesterday"
-            " until the same hour."
+            "The change of the success rate is in percentage points, compared with the same number of days"
+            " before; for today, with yesterday up to the same hour."
         ),
         is_short=True,
         is_of_now=True,
@@ -101,13 +101,13 @@ SECTIONS = (
         "by_week",
         N_("Week over week"),
         (Column("span", N_("week of"), Language.format_figure), *COMPARED),
-        N_("Weeks begin on Monday. The week that is not over is not compared."),
+        N_("Weeks begin on Monday. The current week is not over and not compared."),
     ),
     Section(
         "by_month",
         N_("Month over month"),
         (Column("span", N_("month"), Language.format_month), *COMPARED),
-        N_("The month that is not over is not compared."),
+        N_("The current month is not over and not compared."),
     ),
     Section(
         "by_day",
@@ -128,8 +128,8 @@ SECTIONS = (
             MINUTES,
         ),
         N_(
-            "p50 and p95 are of the time from creation to end of the jobs that succeeded; the SLA is {sla}. The backlog is"
-            " that at midnight, or now."
+            "p50 and p95 are percentiles of the time from creation to end of jobs that succeeded; the SLA"
+            " is {sla}. The backlog is the one at midnight, or now."
         ),
     ),
     Section(
@@ -157,7 +157,7 @@ SECTIONS = (
             Column("turnaround_p50", N_("all p50"), Language.format_seconds),
             Column("turnaround_p95", N_("all p95"), Language.format_seconds),
         ),
-        N_("Jobs created in the period. All is from creation to end, of the jobs that succeeded."),
+        N_("Jobs created in the period. “All” is the time from creation to end of jobs that succeeded."),
     ),
     Section(
         "state_times",
@@ -244,7 +244,7 @@ SECTIONS = (
     ),
     Section(
         "failed_jobs",
-        N_("Jobs that failed last"),
+        N_("Latest failed jobs"),
         (
             TENANT,
             Column("failed_at", N_("failed at"), Language.format_minute),
@@ -261,7 +261,7 @@ SECTIONS = (
         "by_state",
         N_("All jobs by state"),
         (STATE, JOBS, Column("last_change", N_("last change"), Language.format_minute)),
-        N_("Jobs that the API lists, of any time."),
+        N_("All jobs that the API lists, whenever they were created."),
         N_("The API lists no job."),
         is_of_now=True,
     ),
@@ -279,8 +279,8 @@ TIME_TREND = Section(
         Column("render_seconds_p50", N_("render p50"), Language.format_seconds),
         Column("render_seconds_p95", N_("render p95"), Language.format_seconds),
     ),
-    N_("The middle of all jobs, and 95 of 100 (dashed). Weeks with fewer than 5 jobs are left out."),
-    N_("No week has 5 jobs of one type, of which times could be shown."),
+    N_("Median and 95th percentile (dashed). Weeks with fewer than 5 jobs are left out."),
+    N_("No week has 5 jobs of one type with times to show."),
 )
 
 

@@ -1,4 +1,4 @@
-"""The views of the models in PostgreSQL, which others may have built on and granted."""
+"""The models' views in PostgreSQL, which others may have granted or built on."""
 
 from __future__ import annotations
 
@@ -45,13 +45,14 @@ def find_unreplaceable(results: Iterable[Any]) -> set[str]:
 
 @contextmanager
 def drop_views(pipeline: dlt.Pipeline, names: AbstractSet[str], *, force: bool) -> Iterator[None]:
-    """Drop views of models, and at the end of the block grant again what was granted on them.
+    """Drop views of models, and restore the grants on them at the end of the block.
 
     Args:
-        force: also drop what somebody has built on the views.
+        force: whether to drop what others have built on the views.
 
     Raises:
-        ConfigurationError: without `force`, something was built on them. Nothing was dropped.
+        ConfigurationError: something was built on them, and `force` is not set. Nothing was
+            dropped.
     """
     with pipeline.sql_client() as client:
         schema = make_dataset_name(str(client.dataset_name))

@@ -93,7 +93,7 @@ def add_loaded(videos: pa.Table, rows: Sequence[Mapping[str, Any]], column_types
 
 
 def _make_field(name: str, column_types: Mapping[str, str]) -> pa.Field:
-    """Return the Arrow field of a column that the destination has, declared or not."""
+    """Return the Arrow field of a column in the destination, whether it is declared or not."""
     if name in DECLARED:
         return VIDEOS_TABLE.arrow_schema().field(name)
     data_type = column_types[name]
@@ -101,7 +101,7 @@ def _make_field(name: str, column_types: Mapping[str, str]) -> pa.Field:
 
 
 def to_loadable(value: Any) -> Any:
-    """Return a value read from the destination as it is loaded: parsed JSON becomes text again."""
+    """Return a value from the destination as it can be loaded: parsed JSON becomes text again."""
     return write_json(value) if isinstance(value, (dict, list)) else value
 
 
@@ -111,7 +111,7 @@ def _make_table(table: Table, data: Mapping[str, Sequence[Any]]) -> pa.Table:
 
 
 def _make_states(seen: Sequence[Row], project_id: str) -> pa.Table:
-    """Make the history: each state and time once, without versions that have no time."""
+    """Make the history: each state and time once, except versions without a time."""
     data: dict[str, Sequence[Any]] = {
         "project_id": [project_id] * len(seen),
         "job_id": [row.job_id for row in seen],

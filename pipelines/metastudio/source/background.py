@@ -1,8 +1,8 @@
 """Runs asynchronous work in a background thread and hands its items to a synchronous loop.
 
-The work goes on to the next item only when the consumer lets it, which bounds what is read ahead.
-Questions of the work are answered in the consumer's thread, between two items, so that no other
-thread ever touches what the consumer owns.
+The work continues with the next item only when the consumer lets it, which bounds what is read
+ahead. The work's questions are answered in the consumer's thread, between two items, so that no
+other thread ever touches what the consumer owns.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class BackgroundStream(Generic[T]):
         return await future
 
     def resume(self) -> None:
-        """Let the work go on to its next item."""
-        with suppress(RuntimeError):  # the loop has ended: nothing is left to do
+        """Let the work continue with its next item."""
+        with suppress(RuntimeError):  # the loop has ended: there is nothing left to do
             self._loop.call_soon_threadsafe(self._may_go_on.set)
 
     def __iter__(self) -> Iterator[T]:

@@ -132,6 +132,6 @@ def _make_table_resource(
         data_from=chunks,
         name=table.name,
         primary_key=table.primary_key,
-        write_disposition=disposition,  # merged rows are never declared as unique: a kill can stage a file twice
+        write_disposition=disposition,  # merged rows are never declared unique, because a kill can stage a file twice
         columns=table.hints(),
     )

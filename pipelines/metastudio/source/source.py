@@ -37,7 +37,7 @@ def metastudio(tenant: str | None = None, **settings: Any) -> Iterable[DltResour
     """Load the video production jobs of one tenant.
 
     Args:
-        tenant: a name of the setting `tenants`; None where there is only one tenant.
+        tenant: a name from the setting `tenants`; None if there is only one tenant.
         settings: settings of the section `sources.metastudio` (`project_id`, `region`, …), which
             come before what is configured.
 
@@ -50,7 +50,7 @@ def metastudio(tenant: str | None = None, **settings: Any) -> Iterable[DltResour
     warn_of_unknown_settings()
     resolved = resolve_tenant(tenant, **settings)
     if (active := find_active_pipeline()) is not None:
-        Destination(active).check_file()  # here, too, because `pipeline.run` makes the file before it reads
+        Destination(active).check_file()  # here, too, because `pipeline.run` creates the file before it reads
     destination = Destination(dlt.current.pipeline, resolved.project_id, resolved.app_user_id)
     return make_resources(resolved, uuid.uuid4().hex, lambda: _read_chunks(resolved, destination), destination)
 
@@ -80,7 +80,7 @@ def _find_start(state: State, destination: Destination, tenant: Tenant) -> Judge
     pipeline = dlt.current.pipeline()
     if state and read_committed_mark(destination)[0] < read_local_mark(pipeline)[0]:
         raise ConfigurationError(
-            "The destination is older than the pipeline's local state: it was set back, or a load was dropped.",
+            "The destination is older than the pipeline's local state: it was restored, or a load was dropped.",
             hint="Call pipeline.drop() once: the next run continues from what the destination has.",
         )
     restored = restore_missing_tables(pipeline) if state else set()
@@ -88,7 +88,7 @@ def _find_start(state: State, destination: Destination, tenant: Tenant) -> Judge
 
 
 def _require_merge() -> None:
-    """Refuse settings that would empty the tables, and fix others that the guarantee needs.
+    """Refuse settings that would empty the tables, and fix those that the guarantee needs.
 
     Raises:
         ConfigurationError: the run has a refresh or another write disposition.
@@ -119,5 +119,5 @@ def make_source(
 
 @dlt.source(name=SOURCE, section=SOURCE)
 def describe_source() -> Iterable[DltResource]:
-    """Make the source with nothing to read, for orchestrators and catalogs. Needs no settings."""
+    """Make a source without data, for orchestrators and catalogs. It needs no settings."""
     return make_empty_resources()

@@ -48,28 +48,28 @@ class Judged(NamedTuple):
 
 
 def judge_state(state: State, destination: Destination, tenant: Tenant, restored: Collection[str]) -> Judged:
-    """Judge a state by the tables beside it; add the states of jobs whose history was lost.
+    """Check a state against the tables, and add the states of jobs whose history was lost.
 
     Args:
         restored: the tables that were missing, or without a column.
     """
     if state.get("schema_version") != SCHEMA_VERSION:
         return Judged(state)
-    state = _settle(state, destination, tenant)
+    state = _note_second_read(state, destination, tenant)
     reread = _has_lost_proof(state, destination, tenant)
     rows = destination.extent(tenant.start_date).rows
     if lost := destination.add_lost_states(rows):
         jobs = format_count(lost, "job")
         log.warning("The table %s lost the history of %s: it begins again with their current states.", STATES, jobs)
-    if VIDEOS in restored:  # a column that is there again has no values
+    if VIDEOS in restored:  # a column that was created again has no values
         return Judged(forget_backfill(state))
-    return Judged(_judge_watermark(state, destination, tenant.start_date), reread)
+    return Judged(_bound_watermark(state, destination, tenant.start_date), reread)
 
 
-def _settle(state: State, destination: Destination, tenant: Tenant) -> State:
+def _note_second_read(state: State, destination: Destination, tenant: Tenant) -> State:
     """Return the state with `settled`: whether its last changes were read once more.
 
-    A sync that finds nothing new commits no state. Only its line in the ledger shows that it ran.
+    A sync that finds nothing new commits no state: only its line in the ledger shows that it ran.
     """
     if "watermark_at" not in state or state.get("settled"):
         return state
@@ -78,7 +78,7 @@ def _settle(state: State, destination: Destination, tenant: Tenant) -> State:
     return State(**{**state, "settled": is_settled})
 
 
-def _judge_watermark(state: State, destination: Destination, start: datetime) -> State:
+def _bound_watermark(state: State, destination: Destination, start: datetime) -> State:
     """Return the state with a watermark that is not later than all rows.
 
     A later watermark came from rows that are gone. If the table is empty, the state is that of a
@@ -95,7 +95,7 @@ def _judge_watermark(state: State, destination: Destination, start: datetime) ->
 
 
 def _find_newest_claim(state: State, start: datetime) -> str:
-    """Return the newest update that a state knows of; start_date where there was no job yet."""
+    """Return the newest update that a state knows of; start_date if there was no job yet."""
     return state.get("watermark", state.get("backfill", {}).get("newest_update", format_time(start)))
 
 
@@ -125,7 +125,7 @@ def check_state(state: State, tenant: Tenant) -> None:
     if changed:
         raise ConfigurationError(
             f"This pipeline was synced with another {' and another '.join(changed)}.",
-            hint="Put the setting back, or sync the other jobs with --pipeline NAME and --dataset NAME of their own.",
+            hint="Restore the setting, or sync the other jobs with --pipeline NAME and --dataset NAME of their own.",
         )
 
 

@@ -1,6 +1,6 @@
 """Who may ask: tokens from a password, and SDK-HMAC-SHA256 signatures of keys.
 
-Verifies signatures by an implementation of its own. Knows no jobs. Its clock is the server's.
+It verifies signatures by an implementation of its own, with the server's clock. It knows no jobs.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Auth:
         return "".join(self._rng.choice(alphabet) for _ in range(length))
 
     def issue_token(self, *, scoped: bool = True) -> str:
-        """Return a new token. Without the project's scope it opens nothing here."""
+        """Return a new token. Without the project's scope, it gives no access here."""
         length = self._behavior.token_length
         token = "MII" + base64.b64encode(self._rng.randbytes(length)).decode()[: length - 3]
         self._tokens[token] = (self._token_end(), scoped)
@@ -85,7 +85,7 @@ class Auth:
         self._tokens.clear()
 
     def issue_temporary_key(self, life_seconds: float = 900) -> TemporaryKey:
-        """Return a new temporary key, which lives for `life_seconds` of the server's clock."""
+        """Return a new temporary key, which is valid for `life_seconds` of the server's clock."""
         access_key = self._draw("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", 20)
         end = self._clock.now_us() + round(life_seconds * SECOND)
         key = TemporaryKey(
@@ -185,9 +185,10 @@ class Auth:
 def make_signature(request: SignedRequest, signed_headers: list[str], stamp: str, secret_key: str) -> str:
     """Return the SDK-HMAC-SHA256 signature that a request should carry, in hex.
 
-    The canonical request: method, path (each segment encoded, one `/` at the end), query sorted and
-    encoded again, the signed headers in their order, their names, the body's hash. Signed are the
-    algorithm, `X-Sdk-Date` and the canonical request's hash.
+    The canonical request consists of the method, the path (each segment encoded, one `/` at the
+    end), the query (sorted and encoded again), the signed headers in their order, their names, and
+    the body's hash. The signature covers the algorithm, `X-Sdk-Date` and the hash of the canonical
+    request.
     """
     path = "/".join(quote(part, safe="~") for part in unquote(request.path).split("/"))
     pairs = sorted(parse_qsl(request.query, keep_blank_values=True))

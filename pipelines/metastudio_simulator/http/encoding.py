@@ -1,4 +1,4 @@
-"""Bodies in another charset, and bodies compressed though nobody asked for it."""
+"""Encodes bodies in another charset, and compresses bodies although no client asked for it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def encode_body(response: Response, charset: str, content_encoding: str | None) 
 
 
 def _escape(error: UnicodeError) -> tuple[str, int]:
-    """Write what the charset lacks as JSON writes it, `\\u00e9`."""
+    """Write characters that the charset lacks as JSON escapes, `\\u00e9`."""
     assert isinstance(error, UnicodeEncodeError)
     units = error.object[error.start : error.end].encode("utf-16-be")
     escaped = "".join(f"\\u{units[at] << 8 | units[at + 1]:04x}" for at in range(0, len(units), 2))

@@ -1,6 +1,6 @@
-"""Which request fails, and how: drawn by seed or read from a script, then done to the connection.
+"""Decides which request fails and how, by seed or from a script, and carries the fault out.
 
-Promises that a healthy server costs nothing here. Knows responses and sockets, no jobs.
+For a healthy server, this costs nothing. The module knows responses and sockets, but no jobs.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class FaultSource:
         self._rng = random.Random(seed)
 
     def draw(self, faults: Faults) -> str | None:
-        """Return the fault for the request at hand. A script loses its first entry."""
+        """Return the fault for the current request. A script loses its first entry."""
         if not faults:
             return None
         if isinstance(faults, list):
@@ -50,7 +50,7 @@ class FaultSource:
 
 
 class Outage:
-    """The time in which the service is unavailable, from the first request on that meets it."""
+    """The time in which the service is unavailable, beginning with the next request."""
 
     def __init__(self, behavior: Behavior) -> None:
         self._behavior = behavior
@@ -68,7 +68,7 @@ class Outage:
 
 
 def needs_healthy_response(fault: str | None) -> bool:
-    """Return whether the fault is done to the response that would have been given."""
+    """Return whether the fault alters the healthy response."""
     return fault is None or fault == "broken_json" or fault in BROKEN_CONNECTIONS
 
 
@@ -87,7 +87,7 @@ def make_faulty(fault: str, behavior: Behavior) -> Response:
 
 
 def break_json(response: Response) -> Response:
-    """Return the response with a body that is no JSON from its middle on."""
+    """Return the response with a body that is not JSON from its middle on."""
     half = len(response.body) // 2
     response.body = response.body[:half] + b'\x01"' + response.body[half:]
     return response
@@ -96,7 +96,7 @@ def break_json(response: Response) -> Response:
 async def break_connection(
     fault: str, request: web.BaseRequest, response: web.Response, hang_seconds: float
 ) -> web.StreamResponse:
-    """Do one of `BROKEN_CONNECTIONS` to the request's connection, in place of the response."""
+    """Break the request's connection by one of `BROKEN_CONNECTIONS`, instead of a response."""
     transport = request.transport
     if fault in ("truncated", "stall"):
         body = response.body if isinstance(response.body, bytes) else b""

@@ -1,6 +1,6 @@
 """Checks a list request's parameters as the API does: names, bounds and defaults of `docs/api.md`.
 
-Pure. Unknown parameters are ignored, as an older endpoint ignores `job_ids`.
+The checks are pure. Unknown parameters are ignored, as an older endpoint ignores `job_ids`.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ class RefusedQueryError(ValueError):
 
 
 def make_query(given: Parameters, *, app_user_id: str | None, now_us: int, behavior: Behavior) -> Query:
-    """Return the query that a request means.
+    """Return the query of a request.
 
     Args:
-        given: every value of every parameter. A list may come joined by commas, or repeated as the
-            vendor's SDK sends it.
+        given: all values of each parameter. A list may be joined by commas, or repeated as in the
+            vendor's SDK.
         app_user_id: the `X-App-UserId` header.
-        now_us: from which the last month counts.
+        now_us: the time at which the last month ends.
 
     Raises:
         RefusedQueryError: a value is out of bounds or malformed, or the behavior refuses it.

@@ -1,6 +1,6 @@
 """The gateway's quota: whether one more request may be served now.
 
-Measured in real time, whatever the server's clock says.
+It counts in real time, whatever the server's clock says.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the server was asked and answered: counters, times, and the last list requests."""
+"""Records requests and answers: counters, times, and the last list requests."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class RequestStats:
         throttled: those answered with 429.
         by_status: list requests by status, 0 if no complete response was sent.
         token_requests: logins at IAM.
-        config_requests: questions for the tenant's service configuration.
+        config_requests: requests for the tenant's service configuration.
         request_times: monotonic seconds of the last list requests' arrivals.
-        served_times: the same of those served.
+        served_times: the same for those that were served.
     """
 
     requests: int = 0

@@ -1,4 +1,4 @@
-"""The answers that are not a list: the API's errors, the gateway's, and nonsense."""
+"""Makes the answers that are not a list: errors of the API and the gateway, and invalid ones."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def make_error(status: int, code: str | None = None, message: str | None = None)
     """Return an error as the API and its gateway write it.
 
     Args:
-        code: the one that goes with the status by default.
-        message: the one that goes with the code by default.
+        code: the error code; by default, the usual one of the status.
+        message: the message; by default, the usual one of the code.
     """
     code = code or _CODES[status]
     return make_json(status, {"error_code": code, "error_msg": message or _MESSAGES.get(code, "")})
@@ -83,7 +83,7 @@ def make_throttled(retry_after: float | str | None) -> Response:
 
 
 def make_gateway_page(status: int) -> Response:
-    """Return the HTML page that a gateway answers with, in place of the service."""
+    """Return the HTML page that a gateway sends instead of the service's answer."""
     title = _TITLES[status]
     head, body = f"<head><title>{title}</title></head>", f"<center><h1>{title}</h1></center>"
     page = f"<html>\r\n{head}\r\n<body>\r\n{body}\r\n</body>\r\n</html>\r\n"

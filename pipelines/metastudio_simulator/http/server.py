@@ -1,7 +1,7 @@
 """The service on one port: lists, service configuration, IAM's tokens, an injected admin path.
 
-Checks a list request in the gateway's order: credentials, quota, then the API's own project and
-parameters. Signs the URLs again for every answer. Knows the tenant only by its lists.
+It checks a list request in the gateway's order: credentials, quota, then the API's own project and
+parameters. It signs the URLs again for every answer. It knows the tenant only by its lists.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Server:
         self._between: BetweenRequests | None = None
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer a request, whatever it is."""
+        """Answer a request of any kind."""
         path = request.path
         if path.endswith(LIST_SUFFIX) and path.startswith("/v1/") and path.count("/") == 3 and request.method == "GET":
             return await self._handle_list(request)
@@ -137,7 +137,7 @@ class Server:
         return finished
 
     def _answer_list(self, request: web.BaseRequest, given: dict[str, list[str]]) -> tuple[Response, str | None]:
-        """Return the response to a list request, and the fault that it is or that is done to it."""
+        """Return the response to a list request, and the fault that it is or that affects it."""
         behavior, target = self.behavior, request.rel_url
         if self._outage.is_on(time.monotonic()):
             return make_gateway_page(503), "503"
@@ -164,7 +164,7 @@ class Server:
         return response, fault
 
     def _list(self, request: web.BaseRequest, given: dict[str, list[str]]) -> Response:
-        """Return the API's own answer, credentials and quota apart.
+        """Return the API's own answer, after the checks of credentials and quota.
 
         Raises:
             RefusedQueryError: a parameter is refused.
@@ -201,7 +201,7 @@ class Server:
         return b"?AccessKeyId=%b&Expires=%d&Signature=%b" % (self._url_access_key, expires, signature)
 
     def _run_between(self) -> None:
-        """Run the change ordered between two requests. The first request goes undisturbed."""
+        """Run `between_requests`, except before the first request."""
         between = self.behavior.between_requests
         if between is not self._between:
             self._between = between

@@ -1,1 +1,1 @@
-"""One customer's jobs: generated, changed, ordered and shown. Knows no HTTP."""
+"""One customer's jobs: generated, changed, ordered and shown. This folder knows no HTTP."""

@@ -1,4 +1,4 @@
-"""How the behavior of the moment lets rows, lists and counts appear."""
+"""Shows rows, lists and counts as the current behavior says."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Appearance:
         self._style_name: object = None
 
     def selected(self, name: str, index: Index) -> frozenset[str]:
-        """Return the keys of the jobs that a `JobSelection` means, `hidden_jobs` for example."""
+        """Return the keys of the jobs in a `JobSelection`, for example `hidden_jobs`."""
         return self._selections.find(name, index)
 
     def find_style(self, index: Index) -> RowStyle:
-        """Return the style of the rows: the same object while the behavior asks for the same."""
+        """Return the style of the rows: the same object until the behavior changes."""
         behavior = self._behavior
         texts = behavior.unknown_fields, behavior.shown_states, behavior.shown_job_types
         times = behavior.time_format, behavior.empty_times
@@ -63,7 +63,7 @@ class Appearance:
 
 
 def serialize(jobs: Iterable[Job], style: RowStyle) -> list[Sequence[bytes]]:
-    """Return the jobs' rows in this style, each kept from the last time if the style was equal."""
+    """Return the jobs' rows in this style. A row is serialized again only if its style changed."""
     return [job.parts if job.style is style else _serialize(job, style) for job in jobs]
 
 

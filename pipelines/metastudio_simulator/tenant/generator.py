@@ -1,7 +1,7 @@
-"""The jobs of a tenant when the server starts: plausible, and equal for an equal seed and moment.
+"""Makes the jobs of a tenant when the server starts: plausible ones, equal for equal seed and time.
 
-Pure: numbers in, jobs out. Makes quiet stretches, bursts of several jobs in one second, photo jobs
-in both spellings, finished jobs changed much later, and a handful that are still open.
+The functions are pure. They make quiet periods, bursts of several jobs in one second, photo jobs in
+both spellings, finished jobs that change much later, and a few that are still open.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _WORDS: Final = (
 
 
 def make_job_id(rng: random.Random) -> str:
-    """Return a job_id as the API's: 32 hex digits in a UUID's groups."""
+    """Return a job_id like the API's: 32 hex digits in the groups of a UUID."""
     digits = f"{rng.getrandbits(128):032x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
@@ -42,7 +42,10 @@ def make_script_id(rng: random.Random) -> str:
 
 
 def make_plan(rng: random.Random, from_us: int) -> Plan:
-    """Return when a job starts and ends, log-normal with medians of 90 s and 4 min, and how."""
+    """Return when a job starts and ends, and in which state.
+
+    Both times are log-normal, with medians of 90 s and 4 min.
+    """
     start = from_us + int(rng.lognormvariate(4.5, 0.9) * SECOND)
     end = start + int(rng.lognormvariate(5.5, 0.8) * SECOND)
     luck = rng.random()
@@ -50,7 +53,7 @@ def make_plan(rng: random.Random, from_us: int) -> Plan:
 
 
 def make_new_job(rng: random.Random, create_us: int) -> Job:
-    """Return a job as it looks the moment it is created: WAITING, with a plan."""
+    """Return a job as it is when it is created: WAITING, with a plan."""
     job_id = make_job_id(rng)
     luck = rng.random()
     return Job(
@@ -70,9 +73,9 @@ def make_history(rng: random.Random, count: int, days: float, now_us: int) -> li
     """Return the jobs of the `days` before now, in order of creation.
 
     Args:
-        count: how many jobs.
-        days: how far back they reach.
-        now_us: none of their times is after this instant.
+        count: the number of jobs.
+        days: the number of days that they cover.
+        now_us: the instant that none of their times exceeds.
     """
     jobs = [make_new_job(rng, at) for at in _make_times(rng, count, days, now_us)]
     if count >= _ENOUGH:
@@ -107,7 +110,7 @@ def _make_times(rng: random.Random, count: int, days: float, now_us: int) -> lis
 
 
 def _make_bursts(rng: random.Random, times: list[int]) -> None:
-    """Move about a tenth of the times into the second of another one, in groups."""
+    """Move about a tenth of the times, in groups, into the same second as another one."""
     place = 0
     while place < len(times):
         size = rng.randint(2, 8) if rng.random() < 0.022 else 1
@@ -128,7 +131,7 @@ def _keep_open(rng: random.Random, jobs: list[Job], now_us: int) -> None:
 
 
 def _live_until(rng: random.Random, job: Job, now_us: int) -> None:
-    """Carry out the job's plan until now."""
+    """Carry the job's plan out until now."""
     plan = job.plan
     assert plan is not None
     if plan.start_us > now_us:
@@ -154,8 +157,10 @@ def _live_until(rng: random.Random, job: Job, now_us: int) -> None:
 
 
 def _touch_late(rng: random.Random, jobs: list[Job], now_us: int) -> None:
-    """Rename or freeze finished jobs long after: enough lately that the newest changes are not the
-    newest jobs."""
+    """Rename or freeze finished jobs much later.
+
+    Enough of these changes are recent, so that the newest changes are not those of the newest jobs.
+    """
     finished = [job for job in jobs if not job.is_open]
     if not finished:
         return

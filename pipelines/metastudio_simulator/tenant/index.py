@@ -1,7 +1,7 @@
-"""The order of a tenant's jobs, and the pages cut out of it.
+"""Keeps the order of a tenant's jobs, and cuts pages out of it.
 
-Promises that a page with its count costs little at any offset: exact times in sorted lists, and
-filtered orders kept until something changes. Knows no HTTP and does not check parameters.
+A page with its count costs little at any offset: exact times are in sorted lists, and filtered
+orders are kept until something changes. The index knows no HTTP and does not check parameters.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Filters:
     """Conditions on the listed jobs. None and an empty value are no condition.
 
     Attributes:
-        fuzzy: the fields matched as parts.
+        fuzzy: the fields of which a part may match.
         share: the share of the jobs that may be seen at all.
     """
 
@@ -54,7 +54,7 @@ class Filters:
         )
 
     def find_ids(self) -> frozenset[str] | None:
-        """Return the only job_ids that can pass, where the filters name any."""
+        """Return the only job_ids that can pass, if the filters name some."""
         if self.job_ids is not None:
             return self.job_ids
         return None if self.job_id is None or "job_id" in self.fuzzy else frozenset((self.job_id,))
@@ -64,7 +64,7 @@ class Filters:
 
 
 def _is_type(wanted: str, job_type: str | None) -> bool:
-    """Return whether the types are equal: both photo spellings are, and a row without one is 2D."""
+    """Return whether the types are equal: both photo spellings are equal, and no type means 2D."""
     if wanted in PHOTO_TYPES:
         return job_type in PHOTO_TYPES
     return wanted == (job_type or TWO_D)
@@ -126,7 +126,7 @@ class Index:
         return key in self._jobs
 
     def jobs(self) -> Iterable[Job]:
-        """Return every job, in no order."""
+        """Return every job, in any order."""
         return self._jobs.values()
 
     def find(self, keys: list[str]) -> list[Job]:
@@ -135,7 +135,7 @@ class Index:
         return [jobs[key] for key in keys]
 
     def put(self, job: Job) -> None:
-        """Add the job, in place of an older version of it."""
+        """Add the job, or replace an older version of it."""
         old = self._jobs.get(job.key)
         self._jobs[job.key] = job
         if job.is_raw:

@@ -1,6 +1,6 @@
-"""One video production job: what the service knows of it, and how its state moves.
+"""One video production job: what the service knows about it, and how its state changes.
 
-Times are exact to the microsecond. Knows no tenant, no row and no HTTP.
+Times are exact to the microsecond. This module knows no tenants, rows or HTTP.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ class Plan:
 class Job:
     """A job as the service keeps it.
 
-    A listed job is never changed in place: a change makes a copy, so that lagging copies of the
-    tenant can keep the old one. Only `plan`, `parts` and `style`, which are not shown, are set.
+    A listed job is never changed in place: a change makes a copy, so that lagging replicas can keep
+    the old one. Only `plan`, `parts` and `style`, which are not shown, are set.
 
     Attributes:
-        key: the name inside the tenant. Equals the job_id, except for raw rows.
+        key: the name inside the tenant. It equals the job_id, except for raw rows.
         nulls: fields without a value are shown as null, else left out.
-        raw: the row itself, where `is_raw`.
+        raw: the row itself, if `is_raw`.
         corrupted: values shown instead of the job's own.
         parts: the serialized row, cut where the signature of a URL belongs.
         style: the row style that `parts` was made in; None if it must be made.
@@ -97,7 +97,7 @@ def read_text(row: Any, name: str) -> str | None:
 
 
 def become(job: Job, state: str, at_us: int, rng: random.Random) -> None:
-    """Move the job to a state, with the fields that go with it. An unknown state only renames."""
+    """Move the job to a state and set its fields. An unknown state changes only the name."""
     before, job.state, job.update_us, job.plan = job.state, state, at_us, None
     if state != "FAILED":
         job.error = None

@@ -1,6 +1,6 @@
-"""What happens in a tenant while time passes: jobs progress, arrive, change late, rerun and vanish.
+"""Lets time pass in a tenant: jobs progress, arrive, change late, run again and vanish.
 
-Promises that a span is lived in the order of its instants, and the same for the same seed.
+Events happen in the order of their times, and are the same for the same seed.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ Event = tuple[int, int, Callable[[int], None]]
 
 
 def live(store: JobStore, start_us: int, end_us: int, *, force_every_event: bool) -> None:
-    """Let the jobs live through `(start_us, end_us]`.
+    """Let the events of `(start_us, end_us]` happen.
 
     Args:
-        force_every_event: something of every kind happens, however short the span; else only what
-            the tenant's rate brings.
+        force_every_event: whether something of every kind happens, however short the span;
+            otherwise events follow the tenant's rate.
     """
     _Life(store, start_us, end_us).run(force_every_event=force_every_event)
 
@@ -114,7 +114,7 @@ class _Life:
             self._become(key, "BLOCK", at_us)
 
     def _rerun(self, at_us: int) -> None:
-        """Run a FAILED job again: its error clears at once, and it succeeds as any other."""
+        """Run a FAILED job again: its error is cleared at once, and it succeeds like any other."""
         if key := self._pick("FAILED"):
             self._become(key, "PROCESSING", at_us)
             plan = make_plan(self.rng, at_us)

@@ -1,7 +1,6 @@
-"""Copies of the tenant that lag behind, and which of them answers.
+"""Keeps replicas of the tenant that lag behind, and chooses which of them answers.
 
-Promises that a copy shows each change exactly its lag after the change happened on the server's
-clock.
+A replica shows each change exactly its lag after the change, by the server's clock.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from metastudio_simulator.timestamps import SECOND
 
 
 class Replica:
-    """One lagging copy. Begins equal to the index that it is made from."""
+    """One lagging replica. It begins equal to the index that it is made from."""
 
     def __init__(self, source: Index, lag_seconds: float) -> None:
         self._index = Index(source.jobs())
@@ -24,11 +23,11 @@ class Replica:
         self._pending: deque[tuple[int, str, Job | None]] = deque()
 
     def record(self, at_us: int, key: str, job: Job | None) -> None:
-        """Queue a change: the job as it is from then on, or None where it is listed no more."""
+        """Queue a change: the new version of the job, or None if it is no longer listed."""
         self._pending.append((at_us, key, job))
 
     def read(self, now_us: int) -> Index:
-        """Return the index as it is on this copy now."""
+        """Return the index as it is on this replica now."""
         while self._pending and self._pending[0][0] <= now_us - self._lag_us:
             _, key, job = self._pending.popleft()
             if job is not None:
@@ -39,7 +38,7 @@ class Replica:
 
 
 class Replicas:
-    """The copies that `Behavior.replica_lags_seconds` asks for."""
+    """The replicas that `Behavior.replica_lags_seconds` asks for."""
 
     def __init__(self, behavior: Behavior, seed: int) -> None:
         self._behavior = behavior
@@ -49,12 +48,12 @@ class Replicas:
         self._turn = 0
 
     def record(self, at_us: int, key: str, job: Job | None) -> None:
-        """Queue a change for every copy."""
+        """Queue a change for every replica."""
         for copy in self._copies:
             copy.record(at_us, key, job)
 
     def choose(self, source: Index, now_us: int) -> tuple[Index, Index]:
-        """Return what the next answer's list and count are read from."""
+        """Return the indexes from which the next answer's list and count are read."""
         lags = self._behavior.replica_lags_seconds
         if lags != self._lags:
             self._lags, self._turn = list(lags), 0

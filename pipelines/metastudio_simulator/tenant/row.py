@@ -1,4 +1,4 @@
-"""The row that the API shows of a job, in the style that the server's behavior asks for. Pure."""
+"""Makes the row that the API shows for a job, in the style that the behavior asks for."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _make_asset(job: Job, project_id: str) -> dict[str, str]:
 
 
 def make_parts(row: Any) -> list[bytes]:
-    """Return the row as JSON, cut where the request's own signature goes: join with it."""
+    """Return the row as JSON, split where the signature of the request must be inserted."""
     return orjson.dumps(row).split(_PRESIGNED_BYTES)
 
 

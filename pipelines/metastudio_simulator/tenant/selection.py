@@ -1,4 +1,4 @@
-"""Which jobs a `JobSelection` of the behavior means, and what that does to the order of a list."""
+"""Finds the jobs of a `JobSelection` of the behavior, and their effect on the order of a list."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from metastudio_simulator.tenant.index import Index
 
 
 class _EveryJob(frozenset[str]):
-    """A set of every job, future ones included."""
+    """A set of all jobs, including future ones."""
 
     def __contains__(self, key: object) -> bool:
         return True
@@ -36,7 +36,7 @@ class _Drawn:
 
 
 class Selections:
-    """The jobs of each `JobSelection`: drawn once, and kept until the selection changes."""
+    """The jobs of each `JobSelection`, drawn once and kept until the selection changes."""
 
     def __init__(self, behavior: Behavior, seed: int) -> None:
         self._behavior = behavior

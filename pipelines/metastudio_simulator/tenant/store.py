@@ -1,7 +1,7 @@
-"""The jobs of a tenant as they are kept: added, changed, vanished and drawn. No rows, no pages.
+"""Keeps the jobs of a tenant: adds, changes, removes and draws them. It knows no rows or pages.
 
-Promises that every method may be called from any thread, and that each change is published to the
-index and to the lagging copies at the instant at which it happens.
+Every method may be called from any thread. Each change is published to the index and to the lagging
+replicas at the instant at which it happens.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class JobStore:
     """Every job, listed or not.
 
     Attributes:
-        rng: of everything that the tenant draws after its start.
-        jobs_per_second: the rate at which new jobs come.
+        rng: the random numbers of the tenant after its start.
+        jobs_per_second: the rate of new jobs.
         index: the listed jobs.
     """
 
@@ -41,14 +41,14 @@ class JobStore:
         self._vanished: set[str] = set()
 
     def job(self, key: str) -> Job:
-        """Return the job itself, exact times and hidden fields included."""
+        """Return the job itself, with exact times and hidden fields."""
         return self._jobs[key]
 
     def __contains__(self, key: str) -> bool:
         return key in self._jobs
 
     def adopt(self, job: Job, at_us: int | None = None) -> None:
-        """Take a finished job in. It is listed once the clock reaches its `visible_us`."""
+        """Add a finished job. It is listed once the clock reaches its `visible_us`."""
         with self.lock:
             now_us = self.clock.now_us()
             self._jobs[job.key] = job
@@ -73,7 +73,7 @@ class JobStore:
                 self.replicas.record(self.clock.now_us() if at_us is None else at_us, key, job)
 
     def vanish(self, job_id: str, at_us: int | None = None) -> None:
-        """List the job no more. `reappear` brings it back as it was.
+        """Remove the job from the list. `reappear` brings it back as it was.
 
         Raises:
             KeyError: the job does not exist, or has vanished already.
@@ -97,7 +97,7 @@ class JobStore:
             self.adopt(self._jobs[job_id])
 
     def reveal(self) -> None:
-        """List the late jobs whose time has come."""
+        """List the late jobs that have become visible."""
         now_us = self.clock.now_us()
         while self._late and self._late[0][0] <= now_us:
             visible_us, key = heappop(self._late)
@@ -106,7 +106,7 @@ class JobStore:
                 self.replicas.record(visible_us, key, self._jobs[key])
 
     def pick(self, n: int, state: str | None = None) -> list[str]:
-        """Return up to n different listed jobs, of one state if named, drawn by seed."""
+        """Return up to n distinct listed jobs, drawn by seed, of one state if it is given."""
         with self.lock:
             keys = self.index.state_keys(state) if state else [key for _, key in self.index.by_create]
             regular = [key for key in keys if not self._jobs[key].is_raw]

@@ -1,7 +1,7 @@
 """One customer's jobs: created, changed, lived and shown.
 
-Promises that the same seed and the same calls give the same jobs, that every method may be called
-from any thread, and that `visible` shows what a client can read page by page.
+The same seed and the same calls give the same jobs. Every method may be called from any thread.
+`visible` shows what a client can read page by page.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Page:
     """An answer to a query.
 
     Attributes:
-        rows: serialized, each cut where a URL's signature goes.
-        is_poisonous: the page holds a job that no answer survives.
+        rows: the serialized rows, split where the signatures of URLs must be inserted.
+        is_poisonous: whether the page has a job that makes every answer fail.
     """
 
     count: int
@@ -44,8 +44,8 @@ class Tenant(JobStore):
     """A tenant and its jobs.
 
     Args:
-        jobs: how many it has at the start, spread over `days` before the clock's now.
-        seed: of everything that is drawn.
+        jobs: the number of jobs at the start, spread over `days` before the clock's time.
+        seed: the seed of everything random.
     """
 
     def __init__(self, clock: Clock, behavior: Behavior, *, jobs: int, days: float, seed: int) -> None:
@@ -69,9 +69,9 @@ class Tenant(JobStore):
         """Create jobs and return their job_ids.
 
         Args:
-            at: the exact create time, and the update time too unless `lastupdate_time` is given;
-                the clock's now by default.
-            visible_after_seconds: the jobs are listed only so long after their create time.
+            at: the exact create time, and the update time unless `lastupdate_time` is given; by
+                default, the clock's time.
+            visible_after_seconds: how long after their create time the jobs are listed.
             fields: `job_id` (with n=1), `lastupdate_time`, and those of `update`.
 
         Raises:
@@ -146,7 +146,7 @@ class Tenant(JobStore):
         self.change(job_id, lambda job: setattr(job, "corrupted", {**(job.corrupted or {}), **raw_fields}))
 
     def add_raw(self, row: Any, *, at: Instant | None = None) -> str:
-        """Put any JSON value among the rows, created at an instant. Return the key to vanish by."""
+        """Put any JSON value among the rows, created at an instant. Return the key for `vanish`."""
         with self.lock:
             self._raw_rows += 1
             at_us = self.clock.now_us() if at is None else make_us(at)
@@ -156,11 +156,11 @@ class Tenant(JobStore):
             return job.key
 
     def live(self, seconds: float) -> None:
-        """Advance the clock and let the tenant live meanwhile.
+        """Advance the clock, and let the tenant's events happen meanwhile.
 
-        Open jobs progress. At least one new job comes, at least three finished ones change late
-        (where there are such: one is renamed, one frozen, one FAILED job is run again), and at
-        least one vanishes. The seed decides all of it.
+        Open jobs progress. At least one new job arrives, at least three finished ones change late
+        (if they exist: one is renamed, one is frozen, one FAILED job is run again), and at least
+        one vanishes. The seed decides all of this.
         """
         with self.lock:
             self.reveal()
@@ -170,7 +170,7 @@ class Tenant(JobStore):
             live(self, start_us, self._lived_us, force_every_event=True)
 
     def catch_up(self) -> None:
-        """Let a `living` tenant live, at its usual rate, through the time since the last call."""
+        """Let the events of a `living` tenant since the last call happen, at its usual rate."""
         with self.lock:
             start_us, now_us = self._lived_us, self.clock.now_us()
             self._lived_us = max(start_us, now_us)
@@ -179,7 +179,7 @@ class Tenant(JobStore):
                 live(self, start_us, now_us, force_every_event=False)
 
     def hidden_fields(self, job_id: str) -> dict[str, Any]:
-        """Return what the row does not show: exact times, fields of filters, when it is visible."""
+        """Return what the row does not show: exact times, fields of filters, time of visibility."""
         with self.lock:
             job = self.job(job_id)
             return {
@@ -199,9 +199,9 @@ class Tenant(JobStore):
             return [key for _, key in self.index.by_create if key in found]
 
     def visible(self, *, everything: bool = False) -> list[Any]:
-        """Return the rows that a client can read now, oldest first, URLs without their query.
+        """Return the rows that a client can read now, oldest first, with URLs without their query.
 
-        Hidden and poisonous jobs are not among them, nor what the key may not see.
+        Hidden and poisonous jobs, and those that the key may not see, are not among them.
 
         Args:
             everything: also the rows that are not an object with a job_id.

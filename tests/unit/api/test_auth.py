@@ -1,4 +1,4 @@
-"""Credentials do not show, and those that cannot be sent are refused by name."""
+"""Credentials are not shown, and those that cannot be sent are refused by name."""
 
 from __future__ import annotations
 

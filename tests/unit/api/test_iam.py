@@ -30,7 +30,7 @@ LOGIN = Password("canaryUser", "canaryPassword", "canaryDomain")
 
 
 class Iam:
-    """IAM and API in one: issues t1, t2, …; the API takes only the tokens not yet revoked."""
+    """IAM and API in one: issues t1, t2, …, and accepts only tokens that are not revoked."""
 
     def __init__(self, *failures: web.Response, life: timedelta = timedelta(days=1)) -> None:
         self.failures, self.life = list(failures), life
@@ -167,7 +167,7 @@ def test_an_iam_that_fails_for_a_minute_is_survived() -> None:
     assert use(Recovering(), lambda client: client.fetch_jobs({}), clock=clock.clock).count == 230
 
 
-def test_a_dead_iam_fails_all_who_wait_and_is_asked_again_by_who_comes_later() -> None:
+def test_a_dead_iam_fails_all_waiting_requests_and_later_ones_ask_it_again() -> None:
     iam = Iam(error(503, "IAM.0001"))
 
     async def work(client: Client) -> None:

@@ -24,7 +24,7 @@ from tests.support.loopback import FakeClock
 
 
 class Operation:
-    """Fails as given, then answers."""
+    """An operation that fails with the given failures, then answers."""
 
     subject, question = "h", ", asked for x"
 
@@ -128,7 +128,7 @@ def test_authentication_is_renewed_once_and_at_once() -> None:
 
 
 @pytest.mark.parametrize("kind", [RefusedError, ConfigurationError, CredentialsError])
-def test_what_nothing_helps_is_raised_at_once(kind: type[MetaStudioError]) -> None:
+def test_a_fatal_failure_is_raised_at_once(kind: type[MetaStudioError]) -> None:
     failure = FatalError("refuses", kind, hint="Do.", status=414, code="MSS.1", request_id="r")
     error, counters = run(Operation(failure))
     assert (type(error), error.message, error.hint) == (kind, "h refuses, asked for x.", "Do.")

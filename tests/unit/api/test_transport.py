@@ -93,7 +93,7 @@ def test_a_server_without_tls_is_not_spoken_to() -> None:
     "raw",
     [b"SSH-2.0-canary\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", b"HTTP/1.1 200 OK\r\n\x00: 1\r\n\r\n"],
 )
-def test_what_is_not_http_is_retried_and_said(raw: bytes) -> None:
+def test_an_answer_that_is_not_http_is_retried_and_named(raw: bytes) -> None:
     async def main() -> None:
         async with serve_raw(raw) as base_url, make_client(base_url) as client:
             with pytest.raises(UnavailableError) as caught:

@@ -25,8 +25,8 @@ def test_records_without_an_id_are_no_difference_to_an_audit(make_reader: MakeRe
     assert len(reader.destination.live) == 397
 
 
-def test_a_count_that_lags_and_a_full_page_do_not_pass_for_all_there_is(make_reader: MakeReader) -> None:
-    """Two old jobs are counted, two young ones fill the page."""
+def test_a_lagging_count_that_equals_a_full_page_proves_nothing(make_reader: MakeReader) -> None:
+    """The count is that of two old jobs; two young ones fill the page."""
     reader = make_reader(cap=2, habits=Habits())
     for age in (2 * DAY, DAY, 2 * SECOND, SECOND):
         reader.tenant.add(NOW - age, state="SUCCEED")
@@ -53,7 +53,7 @@ def test_a_job_that_vanished_young_is_marked_by_a_later_audit(make_reader: MakeR
     assert reader.audit().findings.vanished == reader.destination.deleted.keys() == {gone.job_id}
 
 
-def test_a_job_is_missed_though_most_listed_ones_are_of_the_second_before(make_reader: MakeReader) -> None:
+def test_a_missing_job_is_noticed_even_if_most_listed_jobs_are_from_the_second_before(make_reader: MakeReader) -> None:
     reader = make_reader()
     second = (NOW - DAY).replace(microsecond=0)
     for number in range(180):
@@ -65,7 +65,7 @@ def test_a_job_is_missed_though_most_listed_ones_are_of_the_second_before(make_r
     assert reader.destination.deleted.keys() == {gone.job_id}
 
 
-def test_an_audit_counts_though_the_newest_job_cannot_be_read(make_reader: MakeReader) -> None:
+def test_an_audit_counts_even_if_the_newest_job_cannot_be_read(make_reader: MakeReader) -> None:
     reader = make_reader()
     for number in range(150):
         reader.tenant.add(NOW - number * DAY, state="SUCCEED")
@@ -87,9 +87,7 @@ def test_an_audit_reads_everything_where_the_whole_list_is_refused(make_reader: 
 
 
 @pytest.mark.parametrize("hours", [8, -5])
-def test_what_vanished_is_asked_for_by_its_id_where_times_are_of_another_zone(
-    make_reader: MakeReader, hours: int
-) -> None:
+def test_vanished_jobs_are_looked_up_by_id_if_filters_use_another_zone(make_reader: MakeReader, hours: int) -> None:
     reader = make_reader(habits=Habits(zone=timedelta(hours=hours)))
     for number in range(400):
         reader.tenant.add(NOW - (400 - number) * timedelta(hours=3), state="SUCCEED")

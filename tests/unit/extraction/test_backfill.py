@@ -12,7 +12,7 @@ from tests.support.tenant import NOW
 DAY = timedelta(days=1)
 
 
-def test_a_backfill_that_was_killed_goes_on_where_it_was(make_reader: MakeReader) -> None:
+def test_a_killed_backfill_continues_where_it_stopped(make_reader: MakeReader) -> None:
     reader, other = make_reader(), make_reader()
     for each in (reader, other):
         each.settings = replace(each.settings, max_rows_per_window=200, chunk_rows=400)

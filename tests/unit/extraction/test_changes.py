@@ -140,7 +140,7 @@ def test_the_trail_of_a_scan_over_very_many_changes_stays_short(make_reader: Mak
     assert chunks[-1].windows[0].rows_read < 200 and all(row.state == "BLOCK" for row in reader.destination.live)
 
 
-def test_a_start_date_that_moved_on_and_back_reads_again_what_was_left_out(make_reader: MakeReader) -> None:
+def test_a_start_date_moved_forward_and_back_reads_the_skipped_range_again(make_reader: MakeReader) -> None:
     reader = make_reader()
     for number in range(300):
         reader.tenant.add(NOW - (300 - number) * DAY, state="PROCESSING")
@@ -168,7 +168,7 @@ def test_a_watermark_ahead_of_the_server_comes_back(make_reader: MakeReader) -> 
 
 
 @pytest.mark.parametrize("second", range(5, 30))
-def test_a_walk_that_begins_again_does_not_take_its_own_rows_for_those_of_the_one_before(
+def test_a_restarted_walk_does_not_take_its_own_rows_for_those_of_the_previous_walk(
     make_reader: MakeReader, second: int
 ) -> None:
     reader = make_reader(exact=False)

@@ -119,7 +119,7 @@ def test_a_newest_job_that_cannot_be_read_costs_a_sync_25_requests_whatever_the_
         assert reader.destination.rows[str(other.job_id)].state == "BLOCK"
 
 
-def test_a_job_that_cannot_be_read_any_more_is_found_and_told_of(reader: Reader) -> None:
+def test_a_job_that_becomes_unreadable_is_found_and_reported(reader: Reader) -> None:
     fill(reader.tenant, 1_000)
     reader.sync()
     reader.tenant.now += timedelta(hours=1)

@@ -1,4 +1,4 @@
-"""Endpoints that do not keep to create_since or create_until."""
+"""Endpoints that do not obey create_since or create_until."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DAY = timedelta(days=1)
 
 @pytest.mark.parametrize("filters", [("since",), ("until",), ()])
 @pytest.mark.parametrize("older", [True, False])
-@pytest.mark.parametrize("sorting", ["honoured", "ignored", "refused"])
+@pytest.mark.parametrize("sorting", ["honored", "ignored", "refused"])
 def test_an_endpoint_that_ignores_a_create_time_filter_is_read_without_windows(
     make_reader: MakeReader, filters: tuple[str, ...], older: bool, sorting: str
 ) -> None:
@@ -48,7 +48,7 @@ def test_a_small_window_answered_with_jobs_outside_of_it_is_found_out(make_reade
 
 
 @pytest.mark.parametrize("broken", [frozenset[str](), frozenset(["create_time"])])
-def test_an_ignored_create_since_is_found_out_by_jobs_of_one_second_or_of_unknown_times(
+def test_an_ignored_create_since_is_detected_with_jobs_of_one_second_or_of_unknown_times(
     make_reader: MakeReader, broken: frozenset[str]
 ) -> None:
     reader = make_reader(habits=Habits(filters=("until",)), sorting="refused")
@@ -60,7 +60,7 @@ def test_an_ignored_create_since_is_found_out_by_jobs_of_one_second_or_of_unknow
 
 
 def test_jobs_of_whole_seconds_are_not_lost_where_the_ends_are_left_out(make_reader: MakeReader) -> None:
-    """The newest job, created within a second, shows nothing of that."""
+    """The newest job, created within a second, cannot show that the ends are left out."""
     reader = make_reader(habits=Habits(left_out=("since", "until")))
     for number in range(5_000):
         reader.tenant.add(START + DAY + number * SECOND, state="SUCCEED")
@@ -69,7 +69,7 @@ def test_jobs_of_whole_seconds_are_not_lost_where_the_ends_are_left_out(make_rea
     assert len(reader.destination.live) == 5_001
 
 
-def test_a_zone_ahead_is_found_out_though_the_newest_job_is_of_now(make_reader: MakeReader) -> None:
+def test_a_time_zone_ahead_is_detected_even_if_the_newest_job_is_new(make_reader: MakeReader) -> None:
     reader = make_reader(habits=Habits(zone=timedelta(hours=8)))
     for number in range(300):
         reader.tenant.add(NOW - number * timedelta(hours=9), state="SUCCEED")

@@ -53,7 +53,7 @@ def test_what_could_not_be_read_is_missing_though_a_lagging_count_fits_the_rest(
     assert reader.missing
 
 
-def test_a_gap_closes_though_as_many_rows_as_came_fill_a_capped_page(make_reader: MakeReader) -> None:
+def test_a_gap_closes_even_if_its_rows_fill_a_capped_page(make_reader: MakeReader) -> None:
     reader = make_reader()
     for number in range(8):
         reader.tenant.add(NOW - DAY - number * SECOND / 10, state="SUCCEED")

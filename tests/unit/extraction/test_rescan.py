@@ -60,8 +60,8 @@ def test_an_old_job_that_was_open_is_asked_for_again_and_the_clock_moves_no_wate
 
 
 def test_an_order_that_is_not_proved_ends_no_scan_early(make_reader: MakeReader) -> None:
-    """In order of creation, the jobs on the first page are behind the watermark, and the changed
-    one is not among them.
+    """In order of creation, the jobs on the first page are older than the watermark, and the
+    changed job is not among them.
     """
     reader = make_reader(sorting="ignored")
     reader.settings = replace(reader.settings, scrub=0 * DAY)

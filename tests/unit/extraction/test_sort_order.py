@@ -1,4 +1,4 @@
-"""What neighboring rows, versions and times tell of an order."""
+"""What neighboring rows, versions and times show about an order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SECONDS = st.datetimes(datetime(2000, 1, 1), datetime(2040, 1, 1)).map(
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=12))
-def test_a_list_in_order_of_the_creation_is_never_taken_for_one_in_order_of_the_update(
+def test_a_list_sorted_by_creation_is_never_taken_for_one_sorted_by_update(
     times: list[tuple[int, int]],
 ) -> None:
     rows = [EMPTY._replace(create_time=NOW + a * SECOND, updated=NOW + b * SECOND) for a, b in times]

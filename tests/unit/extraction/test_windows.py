@@ -53,7 +53,7 @@ def test_the_only_job_of_a_window_may_show_a_create_time_outside_of_it(make_read
     assert [row.job_id for row in reader.destination.live] == [job.job_id]
 
 
-@pytest.mark.parametrize("sorting", ["honoured", "refused"])
+@pytest.mark.parametrize("sorting", ["honored", "refused"])
 @pytest.mark.parametrize("year", [2027, 2999, 9999])
 def test_a_job_that_was_created_in_the_future_is_not_left_out(make_reader: MakeReader, sorting: str, year: int) -> None:
     reader = make_reader(sorting=sorting)
@@ -78,7 +78,7 @@ def test_a_count_that_is_wrong_leaves_gaps_and_loads_everything(
     assert len(reader.destination.live) == number
 
 
-def test_a_job_that_vanishes_and_one_that_appears_do_not_pass_for_a_window_that_stood_still(
+def test_a_window_with_a_vanished_and_a_new_job_is_not_taken_for_unchanged(
     make_reader: MakeReader,
 ) -> None:
     reader = make_reader()
@@ -96,8 +96,8 @@ def test_a_job_that_vanishes_and_one_that_appears_do_not_pass_for_a_window_that_
     assert {row.job_id for row in reader.destination.live} >= {job.job_id for job in reader.tenant.jobs}
 
 
-def test_an_open_window_whose_count_stayed_the_same_is_still_read_until_it_stood_still(make_reader: MakeReader) -> None:
-    """One job vanishes, another appears: the count is as before, and the row at the end of the
+def test_an_open_window_with_equal_counts_is_read_until_its_jobs_are_the_same(make_reader: MakeReader) -> None:
+    """One job vanishes and another appears: the count is the same, but the row at the end of the
     first page was skipped.
     """
     reader = make_reader(sorting="refused")
@@ -137,7 +137,7 @@ def test_the_tries_of_an_open_window_pause_between_each_other(make_reader: MakeR
     assert reader.tenant.now - before - requests * reader.tenant.tick >= 0.5 * SECOND
 
 
-def test_a_count_that_stops_below_what_came_is_learned(make_reader: MakeReader) -> None:
+def test_a_count_that_stops_below_the_rows_received_is_learned(make_reader: MakeReader) -> None:
     reader = make_reader(habits=Habits(count_cap=250))
     for number in range(1_000):
         reader.tenant.add(START + number * DAY / 2, state="SUCCEED")
@@ -146,7 +146,7 @@ def test_a_count_that_stops_below_what_came_is_learned(make_reader: MakeReader) 
     assert reader.destination.state["limits"]["count_cap"] == 250
 
 
-def test_a_full_page_is_read_on_though_the_count_lags_below_it(make_reader: MakeReader) -> None:
+def test_reading_continues_after_a_full_page_even_if_the_count_lags(make_reader: MakeReader) -> None:
     reader = make_reader(sorting="refused", habits=Habits(count_lag=timedelta(seconds=90)))
     for number in range(150):
         reader.tenant.add(NOW - number * SECOND / 3, state="SUCCEED")
@@ -163,7 +163,7 @@ def test_an_offset_that_is_refused_is_learned(make_reader: MakeReader) -> None:
     assert reader.destination.state["limits"]["max_offset"] in range(300, 1_000)
 
 
-def test_a_failure_of_one_window_ends_the_others_and_is_raised_as_it_is() -> None:
+def test_a_failure_of_one_window_cancels_the_others_and_is_raised_unchanged() -> None:
     class Failing(Tenant):
         async def fetch(self, query: Query) -> Page:
             if self.requests > 20:
@@ -186,8 +186,8 @@ def test_a_failure_of_one_window_ends_the_others_and_is_raised_as_it_is() -> Non
 
 
 def test_waiting_for_the_newest_window_costs_no_processor_time() -> None:
-    """A window that is read before its turn must not make the reader spin until the one before it
-    is there.
+    """A window that is read before its turn must not make the reader spin until the window before
+    it arrives.
     """
     tenant, turns = Tenant(), 0
     for number in range(6_000):

@@ -1,4 +1,4 @@
-"""A documented answer is decoded at once, and gives the rows that its JSON gives."""
+"""A documented answer is decoded directly, into the same rows as from its JSON."""
 
 from __future__ import annotations
 

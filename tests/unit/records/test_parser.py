@@ -45,7 +45,7 @@ def test_the_vendors_example_becomes_its_row():
 
 
 @pytest.mark.parametrize("job", [None, "text", 7, [], {}, {"job_id": ""}, {"job_id": 5}, {"job_id": None}])
-def test_a_record_without_a_job_id_is_no_row(job):
+def test_a_record_without_a_job_id_is_not_a_row(job):
     row, problems = RowParser().parse(job)
 
     assert row is None

@@ -16,8 +16,8 @@ from metastudio.destination.capabilities import find_capabilities
 def make_duckdb_credentials(pipeline_name: str, file: Path, *, read_only: bool) -> Any:
     """Return dlt's credentials of a DuckDB file, with their settings.
 
-    dlt would look for all settings again for each of its clients, and import SQLAlchemy to find out
-    whether a text is a URL, or to show one.
+    Otherwise, dlt would look up all settings again for each of its clients, and import SQLAlchemy
+    to recognize or show a URL.
     """
     from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 
@@ -32,7 +32,7 @@ def make_duckdb_credentials(pipeline_name: str, file: Path, *, read_only: bool) 
 
 
 def refresh_duckdb_credentials(pipeline: dlt.Pipeline) -> None:
-    """Look for the settings of a DuckDB file again, which have changed."""
+    """Read the settings of a DuckDB file again after a change."""
     params: Any = pipeline.destination and pipeline.destination.config_params
     if file := _find_duckdb_file(pipeline):
         read_only = bool(params["credentials"].read_only)
@@ -57,8 +57,9 @@ def find_location(pipeline: dlt.Pipeline) -> str:
 
 
 def open_bucket(pipeline: dlt.Pipeline) -> tuple[Any, str, str]:
-    """Return the file system of a destination of files, the folder of all its datasets, and the
-    name that the folder of the pipeline's dataset has in it.
+    """Return where a pipeline's dataset of files is.
+
+    The result has the file system, the folder of all datasets, and the dataset's name in it.
     """
     client: Any = pipeline.destination_client()
     return client.fs_client, str(client.bucket_path), str(client.dataset_name)

@@ -36,8 +36,9 @@ def is_refreshed() -> bool:
 def defer_signals() -> Iterator[None]:
     """Defer a Ctrl-C or a SIGTERM to the end of the block; a second one is delivered at once.
 
-    Within the block, DuckDB would make a RuntimeError of a signal, or drop it. dlt's own block for
-    its loads forgets a signal that arrives as it ends, so dlt's handlers are used without it.
+    Otherwise, DuckDB would turn a signal within the block into a RuntimeError, or drop it. dlt's
+    own context manager for loads loses a signal that arrives as it ends, so only dlt's handlers are
+    used.
     """
     receiver: Any = signals._signal_receiver
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is receiver:

@@ -1,4 +1,4 @@
-"""dlt's settings: defaults of ours, settings that are fixed, and the files that dlt reads."""
+"""dlt's settings: our defaults, our fixed settings, and the files that dlt reads."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from metastudio.destination.capabilities import find_capabilities
 from metastudio.destination.session import set_session_variables
 
 _PINNED: dict[str, Any] = {}
-"""The fixed settings, by pipeline. They come before every variable and file."""
+"""The fixed settings, by pipeline. They override every variable and file."""
 _DEFAULTS: dict[str, Any] = {}
-"""Settings that come after every variable and file."""
+"""Our defaults. Every variable and file overrides them."""
 
 
 def set_default_settings(defaults: Mapping[str, Any], *, replace: bool = False) -> None:
-    """Provide settings of dlt that count where no variable and no file sets another value.
+    """Provide defaults for settings of dlt. Variables and files override them.
 
     Args:
         replace: whether these settings replace those of an earlier call.
@@ -67,10 +67,11 @@ class _Config(_MarkReader, ConfigTomlProvider): ...
 
 
 def pin_settings(pipeline: dlt.Pipeline) -> list[str]:
-    """Set what the guarantee rests on for a pipeline, before every variable and file.
+    """Fix the settings of a pipeline that the guarantee depends on.
 
     A failed job fails the run, the state is kept in the destination, no run begins by emptying
-    tables, and sessions are in UTC and UTF-8. Return the settings that had another value.
+    tables, and sessions are in UTC and UTF-8. Variables and files do not override these settings.
+    Return those that had another value.
     """
     if find_capabilities(pipeline).is_postgres:
         set_session_variables()
@@ -91,7 +92,7 @@ def pin_settings(pipeline: dlt.Pipeline) -> list[str]:
 
 
 def _provide(name: str, settings: dict[str, Any], *, first: bool) -> None:
-    """Add a provider of settings, which reads the dictionary each time, unless it is there."""
+    """Add a provider that reads its settings from a dictionary, unless there is one already."""
     context = Container()[PluggableRunContext].providers
     if name not in context:
         context.add_provider(CustomLoaderDocProvider(name, lambda: settings, locations=[]))

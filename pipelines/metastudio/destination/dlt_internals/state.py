@@ -13,10 +13,10 @@ from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 from metastudio.destination.connection import TenantTables
 
 StateMark = tuple[int, str]
-"""Version and hash of a pipeline's state: two states that grew apart can have the same version."""
+"""Version and hash of a pipeline's state: two diverging states can have the same version."""
 
 _BASE = "extracted_over"
-"""Key in the local state: which state of the destination the newest package goes with."""
+"""Key in the local state: the state of the destination that the newest package builds on."""
 
 
 def read_local_mark(pipeline: dlt.Pipeline) -> StateMark:
@@ -28,7 +28,7 @@ def read_local_mark(pipeline: dlt.Pipeline) -> StateMark:
 def read_committed_mark(tables: TenantTables) -> StateMark:
     """Return the mark of the state that was committed in the destination last, or (0, "").
 
-    As for dlt, the state of a load that was killed before its end does not count.
+    Like dlt, this function ignores the state of a load that was killed before its end.
     """
     rows = tables.query(
         "SELECT version, version_hash FROM {pipeline_state} JOIN {loads} ON load_id = _dlt_load_id"
@@ -39,7 +39,7 @@ def read_committed_mark(tables: TenantTables) -> StateMark:
 
 
 def record_base_state(tables: TenantTables) -> None:
-    """Record, before a package is extracted, which state of the destination it goes with."""
+    """Record which state of the destination a package builds on, before it is extracted."""
     tables.pipeline.set_local_state_val(_BASE, read_committed_mark(tables))
 
 

@@ -1,4 +1,4 @@
-"""The tables of a pipeline's schema: which columns exist, and how missing ones are made again."""
+"""The tables of a pipeline's schema: finds their columns, and creates missing ones again."""
 
 from __future__ import annotations
 
@@ -40,9 +40,7 @@ def read_known_columns(tables: TenantTables, schema: dlt.Schema, table: str) -> 
 
 
 def lacks_tables(tables: TenantTables) -> bool:
-    """Return whether tables or columns of the schema may be missing in the destination, or in a
-    staging dataset that exists.
-    """
+    """Return whether tables or columns may be missing in the destination or in its staging."""
     columns = tables.list_columns()
     if columns is None:
         return True
@@ -58,8 +56,8 @@ def lacks_tables(tables: TenantTables) -> bool:
 def restore_missing_tables(pipeline: dlt.Pipeline) -> set[str]:
     """Create the tables and columns of the schema that somebody dropped, also in staging.
 
-    dlt looks for them only where `_dlt_version` lacks the schema. Return the names of the tables
-    outside of staging. Nothing depends on the table of the attempts, so a sync can do without.
+    dlt does so only if `_dlt_version` lacks the schema. Return the names of the tables outside of
+    staging. The table of attempts may stay missing, because nothing depends on it.
     """
     from dlt.destinations.job_client_impl import SqlJobClientWithStagingDataset
 

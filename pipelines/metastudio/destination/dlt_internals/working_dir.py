@@ -19,18 +19,18 @@ def find_pipelines_dir() -> Path:
 
 
 def make_temporary_pipelines_dir() -> str:
-    """Return a folder for the local state of pipelines that only read; it goes with the process."""
+    """Return a folder for the local state of pipelines that only read, removed at exit."""
     folder = tempfile.mkdtemp(prefix="metastudio-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
 
 def count_pending(pipeline_name: str) -> int:
-    """Return the number of load packages that a killed run left to the next one."""
+    """Return the number of load packages that a killed run left for the next one."""
     folder = find_pipelines_dir() / pipeline_name
     extracted = folder / "normalize" / NormalizeStorage.EXTRACTED_FOLDER
     normalized = folder / "load" / LoadStorage.NORMALIZED_FOLDER
-    # os.path: a folder that this user cannot reach is not one
+    # os.path.isdir is also False for a folder that this user cannot reach
     return sum(len(os.listdir(packages)) for packages in (extracted, normalized) if os.path.isdir(packages))
 
 
@@ -40,8 +40,9 @@ def drop_local_state(pipeline_name: str) -> None:
 
 
 def merge_pending(pipeline: dlt.Pipeline) -> None:
-    """Let normalized packages merge what they would append: a load that was interrupted may have
-    appended a file, and not have recorded it.
+    """Make normalized packages merge instead of append.
+
+    An interrupted load may have appended a file without recording that.
     """
     packages = pipeline._get_load_storage().normalized_packages
     for load_id in pipeline.list_normalized_load_packages():
@@ -54,9 +55,9 @@ def merge_pending(pipeline: dlt.Pipeline) -> None:
 
 
 def repair_working_dir(pipeline: dlt.Pipeline) -> None:
-    """Finish what a kill interrupted, where dlt does not recover by itself.
+    """Finish what a kill interrupted, if dlt does not recover by itself.
 
-    - A storage without the folder that is made last was just being made, and is empty.
+    - A storage without the folder that dlt creates last was still being created, and is empty.
     - A normalized package is complete, because dlt renames it into place. Its extracted twin is
       removed.
     - A package that is marked as completed is in the destination. It moves to the loaded ones.

@@ -1,4 +1,4 @@
--- What ended on each day, the newest first, how long it took, and the backlog at midnight. Where a
+-- What ended on each day, the newest first, how long it took, and the backlog at midnight. If a
 -- tenant's last sync is older than that of others, its last backlog counts for the days since.
 SELECT
     cast(days.day AS date) AS day,

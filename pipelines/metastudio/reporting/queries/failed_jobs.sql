@@ -1,4 +1,4 @@
--- The jobs that failed last.
+-- The latest failed jobs.
 SELECT tenant, job_id, job_type, failed_at, error_code, error_message
 FROM {job_errors}
 WHERE {tenants} AND state = 'FAILED' AND created_on BETWEEN {since} AND {until}

@@ -1,4 +1,4 @@
-{#- A value of the API; UNKNOWN where the API gave none. -#}
+{#- A value of the API; UNKNOWN if the API gave none. -#}
 {% macro or_unknown(column) -%}
     coalesce(nullif({{ column }}, ''), 'UNKNOWN')
 {%- endmacro %}
@@ -24,8 +24,8 @@
 {%- endmacro %}
 
 {#-
-    What became of a job, one of five. A job that the API stopped listing before its end counts as
-    canceled, and one in a state that is not known as open.
+    The outcome of a job, one of five. A job that the API stopped listing before its end counts as
+    canceled, and a job in an unknown state as open.
 -#}
 {% macro outcome_of(state, deleted_at) -%}
     case {{ state }}
@@ -63,9 +63,9 @@
 {%- endmacro %}
 
 {#-
-    At the end of a subquery: PostgreSQL computes its columns for each job once, and in parallel, not
-    where they are used, which is in one process where jobs are sorted into groups. To start at
-    row 0 changes no row; a number that is not a literal of this type would end parallel work.
+    For the end of a subquery. PostgreSQL then computes its columns there: once for each job and in
+    parallel, not later in the single process that sorts jobs into groups. Starting at row 0 changes
+    no row. A number that is not a literal of this type would end parallel work.
 -#}
 {% macro compute_here() -%}
     {% if target.type == "postgres" %}offset bigint '0'{% endif %}

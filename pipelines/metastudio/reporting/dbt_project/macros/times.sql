@@ -11,10 +11,9 @@
 {%- endmacro %}
 
 {#-
-    The day of a time in the time zone of the variable metastudio_time_zone. Days are counted with a
-    fixed distance from UTC where there is one, which is far cheaper than a conversion; in China it
-    is fixed since 1991. At either end of time, the day elsewhere may be in a year that is no valid
-    one.
+    The day of a time in the time zone of the variable metastudio_time_zone. If the zone has a fixed
+    offset from UTC, as China has since 1991, days are computed from it, which is far cheaper than a
+    conversion. At either end of time, the day in another zone may be in an invalid year.
 -#}
 {% macro day_of(time) -%}
     {%- set zone = var("metastudio_time_zone") -%}
@@ -54,9 +53,9 @@
 {%- endmacro %}
 
 {#-
-    The table expression `last_runs`: each tenant's last run, and the day of that. With `app_user`
-    instead of a null, PostgreSQL sees that a tenant has one row, and leaves out a join with it
-    where none of its columns is used.
+    The table expression `last_runs`: each tenant's last run, and its day. With `app_user` instead of
+    a null, PostgreSQL sees that a tenant has one row, and omits a join with it if none of its
+    columns is used.
 -#}
 {% macro last_runs() -%}
 last_runs as (
@@ -82,7 +81,7 @@ last_runs as (
 
 {#-
     The table expression `days`: each day and job type of each tenant, from its first job to its
-    last run, for ten years at most. A single job with a wrong year would otherwise bring a row for
+    last run, for ten years at most. Otherwise, a single job with a wrong year would add a row for
     each day since. `created` has a row for each day on which jobs were created.
 -#}
 {% macro calendar(created) -%}
@@ -114,7 +113,7 @@ days as (
 )
 {%- endmacro %}
 
-{#- One count as a share of another; null where the other is zero. -#}
+{#- One count as a share of another; null if the other is zero. -#}
 {% macro share_of(part, total) -%}
     cast({{ part }} as double precision) / nullif({{ total }}, 0)
 {%- endmacro %}

@@ -1,7 +1,8 @@
 {#-
     On PostgreSQL, a view is replaced instead of dropped, so that views of others on it and grants
-    survive. Changed columns are reported by an error that the connector knows: it drops the views
-    only if nothing of others depends on them. Counts where this project is not a package of another.
+    survive. Changed columns are reported by an error that the connector recognizes: it drops the
+    views only if nobody else's objects depend on them. This applies unless another project uses
+    this one as a package.
 -#}
 {% materialization view, adapter='postgres' -%}
     {%- set target_relation = this.incorporate(type='view') -%}
@@ -16,7 +17,7 @@
         exception
             when invalid_table_definition then
                 raise exception '{{ columns_changed() }}';
-            when query_canceled or others then  -- dbt hands on the message alone
+            when query_canceled or others then  -- dbt passes on only the message
                 raise exception using errcode = sqlstate, message = concat('<', sqlstate, '> ', sqlerrm);
         end
         $metastudio$

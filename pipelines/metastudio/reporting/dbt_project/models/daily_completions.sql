@@ -1,4 +1,4 @@
--- What differs most is first: PostgreSQL sorts the jobs by it, and reads it fastest there.
+-- The column with the most values is first: PostgreSQL sorts by it, and reads it fastest there.
 with jobs as (
     select job_type, project_id, app_user_id, state, created_at, finished_at, updated_at, deleted_at, video_seconds
     from {{ ref('stg_video_jobs') }}

@@ -1,4 +1,4 @@
--- What differs most is first: PostgreSQL sorts the jobs by it, and reads it fastest there.
+-- The column with the most values is first: PostgreSQL sorts by it, and reads it fastest there.
 with jobs as (
     select
         created_on as day,

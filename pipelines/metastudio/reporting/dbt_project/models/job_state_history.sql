@@ -1,7 +1,7 @@
--- A job that changes within a state is seen in it again: its stay lasts from the first of these
--- sights to the next state. Partitions name the job first: IDs differ early, projects hardly.
--- PostgreSQL compares texts slowly, so it sorts by a hash of the ID before, and it joins in parallel
--- only below the windows, where DuckDB would have more to sort.
+-- A job that changes within a state is seen in it several times: its stay lasts from the first of
+-- these times to the next state. Partitions name the job before the project, because IDs differ in
+-- their first characters. PostgreSQL compares texts slowly, so it sorts by a hash of the ID first.
+-- It joins below the windows, because it joins in parallel only there; DuckDB would sort more.
 {%- set is_postgres = target.type == "postgres" %}
 {%- set partition = ("job_hash, " if is_postgres else "") ~ "job_id, project_id" %}
 with sights as (

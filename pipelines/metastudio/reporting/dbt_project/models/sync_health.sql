@@ -1,12 +1,12 @@
 -- A sync is complete if it reached its end and no gap is open after it. A window that could not be
--- read whole has a reason and is a gap; whether it is still open is said by the run's last line.
--- What changes or rescan left unproved does not count if a dearer way followed in the same run.
+-- read whole has a reason and is a gap; the run's last line says whether it is still open. What
+-- changes or rescan left unproved does not count if a more expensive way followed in the same run.
 with lines as (
     select
         *,
         row_number() over (partition by project_id, app_user_id, run_id order by window_number desc) as rank_from_end,
         max(case mode when 'reread' then 2 when 'rescan' then 1 else 0 end)
-            over (partition by project_id, app_user_id, run_id) as dearest_way
+            over (partition by project_id, app_user_id, run_id) as costliest_way
     from {{ ref('stg_extraction_windows') }}
 ),
 
@@ -25,8 +25,8 @@ runs as (
         ) as mode,
         count(*) filter (
             where not is_complete and case mode
-                when 'changes' then dearest_way = 0
-                when 'rescan' then dearest_way = 1 and reason is null
+                when 'changes' then costliest_way = 0
+                when 'rescan' then costliest_way = 1 and reason is null
                 when 'gap' then false
                 when 'scrub' then false
                 else reason is null
@@ -34,7 +34,7 @@ runs as (
         ) as incomplete_windows,
         coalesce(max(open_gaps) filter (where rank_from_end = 1), 0) as gaps,
         coalesce(max(missing) filter (where rank_from_end = 1), 0) as missing,
-        coalesce(bool_or(dearest_way > 0 or (mode = 'changes' and is_complete)), false) as reached_end,
+        coalesce(bool_or(costliest_way > 0 or (mode = 'changes' and is_complete)), false) as reached_end,
         sum(requests) as requests,
         sum(retries) as retries,
         sum(throttled) as throttled
