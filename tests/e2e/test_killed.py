@@ -7,7 +7,6 @@ some at random; `make kill-test` tries all.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import re
@@ -21,12 +20,9 @@ import duckdb
 import pytest
 from metastudio_simulator import Simulator
 
+from tests.support.processes import CONTEXT
 from tests.support.simulated import make_settings
 
-CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(
-    ["metastudio.commands.load", "metastudio.cli.output", "dlt.destinations.impl.duckdb.duck"]
-)
 KILLS = int(os.environ.get("KILLS", "5"))
 """Number of kills for each kind of sync."""
 PARTS = 2 if KILLS > 100 else 1

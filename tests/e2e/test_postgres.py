@@ -16,7 +16,6 @@ from metastudio.records.schema import ATTEMPTS, TABLES
 from metastudio_simulator import Simulator
 
 from tests.support.postgres import (
-    CONTEXT,
     WAIT_SECONDS,
     Sync,
     kill_at,
@@ -25,6 +24,7 @@ from tests.support.postgres import (
     pause_before_the_merge,
     query_postgres,
 )
+from tests.support.processes import CONTEXT
 
 NOW = "2026-01-15T12:00:00Z"
 DIFFERS_BY_RUN = {"run_id", "window", "request_id", "_dlt_load_id", "_dlt_id"}

@@ -13,7 +13,8 @@ from metastudio.errors import BusyError
 from metastudio.pipeline.options import Options
 from metastudio_simulator import Simulator
 
-from tests.support.postgres import CONTEXT, WAIT_SECONDS, Sync, make_environment, pause_before_the_merge, query_postgres
+from tests.support.postgres import WAIT_SECONDS, Sync, make_environment, pause_before_the_merge, query_postgres
+from tests.support.processes import CONTEXT
 
 NOW = "2026-01-15T12:00:00Z"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections import Counter
 from contextlib import contextmanager
@@ -11,10 +10,9 @@ import pytest
 from deltalake import DeltaTable
 from metastudio_simulator import Simulator
 
+from tests.support.processes import CONTEXT
 from tests.support.simulated import NOW, make_settings
 
-CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["metastudio.commands.load", "dlt.destinations.impl.filesystem.filesystem"])
 DONE = (0, "None")
 WAIT_SECONDS = 120
 """A time in seconds that nothing here reaches. A longer wait means a failure."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 from collections.abc import Callable
@@ -13,12 +12,9 @@ from typing import Any
 import psycopg2
 from metastudio_simulator import Simulator
 
+from tests.support.processes import CONTEXT
 from tests.support.simulated import make_settings
 
-CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(
-    ["metastudio.commands.load", "metastudio.cli.output", "dlt.destinations.impl.postgres.postgres"]
-)
 WAIT_SECONDS = 60
 """A time in seconds that nothing here reaches. A longer wait means a failure."""
 
