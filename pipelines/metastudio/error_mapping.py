@@ -21,6 +21,7 @@ LOCKED = (
 """DuckDB's messages about a file that another process, which most of them name, has open."""
 
 OUT_OF_MEMORY = "Out of Memory Error"
+DISK_FULL = rf"No space left|\[Errno {errno.ENOSPC}\]|<53100>"
 MAX_CHARACTERS = 300
 
 
@@ -41,7 +42,7 @@ class Rule(NamedTuple):
 
 # fmt: off
 RULES = (
-    Rule(rf"No space left|\[Errno {errno.ENOSPC}\]|<53100>", "The disk is full{}.",
+    Rule(DISK_FULL, "The disk is full{}.",
          "Nothing is lost: free some space and run metastudio sync.", UnavailableError),
     Rule(LOCKED, "The DuckDB file is in use by another process{}.",
          "Nothing is lost: run again when it is free. Close other programs that have the file open (a shell, a notebook, a"
@@ -188,6 +189,11 @@ def find_lock_holder(text: str) -> str | None:
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether DuckDB reached its memory_limit."""
     return any(OUT_OF_MEMORY in _read_message(cause) for cause in iter_causes(error))
+
+
+def is_out_of_space(error: BaseException) -> bool:
+    """Return whether memory or disk is full, so that another attempt does not help."""
+    return any(re.search(f"{OUT_OF_MEMORY}|{DISK_FULL}", _read_message(cause)) for cause in iter_causes(error))
 
 
 def iter_causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -186,7 +186,9 @@ def test_large_texts_are_loaded_with_more_memory(folder, settings, run, query, m
     assert held == [(len(sizes), sum(sizes), max(sizes))]
 
 
-def test_within_a_memory_limit_that_the_user_set_smaller_chunks_are_the_way(settings, run, query, sim, monkeypatch):
+def test_within_a_memory_limit_that_the_user_set_smaller_chunks_are_the_way(
+    settings, run, query, sim, folder, monkeypatch
+):
     limit = '{"memory_limit": "60MB", "threads": 1}'
     monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG", limit)
     for job in sim.tenant.visible():
@@ -195,6 +197,8 @@ def test_within_a_memory_limit_that_the_user_set_smaller_chunks_are_the_way(sett
     ended = run("sync")
 
     assert ended.code == 2
+    tries = [int(file.name.split(".")[-2]) for file in (folder / "state").rglob("digital_human_videos.*.parquet")]
+    assert tries == [5], "dlt's own tries, a second apart"
     assert "DuckDB ran out of memory. Nothing is lost: raise its memory_limit" in ended.err
     assert os.environ["DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG"] == limit
     for name in ("CHUNK_ROWS", "MAX_ROWS_PER_WINDOW"):

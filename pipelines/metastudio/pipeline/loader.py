@@ -29,7 +29,7 @@ from metastudio.destination.ledger import make_ledger
 from metastudio.destination.lock import RequireLock
 from metastudio.destination.migrations import migrate_app_user
 from metastudio.destination.replica_identity import write_replica_identity
-from metastudio.error_mapping import find_sqlstate, is_out_of_memory, iter_causes
+from metastudio.error_mapping import find_sqlstate, is_out_of_memory, is_out_of_space, iter_causes
 from metastudio.errors import ConfigurationError, IncompleteError
 from metastudio.extraction.state import State
 from metastudio.extraction.types import Chunk
@@ -269,16 +269,10 @@ class ChunkLoader:
                     self.destination.write_checkpoint()
                     can_free = False
                     continue
-                if not self._is_collision(error) or attempts == ATTEMPTS:
+                if not _is_collision(error) or attempts == ATTEMPTS:
                     raise
                 attempts += 1
                 log.debug("Another pipeline seems to change the same tables: trying again.")
-
-    def _is_collision(self, error: BaseException) -> bool:
-        """Return whether another pipeline may have caused an error; never on DuckDB."""
-        if self.destination.capabilities.is_duckdb_file or (find_sqlstate(error) or "XX")[:2] not in COLLIDING_STATES:
-            return False
-        return any(isinstance(cause, COLLISIONS) for cause in iter_causes(error))
 
     def _restore_tables(self) -> None:
         """Create all tables before the first load, which could not update a published table."""
@@ -296,3 +290,10 @@ class ChunkLoader:
             self.summary.requests += stats.requests
             self.summary.retries += stats.retries
             self.summary.throttled += stats.throttled
+
+
+def _is_collision(error: BaseException) -> bool:
+    """Return whether another pipeline may have caused an error."""
+    if is_out_of_space(error) or (find_sqlstate(error) or "XX")[:2] not in COLLIDING_STATES:
+        return False
+    return any(isinstance(cause, COLLISIONS) for cause in iter_causes(error))
