@@ -133,9 +133,7 @@ def to_metastudio_error(error: BaseException) -> MetaStudioError:
             return cause
     described = [f"<{find_sqlstate(cause)}>{_read_message(cause)}" for cause in chain]
     for rule in RULES:
-        found = (
-            next(filter(None, (re.search(rule.pattern, text) for text in described)), None) if rule.pattern else None
-        )
+        found = _search(rule.pattern, described) if rule.pattern else None
         if found or any(isinstance(cause, _find_classes(rule.classes)) for cause in chain):
             detail = found[1] if found and found.re.groups else _quote_server(chain)
             return rule.error(rule.message.format(f": {detail}" if detail else ""), hint=rule.hint)
@@ -144,6 +142,10 @@ def to_metastudio_error(error: BaseException) -> MetaStudioError:
         f"Unexpected {type(chain[-1]).__name__} in {type(error).__name__}.",
         hint="Run again with -vv for the traceback and report it.",
     )
+
+
+def _search(pattern: str, texts: Sequence[str]) -> re.Match[str] | None:
+    return next(filter(None, (re.search(pattern, text) for text in texts)), None)
 
 
 def _find_classes(names: str) -> tuple[type[BaseException], ...]:

@@ -71,13 +71,7 @@ class ChunkLoader:
     """
 
     def __init__(
-        self,
-        summary: Summary,
-        options: Options,
-        listener: ProgressListener,
-        tenant: Tenant,
-        *,
-        run_id: str,
+        self, summary: Summary, options: Options, listener: ProgressListener, tenant: Tenant, *, run_id: str
     ) -> None:
         self.tenant = tenant
         self.summary = summary

@@ -42,8 +42,7 @@ def check_connection_string(destination: str) -> None:
         ConfigurationError: it is empty, or of another kind of database.
     """
     setting = f"DESTINATION__{destination.upper()}__CREDENTIALS"
-    text = os.environ.get(setting)
-    given = find_setting(f"destination.{destination}.credentials") if text is None else text
+    given = os.environ.get(setting, find_setting(f"destination.{destination}.credentials"))
     if not isinstance(given, str):
         return
     if not given.strip():

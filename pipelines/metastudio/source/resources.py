@@ -116,11 +116,7 @@ def _make_table_resource(
         if table.name not in tables:
             return
         data = tables[table.name]
-        undeclared: dict[str, Any] = {
-            field.name: {"name": field.name, "data_type": field.metadata[DLT_TYPE].decode()}
-            for field in data.schema
-            if field.metadata and DLT_TYPE in field.metadata
-        }
+        undeclared = _find_undeclared(data.schema)
         table_format = find_table_format()
         if undeclared or table_format:
             hints = dlt.mark.make_hints(columns=undeclared or None, table_format=table_format)
@@ -135,3 +131,12 @@ def _make_table_resource(
         write_disposition=disposition,  # merged rows are never declared unique, because a kill can stage a file twice
         columns=table.hints(),
     )
+
+
+def _find_undeclared(schema: pa.Schema) -> dict[str, Any]:
+    """Return dlt's hints for the columns that are not declared, by name."""
+    return {
+        field.name: {"name": field.name, "data_type": field.metadata[DLT_TYPE].decode()}
+        for field in schema
+        if field.metadata and DLT_TYPE in field.metadata
+    }
