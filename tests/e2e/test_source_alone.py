@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dlt
+import duckdb
 import pytest
 from dlt.pipeline.exceptions import PipelineStepFailed
 from metastudio.errors import ConfigurationError
@@ -23,6 +24,30 @@ def test_the_source_is_usable_on_its_own(sim, settings, query, folder):
 
     assert held_rows(query) == shown_rows(sim)
     assert pipeline.state["sources"]["metastudio"]["watermark"] == "2026-01-15T14:00:00Z"
+
+
+def test_a_run_of_the_source_opens_the_file_once_and_releases_it_if_reading_fails(sim, settings, folder, monkeypatch):
+    from metastudio import metastudio
+    from metastudio.destination import duckdb_file
+
+    opened, open_file = [], duckdb_file.open_file
+    monkeypatch.setattr(
+        "metastudio.destination.connection.open_file", lambda *args: (opened.append(args), open_file(*args))
+    )
+    pipeline = dlt.pipeline("own", destination="duckdb", dataset_name="metastudio")
+    pipeline.run(metastudio())
+    opened.clear()
+    sim.clock.advance(7200)
+    pipeline.run(metastudio())
+    assert len(opened) == 3, "the two checks of the file, and one connection for all that is asked"
+
+    monkeypatch.setenv("SOURCES__METASTUDIO__CREDENTIALS__SECRET_KEY", "wrong")
+    with pytest.raises(PipelineStepFailed) as failed:
+        pipeline.run(metastudio())
+
+    assert failed.value.exception is not None
+    with duckdb.connect(str(folder / "videos.duckdb"), read_only=True):  # refused while the process has it open
+        pass
 
 
 def test_the_source_alone_notices_a_destination_restored_from_an_older_copy(sim, settings, query, folder):

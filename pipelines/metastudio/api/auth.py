@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -87,7 +88,7 @@ def _iter_values(credentials: Credentials) -> Iterator[tuple[str, str]]:
             yield name, value
 
 
-class Auth:
+class Auth(ABC):
     """One way to authenticate requests."""
 
     async def get_token(self, refused: str | None) -> str | None:
@@ -99,11 +100,11 @@ class Auth:
         """
         return None
 
+    @abstractmethod
     def make_headers(self, path: str, query: Query, headers: Headers, token: str | None) -> Headers:
         """Return the headers with the proof added."""
-        raise NotImplementedError
 
-    def on_refused(self, failure: UnauthenticatedError) -> None:
+    def on_refused(self, failure: UnauthenticatedError) -> None:  # noqa: B027 - not each way learns
         """Learn from a 401, before the only retry or the end."""
 
 

@@ -65,7 +65,7 @@ def run_in_turn(command: str, options: Options, run: Callable[[Options], Command
 
 def sync_tenants(options: Options, listener: LogProgress) -> LoadResult | MultiTenantResult:
     """Sync the chosen tenants. What they share is maintained once, at the end."""
-    return _run_tenants("sync", options, listener, run_sync)
+    return _run_tenants("sync", options, listener, run_sync, maintains=True)
 
 
 def backfill_tenants(
@@ -84,15 +84,15 @@ def audit_tenants(
 
 
 def _run_tenants(
-    command: str, options: Options, listener: LogProgress, run: Callable[..., LoadResult]
+    command: str, options: Options, listener: LogProgress, run: Callable[..., LoadResult], *, maintains: bool = False
 ) -> LoadResult | MultiTenantResult:
-    """Run a command for the chosen tenants, and then, once, the maintenance of what they share."""
+    """Run a command for the chosen tenants. Maintain on request, and publish, what they share."""
     chosen = list_options(options)
     if chosen == [options]:
         return run(options, listener)
     result = _run_for_each(command, options, chosen, listener, partial(run, maintenance=False))
     loaded = [one for one in chosen if result.by_tenant[str(one.tenant)].exit_code in (0, IncompleteError.exit_code)]
-    if loaded and command == "sync":
+    if loaded and maintains:
         _maintain_shared(loaded[0])
     publish_changes(options, result)
     return result

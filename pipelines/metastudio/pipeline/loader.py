@@ -248,9 +248,8 @@ class ChunkLoader:
                     if not self._committed and not self.summary.load_ids:  # the state itself may be lost
                         self._restore_tables()
                     info = self.pipeline.load()
-                self.summary.load_ids += (
-                    info.loads_ids if info else []
-                )  # no info: the kill came after everything was loaded
+                # Without info, the kill came after everything was loaded.
+                self.summary.load_ids += info.loads_ids if info else []
                 return
             except (PipelineStepFailed, SchemaUpdateError) as error:
                 was_interrupted = True

@@ -113,8 +113,8 @@ def test_the_page_shows_verdicts_failures_and_absent_peers(tmp_path):
     results["large"][0].append(record("dlt-parquet", "initial 0 ms", failed=True))
     fill(store, results)
     store.write_absent({"airbyte": "cannot be installed"})
-    write_page(store, FULL, tmp_path / "page.md")
-    page = (tmp_path / "page.md").read_text(encoding="utf-8")
+    write_page(store, FULL, tmp_path / "benchmark.md")
+    page = (tmp_path / "benchmark.md").read_text(encoding="utf-8")
     assert "| Late updates and new jobs: stale or missing rows | ≤ 0 | 3 | **not met** |" in page
     assert "1 of 1 runs failed" in page
     assert "not measured: cannot be installed" in page

@@ -83,8 +83,8 @@ def test_every_target_and_every_cell_of_the_page_is_measured(results, tmp_path):
         store.begin(name)
         for records in rounds:
             store.add(name, records)
-    write_page(store, QUICK, tmp_path / "page.md")
-    page = (tmp_path / "page.md").read_text(encoding="utf-8")
+    write_page(store, QUICK, tmp_path / "benchmark.md")
+    page = (tmp_path / "benchmark.md").read_text(encoding="utf-8")
     dashes = [line for line in page.splitlines() if "| – |" in line]
     assert all(line.startswith(("| dlt REST source", "| bare client")) for line in dashes), dashes
 
