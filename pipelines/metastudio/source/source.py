@@ -57,7 +57,6 @@ def metastudio(tenant: str | None = None, **settings: Any) -> Iterable[DltResour
 
 def _read_chunks(tenant: Tenant, destination: Destination) -> Iterator[Chunk]:
     """Read the next step from the state of the running pipeline."""
-    destination.check_file()
     _require_merge()
     destination.check_connection()
     state = cast(State, dict(dlt.current.source_state()))
